@@ -1,0 +1,336 @@
+/* child.c - the one way to start a process */
+#include "base/child.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "base/trace.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+enum { OUTPUT_MAX = 16 << 20, ERROR_TAIL = 4096, PARKED_FDS = 600 };
+
+/* What a child reports through the pipe when it cannot exec. */
+struct failure {
+        const char *step; /* a literal: the same address in parent and child */
+        int number;
+};
+
+gboolean
+child_user_find(const char *name, struct child_user *ret_user, GError **error)
+{
+        struct child_user user = {.group_count = G_N_ELEMENTS(user.groups)};
+        g_autofree char *buffer = g_malloc(16384);
+        struct passwd entry, *found = NULL;
+        int number = getpwnam_r(name, &entry, buffer, 16384, &found);
+
+        if (!found) {
+                if (number)
+                        return error_from_errno(error, number, "cannot look up user '%s'", name);
+                return error_set(error, DROVER_ERROR_NOT_FOUND, "there is no user '%s'", name);
+        }
+        user.uid = found->pw_uid;
+        user.gid = found->pw_gid;
+        g_strlcpy(user.name, name, sizeof user.name);
+        if (getgrouplist(name, user.gid, user.groups, &user.group_count) < 0)
+                user.group_count = G_N_ELEMENTS(user.groups);
+        *ret_user = user;
+        return TRUE;
+}
+
+char *
+child_find_program(const char *name)
+{
+        g_auto(GStrv) directories = NULL;
+
+        if (strchr(name, '/'))
+                return access(name, X_OK) == 0 ? g_strdup(name) : NULL;
+        directories = g_strsplit(CHILD_PATH, ":", -1);
+        for (char **directory = directories; *directory; directory++) {
+                g_autofree char *path = g_build_filename(*directory, name, NULL);
+
+                if (access(path, X_OK) == 0)
+                        return g_steal_pointer(&path);
+        }
+        return NULL;
+}
+
+static void G_GNUC_NORETURN
+child_fail(int report, const char *step)
+{
+        struct failure failure = {step, errno};
+
+        if (write(report, &failure, sizeof failure) < 0)
+                _exit(126);
+        _exit(127);
+}
+
+/* Move every descriptor out of the way first, so that no target number is a source still needed. */
+static void
+child_place_descriptors(const struct child *child, int null_fd, int *report)
+{
+        int parked[CHILD_MAX_FDS], standard[3] = {child->stdin_fd, child->stdout_fd, child->stderr_fd};
+
+        *report = fcntl(*report, F_DUPFD_CLOEXEC, PARKED_FDS);
+        for (int i = 0; i < 3; i++) {
+                standard[i] = fcntl(standard[i] < 0 ? null_fd : standard[i], F_DUPFD_CLOEXEC, PARKED_FDS);
+                if (standard[i] < 0)
+                        child_fail(*report, "dup");
+        }
+        for (size_t i = 0; i < child->fd_count; i++) {
+                parked[i] = fcntl(child->fds[i], F_DUPFD_CLOEXEC, PARKED_FDS);
+                if (parked[i] < 0)
+                        child_fail(*report, "dup");
+        }
+        for (int i = 0; i < 3; i++)
+                if (dup2(standard[i], i) < 0)
+                        child_fail(*report, "dup2");
+        for (size_t i = 0; i < child->fd_count; i++)
+                if (dup2(parked[i], CHILD_FIRST_FD + (int)i) < 0)
+                        child_fail(*report, "dup2");
+        if (syscall(SYS_close_range, CHILD_FIRST_FD + (unsigned)child->fd_count, (unsigned)*report - 1, 0) < 0 ||
+            syscall(SYS_close_range, (unsigned)*report + 1, ~0U, 0) < 0)
+                child_fail(*report, "close_range");
+}
+
+static void
+child_limit(const struct child *child, int report)
+{
+        struct rlimit none = {0, 0};
+        struct rlimit memory = {child->max_memory_bytes, child->max_memory_bytes};
+        struct rlimit cpu = {child->cpu_seconds, child->cpu_seconds};
+
+        if (setrlimit(RLIMIT_CORE, &none) < 0 || (child->max_memory_bytes && setrlimit(RLIMIT_AS, &memory) < 0) ||
+            (child->cpu_seconds && setrlimit(RLIMIT_CPU, &cpu) < 0))
+                child_fail(report, "setrlimit");
+}
+
+static void
+child_set_oom_score(int score)
+{
+        char text[16];
+        int fd = score ? open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC) : -1;
+        int length = snprintf(text, sizeof text, "%d", score);
+
+        if (fd >= 0 && write(fd, text, (size_t)length) < 0)
+                errno = 0; /* lowering it needs CAP_SYS_RESOURCE; a child at the default is no worse off */
+        if (fd >= 0)
+                close(fd);
+}
+
+/* glibc's wrappers signal all threads of the parent that this child does not have: the system calls themselves. */
+static void
+child_become(const struct child_user *user, int report)
+{
+        if (syscall(SYS_setgroups, (size_t)user->group_count, user->groups) < 0)
+                child_fail(report, "setgroups");
+        if (syscall(SYS_setresgid, user->gid, user->gid, user->gid) < 0)
+                child_fail(report, "setresgid");
+        if (syscall(SYS_setresuid, user->uid, user->uid, user->uid) < 0)
+                child_fail(report, "setresuid");
+}
+
+/* Only async-signal-safe calls from here to exec: the parent may have threads, and their locks are copied as they stood. */
+static void G_GNUC_NORETURN
+child_main(const struct child *child, const char *program, char *const *environment, int null_fd, int report)
+{
+        struct sigaction action = {.sa_handler = SIG_DFL};
+        sigset_t empty;
+
+        setsid();
+        for (int number = 1; number < NSIG; number++)
+                sigaction(number, &action, NULL);
+        sigemptyset(&empty);
+        sigprocmask(SIG_SETMASK, &empty, NULL);
+        umask(0077);
+        child_place_descriptors(child, null_fd, &report);
+        if (chdir("/") < 0)
+                child_fail(report, "chdir");
+        child_set_oom_score(child->oom_score_adj);
+        child_limit(child, report);
+        if (child->user)
+                child_become(child->user, report);
+        execve(program, (char *const *)child->argv, environment);
+        child_fail(report, "exec");
+}
+
+static gboolean
+wait_for_exec(int report, pid_t pid, const char *program, GError **error)
+{
+        struct failure failure;
+        ssize_t n;
+
+        do
+                n = read(report, &failure, sizeof failure);
+        while (n < 0 && errno == EINTR);
+        if (n == 0)
+                return TRUE;
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        if (n != sizeof failure)
+                return error_set(error, DROVER_ERROR_FAILED, "cannot start '%s': it ended before exec", program);
+        return error_from_errno(error, failure.number, "cannot start '%s': %s", program, failure.step);
+}
+
+gboolean
+child_start(const struct child *child, pid_t *ret_pid, int *ret_pidfd, GError **error)
+{
+        static char *const environment[] = {(char *)"PATH=" CHILD_PATH, (char *)"LC_ALL=C", NULL};
+        g_autofree char *program = child_find_program(child->argv[0]);
+        gint64 start = g_get_monotonic_time();
+        auto_fd null_fd = -1;
+        auto_fd read_end = -1;
+        auto_fd write_end = -1;
+        auto_fd pidfd = -1;
+        sigset_t all, old;
+        int ends[2];
+        pid_t pid;
+
+        if (!program)
+                return error_set(error, DROVER_ERROR_NOT_FOUND, "cannot start '%s': there is no such program in " CHILD_PATH,
+                                 child->argv[0]);
+        if (child->fd_count > CHILD_MAX_FDS)
+                return error_set(error, DROVER_ERROR_FAILED, "cannot start '%s': too many descriptors", program);
+        null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (null_fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
+                return error_errno(error, "cannot start '%s'", program);
+        read_end = ends[0];
+        write_end = ends[1];
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old); /* no handler of ours runs in the child */
+        pid = fork();
+        if (pid == 0)
+                child_main(child, program, environment, null_fd, write_end);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        if (pid < 0)
+                return error_errno(error, "cannot start '%s'", program);
+        fd_clear(&write_end);
+        if (!wait_for_exec(read_end, pid, program, error))
+                return FALSE;
+        pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (pidfd < 0) {
+                error_errno(error, "cannot watch '%s'", program);
+                kill(pid, SIGKILL);
+                waitpid(pid, NULL, 0);
+                return FALSE;
+        }
+        trace_span("child", start, "%s is %d", program, (int)pid);
+        *ret_pid = pid;
+        *ret_pidfd = fd_steal(&pidfd);
+        return TRUE;
+}
+
+gboolean
+child_reap(int pidfd, int timeout_ms, int *ret_status, GError **error)
+{
+        struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+        siginfo_t info = {0};
+        int n;
+
+        do
+                n = poll(&poll_fd, 1, timeout_ms);
+        while (n < 0 && errno == EINTR);
+        if (n == 0)
+                return error_set(error, DROVER_ERROR_TIMEOUT, "the process still runs after %d ms", timeout_ms);
+        if (n < 0 || waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
+                return error_errno(error, "cannot wait for a process");
+        *ret_status = info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status & 0x7f;
+        return TRUE;
+}
+
+/* Read what is there into @text; keep at most @max bytes (the last ones with @tail). FALSE at the end of the stream. */
+static gboolean
+drain(int fd, GString *text, size_t max, gboolean tail)
+{
+        char chunk[65536];
+        ssize_t n = read(fd, chunk, sizeof chunk);
+
+        if (n < 0)
+                return errno == EINTR || errno == EAGAIN;
+        if (n == 0)
+                return FALSE;
+        if (text->len < max || tail)
+                g_string_append_len(text, chunk, n);
+        if (text->len > max)
+                tail ? g_string_erase(text, 0, (gssize)(text->len - max)) : g_string_truncate(text, max);
+        return TRUE;
+}
+
+static gboolean
+collect(int out_fd, int err_fd, int pidfd, gint64 deadline_us, GString *out, GString *err, int *ret_status, GError **error)
+{
+        struct pollfd fds[2] = {{.fd = out_fd, .events = POLLIN}, {.fd = err_fd, .events = POLLIN}};
+
+        while (fds[0].fd >= 0 || fds[1].fd >= 0) {
+                gint64 left = deadline_us - g_get_monotonic_time();
+                int n = left > 0 ? poll(fds, 2, (int)(left / 1000) + 1) : 0;
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return error_set(error, DROVER_ERROR_TIMEOUT, "no end in sight");
+                if (fds[0].revents && !drain(fds[0].fd, out, OUTPUT_MAX, FALSE))
+                        fds[0].fd = -1;
+                if (fds[1].revents && !drain(fds[1].fd, err, ERROR_TAIL, TRUE))
+                        fds[1].fd = -1;
+        }
+        return child_reap(pidfd, MAX(0, (int)((deadline_us - g_get_monotonic_time()) / 1000)), ret_status, error);
+}
+
+gboolean
+child_run(const struct child *child, int timeout_ms, char **ret_output, GError **error)
+{
+        g_autoptr(GString) out = g_string_new(NULL), err = g_string_new(NULL);
+        struct child with_pipes = *child;
+        int out_ends[2], err_ends[2], status = 0;
+        auto_fd pidfd = -1;
+        gboolean started, ok;
+        pid_t pid;
+
+        if (pipe2(out_ends, O_CLOEXEC) < 0)
+                return error_errno(error, "cannot start '%s'", child->argv[0]);
+        if (pipe2(err_ends, O_CLOEXEC) < 0) {
+                error_errno(error, "cannot start '%s'", child->argv[0]);
+                close(out_ends[0]);
+                close(out_ends[1]);
+                return FALSE;
+        }
+        with_pipes.stdout_fd = out_ends[1];
+        with_pipes.stderr_fd = err_ends[1];
+        started = child_start(&with_pipes, &pid, &pidfd, error);
+        close(out_ends[1]);
+        close(err_ends[1]);
+        ok = started && collect(out_ends[0], err_ends[0], pidfd, g_get_monotonic_time() + (gint64)timeout_ms * 1000, out, err,
+                                &status, error);
+        close(out_ends[0]);
+        close(err_ends[0]);
+        if (!started)
+                return FALSE;
+        if (!ok) {
+                syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+                waitpid(pid, NULL, 0);
+                return error_prefix(error, "'%s' did not end within %d ms", child->argv[0], timeout_ms);
+        }
+        if (status != 0) {
+                g_autofree char *text = text_make_printable(g_strstrip(err->str), -1);
+
+                if (WIFSIGNALED(status))
+                        return error_set(error, DROVER_ERROR_FAILED, "'%s' was ended by signal %d (%s)", child->argv[0],
+                                         WTERMSIG(status), strsignal(WTERMSIG(status)));
+                return error_set(error, DROVER_ERROR_FAILED, "%s", *text ? text : "it failed without a word");
+        }
+        if (ret_output)
+                *ret_output = g_strndup(out->str, out->len);
+        return TRUE;
+}

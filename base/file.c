@@ -1,0 +1,308 @@
+/* file.c - files that are whole or absent, directories that are ours, locks that die with their holder */
+#include "base/file.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static gboolean
+read_descriptor(int fd, const char *path, size_t max_bytes, char **ret_text, size_t *ret_length, GError **error)
+{
+        g_autoptr(GString) text = g_string_new(NULL);
+        char chunk[65536];
+
+        for (;;) {
+                ssize_t n = read(fd, chunk, sizeof chunk);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return error_errno(error, "cannot read '%s'", path);
+                if (n == 0)
+                        break;
+                if (text->len + (size_t)n > max_bytes)
+                        return error_set(error, DROVER_ERROR_FAILED, "'%s' is larger than %zu bytes", path, max_bytes);
+                g_string_append_len(text, chunk, n);
+        }
+        if (ret_length)
+                *ret_length = text->len;
+        *ret_text = g_string_free(g_steal_pointer(&text), FALSE);
+        return TRUE;
+}
+
+gboolean
+file_read(const char *path, size_t max_bytes, char **ret_text, size_t *ret_length, GError **error)
+{
+        auto_fd fd = -1;
+        struct stat st;
+
+        if (strcmp(path, "-") == 0)
+                return read_descriptor(STDIN_FILENO, "standard input", max_bytes, ret_text, ret_length, error);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0)
+                return error_errno(error, "cannot open '%s'", path);
+        if (fstat(fd, &st) < 0)
+                return error_errno(error, "cannot read '%s'", path);
+        if (S_ISDIR(st.st_mode))
+                return error_set(error, DROVER_ERROR_FAILED, "'%s' is a directory", path);
+        if (!S_ISREG(st.st_mode))
+                return error_set(error, DROVER_ERROR_FAILED, "'%s' is not a regular file", path);
+        return read_descriptor(fd, path, max_bytes, ret_text, ret_length, error);
+}
+
+char *
+file_draft_path(const char *path)
+{
+        static gint counter;
+        g_autofree char *directory = g_path_get_dirname(path);
+        g_autofree char *name = g_path_get_basename(path);
+
+        return g_strdup_printf("%s/.%s.%d.%d.draft", directory, name, (int)getpid(), g_atomic_int_add(&counter, 1));
+}
+
+void
+file_remove_drafts(const char *directory)
+{
+        DIR *dir = opendir(directory);
+        struct dirent *entry;
+
+        if (!dir)
+                return;
+        while ((entry = readdir(dir)))
+                if (entry->d_name[0] == '.' && g_str_has_suffix(entry->d_name, ".draft"))
+                        unlinkat(dirfd(dir), entry->d_name, 0);
+        closedir(dir);
+}
+
+gboolean
+file_sync_directory(const char *path, GError **error)
+{
+        g_autofree char *directory = g_path_get_dirname(path);
+        auto_fd fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0 || fsync(fd) < 0)
+                return error_errno(error, "cannot sync directory '%s'", directory);
+        return TRUE;
+}
+
+static gboolean
+write_all(int fd, const char *data, size_t length)
+{
+        while (length > 0) {
+                ssize_t n = write(fd, data, length);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return FALSE;
+                data += n;
+                length -= (size_t)n;
+        }
+        return TRUE;
+}
+
+gboolean
+file_write_atomic(const char *path, const void *data, size_t length, mode_t mode, GError **error)
+{
+        g_autofree char *draft = file_draft_path(path);
+        auto_fd fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+        if (fd < 0)
+                return error_errno(error, "cannot write '%s'", path);
+        if (!write_all(fd, data, length) || fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(draft, path) < 0) {
+                error_errno(error, "cannot write '%s'", path);
+                unlink(draft);
+                return FALSE;
+        }
+        return file_sync_directory(path, error);
+}
+
+gboolean
+file_write_if_changed(const char *path, const void *data, size_t length, mode_t mode, gboolean *ret_changed, GError **error)
+{
+        g_autofree char *old = NULL;
+        size_t old_length = 0;
+        gboolean same = file_read(path, length, &old, &old_length, NULL) && old_length == length &&
+                        memcmp(old, data, length) == 0;
+
+        if (!same && !file_write_atomic(path, data, length, mode, error))
+                return FALSE;
+        if (ret_changed)
+                *ret_changed = !same;
+        return TRUE;
+}
+
+gboolean
+file_write_kernel(const char *path, const char *text, GError **error)
+{
+        auto_fd fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0 || write(fd, text, strlen(text)) < 0)
+                return error_errno(error, "cannot write '%s' to '%s'", text, path);
+        return TRUE;
+}
+
+gboolean
+file_exists(const char *path)
+{
+        return access(path, F_OK) == 0;
+}
+
+gboolean
+file_make_directory(const char *path, mode_t mode, GError **error)
+{
+        g_autofree char *parent = NULL;
+
+        if (mkdir(path, mode) < 0) {
+                if (errno == EEXIST) {
+                        if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+                                return error_set(error, DROVER_ERROR_EXISTS, "'%s' is not a directory", path);
+                        return TRUE;
+                }
+                if (errno != ENOENT)
+                        return error_errno(error, "cannot make directory '%s'", path);
+                parent = g_path_get_dirname(path);
+                if (!file_make_directory(parent, mode, error))
+                        return FALSE;
+                if (mkdir(path, mode) < 0 && errno != EEXIST)
+                        return error_errno(error, "cannot make directory '%s'", path);
+        }
+        if (chmod(path, mode) < 0)
+                return error_errno(error, "cannot set the mode of '%s'", path);
+        return TRUE;
+}
+
+gboolean
+file_own(const char *path, mode_t mode, uid_t uid, gid_t gid, GError **error)
+{
+        auto_fd fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        g_autofree char *self = NULL;
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return error_errno(error, "cannot open '%s'", path);
+        if (S_ISLNK(st.st_mode))
+                return error_set(error, DROVER_ERROR_FAILED, "'%s' is a symbolic link", path);
+        self = g_strdup_printf("/proc/self/fd/%d", fd);
+        if ((uid != (uid_t)-1 && st.st_uid != uid) || (gid != (gid_t)-1 && st.st_gid != gid))
+                if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+                        return error_errno(error, "cannot change the owner of '%s'", path);
+        if ((st.st_mode & 07777) != mode && chmod(self, mode) < 0)
+                return error_errno(error, "cannot set the mode of '%s'", path);
+        return TRUE;
+}
+
+gboolean
+file_remove(const char *path, GError **error)
+{
+        if (unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR)
+                return error_errno(error, "cannot remove '%s'", path);
+        return TRUE;
+}
+
+static gboolean
+remove_below(int parent, const char *name, const char *path, GError **error)
+{
+        auto_fd fd = -1;
+        struct dirent *entry;
+        gboolean ok = TRUE;
+        DIR *dir;
+
+        if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+                return TRUE;
+        if (errno != EISDIR && errno != EPERM)
+                return error_errno(error, "cannot remove '%s'", path);
+        fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT ? TRUE : error_errno(error, "cannot remove '%s'", path);
+        dir = fdopendir(dup(fd));
+        if (!dir)
+                return error_errno(error, "cannot read directory '%s'", path);
+        while (ok && (entry = readdir(dir))) {
+                g_autofree char *below = g_build_filename(path, entry->d_name, NULL);
+
+                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                        ok = remove_below(fd, entry->d_name, below, error);
+        }
+        closedir(dir);
+        if (ok && unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+                return error_errno(error, "cannot remove directory '%s'", path);
+        return ok;
+}
+
+gboolean
+file_remove_tree(const char *path, GError **error)
+{
+        return remove_below(AT_FDCWD, path, path, error);
+}
+
+static gint
+compare_strings(gconstpointer a, gconstpointer b)
+{
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *
+file_list_directory(const char *path, GError **error)
+{
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+        DIR *dir = opendir(path);
+        struct dirent *entry;
+
+        if (!dir && errno != ENOENT)
+                return error_errno(error, "cannot read directory '%s'", path), NULL;
+        while (dir && (entry = readdir(dir)))
+                if (entry->d_name[0] != '.')
+                        g_ptr_array_add(names, g_strdup(entry->d_name));
+        if (dir)
+                closedir(dir);
+        g_ptr_array_sort(names, compare_strings);
+        return g_steal_pointer(&names);
+}
+
+gboolean
+file_lock(const char *path, int *ret_fd, GError **error)
+{
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        auto_fd fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+        if (fd < 0)
+                return error_errno(error, "cannot open lock file '%s'", path);
+        if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+                if (errno == EAGAIN || errno == EACCES)
+                        return error_set(error, DROVER_ERROR_LOCKED, "'%s' is locked", path);
+                return error_errno(error, "cannot lock '%s'", path);
+        }
+        *ret_fd = fd_steal(&fd);
+        return TRUE;
+}
+
+static gboolean
+probe_lock(const char *path, int command, struct flock *lock)
+{
+        auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+        *lock = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        return fd >= 0 && fcntl(fd, command, lock) == 0 && lock->l_type != F_UNLCK;
+}
+
+gboolean
+file_is_locked(const char *path)
+{
+        struct flock lock;
+
+        return probe_lock(path, F_OFD_GETLK, &lock);
+}
+
+pid_t
+file_lock_holder(const char *path)
+{
+        struct flock lock;
+
+        return probe_lock(path, F_GETLK, &lock) && lock.l_pid > 0 ? lock.l_pid : 0;
+}

@@ -1,0 +1,75 @@
+/* json.c - jansson with our errors, our limits and our cleanup */
+#include "base/json.h"
+
+#include "base/error.h"
+#include "base/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { JSON_FILE_MAX = 64 << 20 };
+
+json_t *
+json_read_file(const char *path, GError **error)
+{
+        g_autofree char *text = NULL;
+        json_error_t reason;
+        json_t *value;
+        size_t length;
+
+        if (!file_read(path, JSON_FILE_MAX, &text, &length, error))
+                return NULL;
+        value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &reason);
+        if (!value)
+                error_set(error, DROVER_ERROR_CORRUPT, "%s:%d:%d: %s", path, reason.line, reason.column, reason.text);
+        return value;
+}
+
+gboolean
+json_write_file(const char *path, const json_t *value, mode_t mode, GError **error)
+{
+        char *text = json_dumps(value, JSON_INDENT(1));
+        gboolean ok;
+
+        if (!text)
+                return error_set(error, DROVER_ERROR_FAILED, "cannot write '%s': out of memory", path);
+        ok = file_write_atomic(path, text, strlen(text), mode, error);
+        free(text);
+        return ok;
+}
+
+const char *
+json_text(const json_t *object, const char *key)
+{
+        return json_string_value(json_object_get(object, key));
+}
+
+gint64
+json_number(const json_t *object, const char *key, gint64 fallback)
+{
+        const json_t *value = json_object_get(object, key);
+
+        return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+gboolean
+json_flag(const json_t *object, const char *key)
+{
+        return json_is_true(json_object_get(object, key));
+}
+
+void
+json_set(json_t *object, const char *key, json_t *value)
+{
+        if (value)
+                json_object_set_new(object, key, value);
+}
+
+void
+json_set_text(json_t *object, const char *key, const char *text)
+{
+        g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+
+        if (valid)
+                json_set(object, key, json_string(valid));
+}

@@ -1,0 +1,87 @@
+/* process.c - processes that are not our children */
+#include "base/process.h"
+
+#include "base/error.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int
+process_open(pid_t pid)
+{
+        return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+gboolean
+process_signal(int pidfd, int number, GError **error)
+{
+        if (syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) < 0 && errno != ESRCH)
+                return error_errno(error, "cannot send signal %d (%s)", number, strsignal(number));
+        return TRUE;
+}
+
+gboolean
+process_wait(int pidfd, int timeout_ms)
+{
+        struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+        gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+        int n;
+
+        do {
+                gint64 left = timeout_ms < 0 ? -1 : MAX(0, (deadline - g_get_monotonic_time()) / 1000);
+
+                n = poll(&poll_fd, 1, (int)left);
+        } while (n < 0 && errno == EINTR);
+        return n > 0;
+}
+
+char **
+process_argv(pid_t pid)
+{
+        g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)pid);
+        g_autofree char *text = NULL;
+        GPtrArray *argv;
+        size_t length;
+
+        if (!file_read(path, 4 << 20, &text, &length, NULL) || length == 0)
+                return NULL;
+        argv = g_ptr_array_new();
+        for (size_t at = 0; at < length; at += strlen(text + at) + 1)
+                g_ptr_array_add(argv, g_strdup(text + at));
+        g_ptr_array_add(argv, NULL);
+        return (char **)g_ptr_array_free(argv, FALSE);
+}
+
+gboolean
+process_has_argument(pid_t pid, const char *argument)
+{
+        g_auto(GStrv) argv = process_argv(pid);
+
+        return argv && g_strv_contains((const char *const *)argv, argument);
+}
+
+gint64
+process_start_time(pid_t pid)
+{
+        g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
+        g_autofree char *text = NULL;
+        g_auto(GStrv) fields = NULL;
+        gint64 ticks, boot_us;
+        const char *rest;
+
+        if (!file_read(path, 65536, &text, NULL, NULL))
+                return 0;
+        rest = strrchr(text, ')'); /* the name before it may hold anything */
+        fields = g_strsplit(rest ? rest + 1 : "", " ", -1);
+        if (g_strv_length(fields) < 22)
+                return 0;
+        ticks = g_ascii_strtoll(fields[20], NULL, 10); /* starttime, the 22nd field of the line */
+        boot_us = g_get_real_time() - g_get_monotonic_time();
+        return boot_us / G_USEC_PER_SEC + ticks / sysconf(_SC_CLK_TCK);
+}

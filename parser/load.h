@@ -1,0 +1,32 @@
+/* load.h - the front door of the parser: files in, project out */
+#pragma once
+
+#include "parser/project.h"
+
+struct load_options {
+        const char *const *files; /* NULL-terminated -f arguments, or NULL: drover.yaml here or in the nearest parent */
+        const char *name;         /* -p, or NULL */
+        const char *directory;    /* where to look: the current directory, absolute */
+        gboolean root;            /* whose default isolation: root's is host, a user's private */
+};
+
+/**
+ * project_load() - Read, decode and check a project
+ * @ret_diagnostics: always set: everything that was found, sorted; belongs to the caller. May be empty
+ *
+ * Touches nothing on the host but the files it reads. Returns NULL with DROVER_ERROR_CONFIG when the diagnostics hold an
+ * error, with DROVER_ERROR_NOT_FOUND where there is no project file (the text says where it looked).
+ */
+struct project *project_load(const struct load_options *options, struct diagnostics **ret_diagnostics, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+
+/** project_load_text() - The same for text in memory; for tests and fuzzing */
+struct project *project_load_text(const char *text, size_t length, const struct load_options *options,
+                                  struct diagnostics **ret_diagnostics, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * project_refusals() - Diagnostics for every key that is understood but not built yet ("not supported yet")
+ *
+ * `config` does not ask; `plan` and all that change something do, and stop. Returns the number added.
+ */
+guint project_refusals(const struct project *project, struct diagnostics *diagnostics);

@@ -1,0 +1,205 @@
+/* project.h - the model: what a project file means, after all defaults; immutable once loaded
+ *
+ * This is all that network/ and runtime/ see of the parser, together with the table of keys (keys.h). Strings and arrays
+ * belong to the project. Objects keep the node that they were written as, so that every value can say where it stands
+ * (project_place()) and whether it was written at all (project_is_set()).
+ */
+#pragma once
+
+#include "parser/source.h"
+
+#include <net/ethernet.h>
+#include <netinet/in.h>
+
+struct node;
+
+enum isolation {
+        ISOLATION_HOST,
+        ISOLATION_PRIVATE,
+};
+
+enum network_mode {
+        MODE_NAT,
+        MODE_ISOLATED,
+        MODE_BRIDGE,
+        MODE_ROUTED, /* decoded, refused at plan until built */
+};
+
+enum nic_model {
+        NIC_VIRTIO,
+        NIC_E1000,
+        NIC_E1000E,
+        NIC_RTL8139,
+};
+
+enum disk_format {
+        FORMAT_QCOW2,
+        FORMAT_RAW,
+};
+
+enum media {
+        MEDIA_DISK,
+        MEDIA_CDROM,
+};
+
+enum accel {
+        ACCEL_AUTO,
+        ACCEL_KVM,
+        ACCEL_TCG,
+};
+
+enum firmware {
+        FIRMWARE_BIOS,
+        FIRMWARE_UEFI,
+};
+
+enum display_type {
+        DISPLAY_NONE,
+        DISPLAY_VNC,
+};
+
+enum boot_device {
+        BOOT_DISK,
+        BOOT_CDROM,
+        BOOT_NETWORK,
+        BOOT_DEVICES, /* how many there are */
+};
+
+/** struct cidr4 - An IPv4 subnet; address in host byte order, host bits zero; prefix 0 to 30 */
+struct cidr4 {
+        guint32 address;
+        guint8 prefix;
+};
+
+/** struct range4 - First to last, both included, host byte order */
+struct range4 {
+        guint32 first, last;
+};
+
+/** struct text_map - Names and values, in the order of the file */
+struct text_map {
+        char **names;
+        char **values;
+        guint count;
+};
+
+struct reservation {
+        const struct node *node;
+        struct ether_addr mac;
+        guint32 ip;       /* host byte order */
+        const char *name; /* or NULL */
+};
+
+struct dhcp {
+        gboolean enabled;
+        struct range4 range; /* all zero where the subnet is auto: the runtime fills in what it chose */
+        guint lease_seconds;
+        struct reservation *reservations;
+        guint reservation_count;
+};
+
+struct network {
+        const struct node *node; /* NULL: the implicit network `default` */
+        const char *name;
+        enum network_mode mode;
+        gboolean subnet_auto;     /* then subnet is all zero here, and so are host_ip, gateway and dhcp.range */
+        struct cidr4 subnet;
+        guint32 gateway;          /* what DHCP hands out; 0: none */
+        guint32 host_ip;          /* the bridge's own address; 0: none */
+        gboolean gateway_none, host_ip_none; /* the file says `none` */
+        const char *bridge;       /* interface name: the file's, or derived by the runtime where NULL */
+        gboolean external;
+        guint mtu;
+        const char *domain;
+        struct dhcp dhcp;
+};
+
+/** struct disk - A disk of a VM, or a named one of the project */
+struct disk {
+        const struct node *node;
+        const char *name;        /* "root" for the root disk; identity, serial; unique in the VM */
+        const char *named;       /* the project's disk that this refers to, or NULL */
+        const char *file;        /* absolute path used in place, or NULL */
+        guint64 size_bytes;      /* 0: the image's own size, or that of the file */
+        enum disk_format format;
+        enum media media;
+        gboolean read_only;
+        gboolean is_root;
+};
+
+struct nic {
+        const struct node *node;
+        const char *name;        /* of the NIC: its key in the file */
+        const char *network;     /* the network's name; always resolved */
+        guint network_index;     /* of that network in project.networks */
+        guint32 ip;              /* host byte order; 0: from the pool */
+        gboolean has_mac;        /* the file gives it; else the runtime derives one */
+        struct ether_addr mac;
+        enum nic_model model;
+        const char *const *aliases; /* NULL-terminated further DNS names; never NULL */
+};
+
+struct boot {
+        enum boot_device order[BOOT_DEVICES];
+        guint order_count;
+        const char *kernel, *initrd; /* absolute paths, or NULL */
+        const char *cmdline;         /* or NULL */
+};
+
+struct vm {
+        const struct node *node;
+        const char *name;
+        const char *image;        /* absolute path of the local image, or NULL */
+        struct disk *root;        /* NULL: diskless */
+        struct disk *disks;       /* without the root disk */
+        guint disk_count;
+        guint cpus;
+        guint64 memory_bytes;
+        const char *machine;      /* as written: "q35", "pc", "pc-q35-7.2" */
+        enum accel accel;
+        enum firmware firmware;
+        struct boot boot;
+        const char *hostname;
+        struct nic *nics;
+        guint nic_count;
+        enum display_type display;
+        const char *const *depends_on; /* NULL-terminated names; never NULL */
+        guint *depends_on_index;       /* the same as indexes into project.vms */
+        guint stop_grace_ms;
+        struct text_map labels;
+        const char *const *qemu_args; /* NULL-terminated; never NULL */
+};
+
+struct project {
+        const char *name;
+        const char *directory; /* absolute: where the first file lies (for standard input: the current directory) */
+        enum isolation isolation;
+        struct network *networks; /* in the order of the file; the implicit `default` last */
+        guint network_count;
+        struct disk *disks; /* named disks */
+        guint disk_count;
+        struct vm *vms;
+        guint vm_count;
+        struct project_store *store;     /* owns all of the above */
+};
+
+void project_free(struct project *project);
+typedef struct project project_t;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(project_t, project_free)
+
+/** project_find_vm() - By name, or NULL. Constant time, as are the two below */
+const struct vm *project_find_vm(const struct project *project, const char *name);
+const struct network *project_find_network(const struct project *project, const char *name);
+const struct disk *project_find_disk(const struct project *project, const char *name);
+
+/**
+ * project_place() - Where the value of a key was written
+ * @node: of the object (vm->node ...)
+ * @key:  e.g. "memory"; NULL: the object itself
+ *
+ * Where the key is not written, the object's own place; where the object is not, line 0.
+ */
+struct place project_place(const struct node *node, const char *key);
+
+/** project_is_set() - Did the file say this key, or is its value a default? */
+gboolean project_is_set(const struct node *node, const char *key);

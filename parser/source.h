@@ -1,0 +1,97 @@
+/* source.h - the text of a project file, places in it, and what is wrong at them
+ *
+ * Every diagnostic of a run is collected, sorted by place and printed together by cmd/; nothing here prints.
+ */
+#pragma once
+
+#include <glib.h>
+
+enum {
+        SOURCE_MAX_BYTES = 16 << 20,
+        DIAGNOSTIC_MAX_SHOWN = 100, /* more are only counted */
+};
+
+/** struct source - One file as it was read; lives as long as the sources that hold it */
+struct source {
+        char *name;      /* as the user would name it: "drover.yaml", "<stdin>" */
+        char *directory; /* absolute: what relative paths in this file are relative to */
+        char *text;      /* valid UTF-8 without NUL */
+        size_t length;
+        size_t *lines; /* offset of each line */
+        size_t line_count;
+};
+
+/** struct place - A point in a source; line and column count from 1, column in characters; line 0: no place */
+struct place {
+        const struct source *source;
+        guint line, column;
+        guint width; /* characters that the caret line underlines; 0 counts as 1 */
+};
+
+enum severity {
+        SEVERITY_ERROR,
+        SEVERITY_WARNING,
+        SEVERITY_NOTE,
+};
+
+struct diagnostic {
+        enum severity severity;
+        const char *id;   /* stable identifier of the check, e.g. "unknown-key": golden tests are listed by it */
+        struct place place;
+        char *text;       /* one line, without the place */
+        char *hint;       /* what to do, behind the caret; or NULL */
+};
+
+/** struct diagnostics - All that was found in a run, in the order in which it was found */
+struct diagnostics {
+        struct sources *sources;
+        GPtrArray *items; /* struct diagnostic *; at most DIAGNOSTIC_MAX_SHOWN errors are kept */
+        guint error_count; /* all errors, also those not kept */
+};
+
+struct sources;
+
+/** diagnostics_new() - An empty list that keeps @sources alive, so that places in it outlive the project */
+struct diagnostics *diagnostics_new(struct sources *sources);
+void diagnostics_free(struct diagnostics *diagnostics);
+
+/**
+ * diagnostics_add() - Say that something is wrong at a place
+ * @hint: what to do, or NULL; copied
+ *
+ * Returns FALSE, so that a check can end with it. A second diagnostic with the same place and id is dropped.
+ */
+gboolean diagnostics_add(struct diagnostics *diagnostics, enum severity severity, const char *id, struct place place,
+                         const char *hint, const char *format, ...) G_GNUC_PRINTF(6, 7);
+
+/** diagnostics_sort() - In the order of the files as loaded, then by line and column; stable */
+void diagnostics_sort(struct diagnostics *diagnostics);
+
+/**
+ * diagnostic_format() - A diagnostic as a person reads it
+ *
+ *     drover.yaml:14:7: error: unknown key 'memroy' in vm 'web'
+ *        14 |       memroy: 1G
+ *           |       ^~~~~~ did you mean 'memory'?
+ *
+ * Ends with a newline. Tabs of the source line become one blank, control characters \xNN, and a line of more than 160
+ * characters is cut around the caret. Returns a new string.
+ */
+char *diagnostic_format(const struct diagnostic *diagnostic);
+
+/** struct sources - The files of a project, in the order in which they were read */
+struct sources *sources_new(void);
+struct sources *sources_ref(struct sources *sources);
+void sources_unref(struct sources *sources);
+
+/**
+ * sources_read() - Read a file ("-": standard input) and find its lines
+ *
+ * Returns the source, which belongs to @sources. Fails with DROVER_ERROR_NOT_FOUND, _PERMISSION or _CONFIG (a directory,
+ * a device, larger than SOURCE_MAX_BYTES, not UTF-8 with the line where, a NUL byte).
+ */
+const struct source *sources_read(struct sources *sources, const char *path, GError **error);
+
+/** sources_add_text() - The same for text in memory: for tests and fuzzing; @text is copied */
+const struct source *sources_add_text(struct sources *sources, const char *name, const char *text, size_t length,
+                                      GError **error);
