@@ -21,7 +21,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 
 PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 PACKAGE_LIBS   = $(shell pkg-config --libs $(PACKAGES))
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDROVER_VERSION='"$(VERSION)"' -I. $(WARNINGS) \
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDROVER_VERSION=$(VERSION) -I. $(WARNINGS) \
              $(if $(WERROR),-Werror) -fstack-protector-strong -fPIE $(PACKAGE_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
@@ -48,8 +48,134 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)
 
+# ---- tests ----
+
 .PHONY: unit
-unit: $(UNIT_TESTS)
+unit: $(UNIT_TESTS) $(BUILD)/fake-qemu
+
+# A program that speaks QMP and nothing else: for error paths, crash sweeps and scale.
+$(BUILD)/fake-qemu: tests/fake-qemu.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(PACKAGE_LIBS)
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+.PHONY: asan
+asan:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" all unit
+
+# The parser alone, with clang: nothing else reads text that anybody may have written.
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
+
+.PHONY: fuzz
+fuzz:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang DIRS="base parser" \
+	        CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined" LDFLAGS="-fsanitize=fuzzer,address,undefined" \
+	        FUZZ_BUILD=1 $(FUZZ_TARGETS)
+
+ifdef FUZZ_BUILD
+$(BUILD)/fuzz-%: tests/fuzz/fuzz-%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)
+endif
+
+.PHONY: setup
+setup:
+	@tests/setup.sh
+
+.PHONY: check
+check:
+	@tests/setup.sh --tests
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit
+	@$(MAKE) --no-print-directory -j$$(nproc) asan
+	@$(MAKE) --no-print-directory -j$$(nproc) fuzz
+	@BUILD=$(BUILD) tests/run
+
+.PHONY: demo demo-down
+demo: setup
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@tests/demo.sh $(BUILD)/drover
+
+demo-down:
+	@tests/demo.sh --down $(BUILD)/drover
+
+.PHONY: bench bench-virsh
+bench: setup
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit $(BUILD)/bare-launcher
+	@BUILD=$(BUILD) tests/bench/run
+
+bench-virsh: setup
+	@tests/setup.sh --virsh
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit $(BUILD)/bare-launcher
+	@BUILD=$(BUILD) tests/bench/run --virsh
+
+# ---- lint ----
+
+.PHONY: lint
+lint: lint-setup lint-build lint-tidy lint-cppcheck lint-shell lint-man lint-examples
+	@echo "lint: nothing found"
+
+.PHONY: lint-setup lint-build lint-tidy lint-cppcheck lint-shell lint-man lint-examples
+lint-setup:
+	@tests/setup.sh --lint
+
+lint-build: lint-setup
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD)/lint WERROR=1 all unit
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD)/lint-clang WERROR=1 CC=clang all
+
+lint-tidy: lint-setup
+	@printf '%s\n' $(SOURCES) | xargs -P $$(nproc) -n 8 clang-tidy --quiet --warnings-as-errors='*' 2>/dev/null -- $(ALL_CFLAGS)
+
+lint-cppcheck: lint-setup
+	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -j$$(nproc) \
+	        --suppress=missingInclude --suppress=unknownMacro --library=gtk -D_GNU_SOURCE -I. $(DIRS)
+
+lint-shell: lint-setup
+	@shellcheck .ci/run $(wildcard tests/*.sh tests/guest/build tests/guest/init tests/guest/lease tests/bench/*.sh)
+
+lint-man: lint-setup $(BUILD)/man/drover.yaml.5
+	@mandoc -T lint -W warning man/drover.1 $(BUILD)/man/drover.yaml.5
+
+lint-examples: lint-setup
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@BUILD=$(BUILD) tests/run examples
+
+.PHONY: format
+format:
+	clang-format -i $(SOURCES) $(wildcard $(addsuffix /*.h,$(DIRS))) $(wildcard tests/*/*.c)
+
+# ---- manual, installation ----
+
+# The key reference comes from the table of keys.
+$(BUILD)/man/drover.yaml.5: man/drover.yaml.5.in $(BUILD)/drover
+	@mkdir -p $(@D)
+	@awk -v reference="$(BUILD)/drover schema --man" '/^@REFERENCE@$$/ { while ((reference | getline line) > 0) print line; next } \
+	        { print }' $< >$@.draft
+	@mv $@.draft $@
+
+.PHONY: man
+man: $(BUILD)/man/drover.yaml.5
+
+.PHONY: install
+install: all man
+	install -D -m 755 $(BUILD)/drover $(DESTDIR)$(PREFIX)/bin/drover
+	install -D -m 644 man/drover.1 $(DESTDIR)$(PREFIX)/share/man/man1/drover.1
+	install -D -m 644 $(BUILD)/man/drover.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/drover.yaml.5
+	install -d -m 755 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(BUILD)/drover completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drover
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ] && ! getent passwd drover >/dev/null; then \
+	        useradd --system --user-group --no-create-home --shell /usr/sbin/nologin drover; fi
+
+.PHONY: uninstall
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/drover $(DESTDIR)$(PREFIX)/share/man/man1/drover.1 \
+	        $(DESTDIR)$(PREFIX)/share/man/man5/drover.yaml.5 $(DESTDIR)$(PREFIX)/share/bash-completion/completions/drover
+
+# For clangd and other editors' servers.
+compile_commands.json: Makefile
+	@{ echo '['; separator=; for file in $(SOURCES); do \
+	        printf '%s{"directory": "%s", "file": "%s", "command": "cc %s -c %s"}\n' \
+	                "$$separator" '$(CURDIR)' "$$file" '$(ALL_CFLAGS)' "$$file"; separator=,; done; echo ']'; } >$@
 
 -include $(LIBRARY_OBJECTS:.o=.d) $(BUILD)/cmd/main.d $(UNIT_TESTS:=.d)
 

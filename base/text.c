@@ -131,6 +131,30 @@ text_make_printable(const char *text, gssize length)
 }
 
 char *
+text_tail(const char *text, gssize length, guint lines)
+{
+        g_autofree char *copy = g_strndup(text, length < 0 ? strlen(text) : (size_t)length);
+        g_auto(GStrv) all = NULL;
+        GString *tail = g_string_new(NULL);
+
+        for (gssize i = 0; i < length; i++)
+                if (!copy[i] || copy[i] == '\r')
+                        copy[i] = ' ';
+        all = g_strsplit(copy, "\n", -1);
+        for (guint i = g_strv_length(all); i > 0 && lines > 0; i--) {
+                g_autofree char *line = text_make_printable(g_strchomp(all[i - 1]), -1);
+
+                if (!*line)
+                        continue;
+                if (tail->len)
+                        g_string_prepend_c(tail, '\n');
+                g_string_prepend(tail, line);
+                lines--;
+        }
+        return g_string_free(tail, FALSE);
+}
+
+char *
 text_format_size(guint64 bytes)
 {
         static const char units[] = "KMGTP";

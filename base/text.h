@@ -38,6 +38,9 @@ char *text_quote_argv(const char *const *argv);
  */
 char *text_make_printable(const char *text, gssize length);
 
+/** text_tail() - The last @lines lines that are not empty, each made printable, joined by newlines. New string, may be empty */
+char *text_tail(const char *text, gssize length, guint lines);
+
 /** text_format_size() - Bytes in the largest binary unit that is exact: "1G", "1536M", "512" */
 char *text_format_size(guint64 bytes);
 

@@ -1,0 +1,34 @@
+/* firewall.h - NAT and isolation: one nftables table a project, replaced in one transaction
+ *
+ * The table is `inet drover-PROJECT`; its comment holds a hash of the rules, so that a look tells whether it is ours and
+ * as it should be. ip_forward is set when a network needs it; in the host's namespace its old value is kept in
+ * @host_state and goes back when the last drover table goes.
+ */
+#pragma once
+
+#include "network/home.h"
+#include "network/lab.h"
+
+enum firewall_state {
+        FIREWALL_ABSENT,
+        FIREWALL_DIFFERENT,
+        FIREWALL_SAME,
+};
+
+/** firewall_is_needed() - Has @lab any network of ours that routes or must be kept apart? */
+gboolean firewall_is_needed(const struct lab *lab);
+
+/** firewall_rules() - The nft commands that replace the table as a whole; pure; the caller frees it */
+char *firewall_rules(const struct lab *lab);
+
+/** firewall_observe() - Look, change nothing: also counts the rules, so that a flushed table is DIFFERENT */
+gboolean firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *ret_state, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+
+/** firewall_ensure() - Load the table unless it is there just so; set the sysctls that it needs */
+gboolean firewall_ensure(struct home *home, const struct lab *lab, const char *host_state, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+
+/** firewall_remove() - Remove the table; put ip_forward back if it was ours and no drover table is left */
+gboolean firewall_remove(struct home *home, const char *project, const char *host_state, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;

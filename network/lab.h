@@ -1,0 +1,64 @@
+/* lab.h - the resolved wish for a project's networks, as network/ needs it
+ *
+ * The runtime builds it from the project and the kept state: every subnet is chosen, every bridge has its name, every NIC
+ * its MAC. All functions of network/ that build text from it (dnsmasq's configuration, nftables rules) are pure.
+ */
+#pragma once
+
+#include "parser/project.h"
+
+/* IFLA_GROUP of every link of ours ("drov"): with the derived MAC it marks a link from the request that makes it. */
+#define LAB_LINK_GROUP 0x64726f76U
+
+/** struct lab_host - A NIC or a reservation that DHCP and DNS know */
+struct lab_host {
+        guint network;              /* index into lab.networks */
+        struct ether_addr mac;
+        guint32 ip;                 /* host byte order; 0: from the pool */
+        const char *name;           /* host name, or NULL: a reservation without one */
+        const char *const *aliases; /* NULL-terminated; NULL: none */
+};
+
+struct lab {
+        const char *project;
+        enum isolation isolation;
+        const char *directory;          /* <data>/dnsmasq: configuration, reservations, names, leases, log, pid file */
+        const struct network *networks; /* resolved: bridge, subnet, host_ip, gateway, dhcp.range are filled in */
+        guint network_count;
+        const struct lab_host *hosts;
+        guint host_count;
+};
+
+/**
+ * lab_bridge_name() - The interface name of a network's bridge when the file gives none
+ *
+ * A readable prefix and a hash of project and network, 15 bytes at most, e.g. "lan-3f2a9c81d0" . Returns a new string.
+ */
+char *lab_bridge_name(const char *project, const char *network);
+
+/** lab_tap_name() - The interface name of a NIC's tap, made in the same way. Returns a new string */
+char *lab_tap_name(const char *project, const char *vm, const char *nic);
+
+/** lab_bridge_mac() - The MAC that our bridge has from birth: derived from project and network, locally administered */
+struct ether_addr lab_bridge_mac(const char *project, const char *network);
+
+/** lab_alias() - The ifalias mark "drover:PROJECT/OBJECT". Returns a new string */
+char *lab_alias(const char *project, const char *object);
+
+enum { LAB_IP_LENGTH = 16 };
+
+/** lab_format_ip() - "10.20.0.1" in @buffer, which it returns */
+const char *lab_format_ip(guint32 ip, char buffer[LAB_IP_LENGTH]);
+
+/** lab_netmask() - The netmask of a prefix length, host byte order */
+guint32 lab_netmask(guint8 prefix);
+
+/** lab_is_served() - Does this network get DHCP and DNS from us? */
+gboolean lab_is_served(const struct network *network);
+
+/**
+ * lab_check() - Is every name fit to stand in dnsmasq's configuration and in nftables rules?
+ *
+ * The parser has checked them; this is the second lock on the door. DROVER_ERROR_CONFIG.
+ */
+gboolean lab_check(const struct lab *lab, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,199 @@
+/* compare.c - field by field: what differs between what a VM was last started with and what the file wants
+ *
+ * Both sides are keys_encode() of the VM, once with and once without defaults. A field that neither side wrote itself is
+ * never a change, whatever the defaults are: a new default in a new release touches nobody. Keys of class recreate
+ * are not compared here: what a disk was made from stands with the disk.
+ */
+#include "runtime/plan_build.h"
+
+#include <string.h>
+
+/* One side of a comparison: the value with defaults, and the same place of what the file said itself. */
+struct side {
+        const json_t *wish, *set;
+};
+
+static void
+change_free(gpointer data)
+{
+        struct plan_change *change = data;
+
+        g_free(change->key);
+        g_free(change->from);
+        g_free(change->to);
+        g_free(change);
+}
+
+GPtrArray *
+plan_changes_new(void)
+{
+        return g_ptr_array_new_with_free_func(change_free);
+}
+
+static char *
+value_text(const json_t *value)
+{
+        char *dumped;
+        char *text;
+
+        if (!value || json_is_null(value))
+                return NULL;
+        if (json_is_string(value))
+                return g_strdup(json_string_value(value));
+        dumped = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        text = g_strdup(dumped);
+        free(dumped);
+        return text;
+}
+
+void
+plan_changes_add(GPtrArray *changes, const char *key, const char *from, const char *to, enum change how)
+{
+        struct plan_change *change = g_new0(struct plan_change, 1);
+
+        change->key = g_strdup(key);
+        change->from = g_strdup(from);
+        change->to = g_strdup(to);
+        change->how = how;
+        g_ptr_array_add(changes, change);
+}
+
+static void
+add_values(GPtrArray *changes, const char *key, const json_t *from, const json_t *to, enum change how)
+{
+        g_autofree char *from_text = value_text(from), *to_text = value_text(to);
+
+        plan_changes_add(changes, key, from_text, to_text, how);
+}
+
+/* What identifies an item of a list of disks: its name, the disk that it refers to, or its file. */
+static const char *
+item_name(const json_t *item)
+{
+        const char *name = json_text(item, "name");
+
+        if (!name)
+                name = json_text(item, "disk");
+        if (!name)
+                name = json_text(item, "file");
+        return name ? name : json_string_value(item);
+}
+
+static const json_t *
+get_item(const json_t *container, const char *name)
+{
+        const json_t *item;
+        size_t i;
+
+        if (json_is_object(container))
+                return json_object_get(container, name);
+        json_array_foreach (container, i, item)
+                if (g_strcmp0(item_name(item), name) == 0)
+                        return item;
+        return NULL;
+}
+
+static GPtrArray *
+item_names(const json_t *container)
+{
+        GPtrArray *names = g_ptr_array_new();
+        const json_t *item;
+        const char *name;
+        size_t i;
+
+        json_object_foreach ((json_t *)container, name, item)
+                g_ptr_array_add(names, (gpointer)name);
+        json_array_foreach (container, i, item)
+                if (item_name(item))
+                        g_ptr_array_add(names, (gpointer)item_name(item));
+        return names;
+}
+
+static void compare_objects(const struct key_table *table, const char *path, struct side from, struct side to,
+                            GPtrArray *changes);
+
+static char *
+join_path(const char *path, const char *key)
+{
+        return *path ? g_strconcat(path, ".", key, NULL) : g_strdup(key);
+}
+
+/* Named things: those that came, those that went, and those that changed inside. */
+static void
+compare_items(const struct key *row, const char *path, struct side from, struct side to, GPtrArray *changes)
+{
+        g_autoptr(GPtrArray) before = item_names(from.wish), after = item_names(to.wish);
+
+        for (guint i = 0; i < before->len; i++) {
+                const char *name = g_ptr_array_index(before, i);
+                g_autofree char *below = join_path(path, name);
+                struct side old = {get_item(from.wish, name), get_item(from.set, name)};
+                struct side new = {get_item(to.wish, name), get_item(to.set, name)};
+
+                if (!new.wish)
+                        add_values(changes, below, old.wish, NULL, row->change);
+                else
+                        compare_objects(row->table, below, old, new, changes);
+        }
+        for (guint i = 0; i < after->len; i++) {
+                const char *name = g_ptr_array_index(after, i);
+                g_autofree char *below = join_path(path, name);
+
+                if (!get_item(from.wish, name))
+                        add_values(changes, below, NULL, get_item(to.wish, name), row->change);
+        }
+}
+
+static void
+compare_field(const struct key *row, const char *path, struct side from, struct side to, GPtrArray *changes)
+{
+        if (row->change == CHANGE_RECREATE || row->type == KEY_FUTURE || json_equal(from.wish, to.wish))
+                return;
+        if (row->table && row->type == KEY_OBJECT && json_is_object(from.wish) && json_is_object(to.wish))
+                compare_objects(row->table, path, from, to, changes);
+        else if (row->table && (row->type == KEY_OBJECT_MAP || row->type == KEY_OBJECT_LIST))
+                compare_items(row, path, from, to, changes);
+        else if (from.set || to.set)
+                add_values(changes, path, from.wish, to.wish, row->change);
+}
+
+static void
+compare_objects(const struct key_table *table, const char *path, struct side from, struct side to, GPtrArray *changes)
+{
+        if (!json_is_object(from.wish) || !json_is_object(to.wish)) {
+                if (!json_equal(from.wish, to.wish))
+                        add_values(changes, path, from.wish, to.wish, CHANGE_RESTART);
+                return;
+        }
+        for (const struct key *row = table->keys; row->name; row++) {
+                struct side old = {json_object_get(from.wish, row->name), json_object_get(from.set, row->name)};
+                struct side new = {json_object_get(to.wish, row->name), json_object_get(to.set, row->name)};
+                g_autofree char *below = join_path(path, row->name);
+
+                compare_field(row, below, old, new, changes);
+        }
+}
+
+/* What the disks were made from, against what the file would make them from now. */
+static void
+compare_disk_origins(const struct spec *applied, const struct spec *wanted, GPtrArray *changes)
+{
+        const struct kept_disk *root = spec_disk(applied, "root");
+        const char *image = json_text(wanted->wish, "image");
+
+        if (root && g_strcmp0(root->backing_path, image) != 0 && json_object_get(wanted->wish, "disk"))
+                plan_changes_add(changes, "image", root->backing_path, image, CHANGE_RECREATE);
+}
+
+GPtrArray *
+plan_vm_changes(const struct spec *applied, const struct spec *wanted)
+{
+        struct side from = {applied->wish, applied->set}, to = {wanted->wish, wanted->set};
+        GPtrArray *changes = plan_changes_new();
+
+        if (!applied->wish)
+                return changes;
+        compare_objects(&keys_vm, "", from, to, changes);
+        compare_disk_origins(applied, wanted, changes);
+        return changes;
+}

@@ -1,0 +1,338 @@
+/* observe.c - look at the host: files, kernel, QEMU, dnsmasq; change nothing */
+#include "runtime/observe.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "runtime/qmp.h"
+#include "runtime/vm.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+enum { QMP_TIMEOUT_MS = 2000 };
+
+static const char *const status_names[] = {
+        [VM_ABSENT] = "absent",   [VM_STOPPED] = "stopped",   [VM_CRASHED] = "crashed",         [VM_STARTING] = "starting",
+        [VM_RUNNING] = "running", [VM_PAUSED] = "paused",     [VM_PANICKED] = "panicked",       [VM_UNREACHABLE] = "unreachable",
+};
+
+const char *
+vm_status_name(enum vm_status status)
+{
+        return status_names[status];
+}
+
+gboolean
+vm_is_alive(const struct vm_world *vm)
+{
+        return vm && vm->status >= VM_STARTING;
+}
+
+const struct vm_world *
+world_vm(const struct world *world, const char *name)
+{
+        return g_hash_table_lookup(world->vms_by_name, name);
+}
+
+const struct probed_image *
+world_image(const struct world *world, const char *path)
+{
+        return world->images && path ? g_hash_table_lookup(world->images, path) : NULL;
+}
+
+static void
+vm_world_free(gpointer data)
+{
+        struct vm_world *vm = data;
+
+        g_free(vm->name);
+        spec_free(vm->spec);
+        g_free(vm->detail);
+        g_clear_error(&vm->error);
+        g_free(vm);
+}
+
+void
+world_free(struct world *world)
+{
+        if (!world)
+                return;
+        netlink_free(world->netlink);
+        home_free(world->home);
+        links_free(world->links);
+        state_free(world->state);
+        g_clear_pointer(&world->vms_by_name, g_hash_table_unref);
+        g_clear_pointer(&world->vms, g_ptr_array_unref);
+        g_clear_pointer(&world->leases, g_array_unref);
+        g_clear_pointer(&world->images, g_hash_table_unref);
+        g_clear_pointer(&world->files, g_hash_table_unref);
+        qemu_info_free(world->qemu);
+        paths_free(world->paths);
+        g_free(world);
+}
+
+/* ---- VMs ---- */
+
+static void
+find_root_disk(const struct world *world, struct vm_world *vm)
+{
+        const struct kept_disk *root = vm->spec ? spec_disk(vm->spec, "root") : NULL;
+        g_autofree char *path = NULL;
+        struct stat st;
+
+        if (!root)
+                return;
+        path = paths_vm_disk(world->paths, vm->name, root->name, root->generation, root->format);
+        if (stat(path, &st) == 0)
+                vm->root_written = (guint64)st.st_mtime;
+}
+
+static void
+add_vm(struct world *world, const char *name, gboolean in_file, gboolean kept)
+{
+        struct vm_world *vm = g_new0(struct vm_world, 1);
+
+        vm->name = g_strdup(name);
+        vm->in_file = in_file;
+        g_ptr_array_add(world->vms, vm);
+        g_hash_table_insert(world->vms_by_name, vm->name, vm);
+        if (!kept)
+                return;
+        vm->spec = spec_load(world->paths, name, &vm->error);
+        if (g_error_matches(vm->error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
+                g_clear_error(&vm->error);
+        find_root_disk(world, vm);
+        if (vm_is_locked(world->paths, name)) {
+                vm->status = VM_UNREACHABLE;
+                vm->pid = vm->spec ? vm_find_pid(world->paths, name, vm->spec->uuid) : 0;
+                vm->started = vm->pid ? process_start_time(vm->pid) : 0;
+                vm->detail = g_strdup(vm->pid ? "its monitor was not asked" : "its process is not to be found");
+        } else if (vm_crashed(world->paths, name)) {
+                vm->status = VM_CRASHED;
+        } else if (vm->spec && vm->spec->present) {
+                vm->status = VM_STOPPED;
+        }
+}
+
+/* QEMU's run states: qapi/run-state.json, RunState. */
+static enum vm_status
+status_of(const char *word)
+{
+        if (g_strcmp0(word, "running") == 0)
+                return VM_RUNNING;
+        if (g_strcmp0(word, "prelaunch") == 0 || g_strcmp0(word, "inmigrate") == 0)
+                return VM_STARTING;
+        if (g_strcmp0(word, "guest-panicked") == 0)
+                return VM_PANICKED;
+        return word ? VM_PAUSED : VM_UNREACHABLE;
+}
+
+static void
+take_answer(struct vm_world *vm, const struct qmp_question *question)
+{
+        const char *uuid = question->answers ? json_text(question->answers[0], "UUID") : NULL;
+        const char *word = question->answers ? json_text(question->answers[1], "status") : NULL;
+
+        g_free(vm->detail);
+        vm->detail = NULL;
+        if (question->error) {
+                vm->detail = g_strdup(question->error->message);
+        } else if (vm->spec && g_strcmp0(uuid, vm->spec->uuid) != 0) {
+                vm->detail = g_strdup("another QEMU answers on its monitor");
+        } else {
+                vm->status = status_of(word);
+                vm->detail = g_strdup(word ? word : "its monitor gives no state");
+        }
+}
+
+static void
+ask_all(struct world *world, struct vm_world **living, guint count)
+{
+        static const char *const commands[] = {"query-uuid", "query-status", NULL};
+        g_autofree struct qmp_question *questions = g_new0(struct qmp_question, count);
+
+        for (guint i = 0; i < count; i++) {
+                questions[i].directory_fd = vm_open_run_directory(world->paths, living[i]->name, &questions[i].error);
+                questions[i].socket = QEMU_SOCKET_OBSERVE;
+                questions[i].commands = commands;
+        }
+        qmp_ask_all(questions, count, QMP_TIMEOUT_MS);
+        for (guint i = 0; i < count; i++) {
+                take_answer(living[i], &questions[i]);
+                for (guint n = 0; questions[i].answers && commands[n]; n++)
+                        json_decref(questions[i].answers[n]);
+                g_free(questions[i].answers);
+                g_clear_error(&questions[i].error);
+                fd_clear(&questions[i].directory_fd);
+        }
+}
+
+static gint
+compare_names(gconstpointer a, gconstpointer b)
+{
+        return text_compare_natural(*(const char *const *)a, *(const char *const *)b);
+}
+
+void
+observe_vms(struct world *world, const struct project *project, gboolean qmp)
+{
+        g_autofree char *directory = g_build_filename(world->paths->data, "vms", NULL);
+        g_autoptr(GPtrArray) kept = file_list_directory(directory, NULL);
+        g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+        g_autoptr(GPtrArray) living = g_ptr_array_new();
+
+        world->vms = g_ptr_array_new_with_free_func(vm_world_free);
+        world->vms_by_name = g_hash_table_new(g_str_hash, g_str_equal);
+        if (kept)
+                g_ptr_array_sort(kept, compare_names);
+        for (guint i = 0; kept && i < kept->len; i++)
+                g_hash_table_add(known, g_ptr_array_index(kept, i));
+        for (guint i = 0; i < project->vm_count; i++)
+                add_vm(world, project->vms[i].name, TRUE, g_hash_table_contains(known, project->vms[i].name));
+        for (guint i = 0; kept && i < kept->len; i++)
+                if (!world_vm(world, g_ptr_array_index(kept, i)) && text_is_name(g_ptr_array_index(kept, i)))
+                        add_vm(world, g_ptr_array_index(kept, i), FALSE, TRUE);
+        for (guint i = 0; i < world->vms->len; i++)
+                if (vm_is_alive(g_ptr_array_index(world->vms, i)))
+                        g_ptr_array_add(living, g_ptr_array_index(world->vms, i));
+        if (qmp && living->len)
+                ask_all(world, (struct vm_world **)living->pdata, living->len);
+}
+
+GArray *
+observe_members(const struct world *world)
+{
+        GArray *pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
+        g_autofree char *directory = g_build_filename(world->paths->data, "dnsmasq", NULL);
+        pid_t dnsmasq = dnsmasq_find(directory);
+
+        if (dnsmasq > 0)
+                g_array_append_val(pids, dnsmasq);
+        for (guint i = 0; i < world->vms->len; i++) {
+                const struct vm_world *vm = g_ptr_array_index(world->vms, i);
+
+                if (vm->pid > 0)
+                        g_array_append_val(pids, vm->pid);
+        }
+        return pids;
+}
+
+/* ---- disks and images ---- */
+
+static void
+add_disk_files(struct world *world, const char *directory)
+{
+        g_autoptr(GPtrArray) names = file_list_directory(directory, NULL);
+
+        for (guint i = 0; names && i < names->len; i++) {
+                const char *name = g_ptr_array_index(names, i);
+
+                if (g_str_has_suffix(name, ".qcow2") || g_str_has_suffix(name, ".raw"))
+                        g_hash_table_add(world->files, g_build_filename(directory, name, NULL));
+        }
+}
+
+void
+observe_disks(struct world *world)
+{
+        g_autofree char *named = g_build_filename(world->paths->data, "disks", NULL);
+
+        world->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        add_disk_files(world, named);
+        for (guint i = 0; i < world->vms->len; i++) {
+                g_autofree char *directory = paths_vm_data(world->paths, ((struct vm_world *)g_ptr_array_index(world->vms, i))->name);
+
+                add_disk_files(world, directory);
+        }
+}
+
+static void
+probed_image_free(gpointer data)
+{
+        struct probed_image *image = data;
+
+        g_clear_error(&image->error);
+        g_free(image);
+}
+
+static void
+probe_once(struct world *world, const char *path, const struct child_user *user)
+{
+        struct probed_image *image;
+
+        if (!path || g_hash_table_contains(world->images, path))
+                return;
+        image = g_new0(struct probed_image, 1);
+        g_hash_table_insert(world->images, g_strdup(path), image);
+        if (!image_probe(path, user, &image->info, &image->error))
+                return;
+}
+
+void
+observe_images(struct world *world, const struct project *project, const struct child_user *user)
+{
+        world->images = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, probed_image_free);
+        for (guint i = 0; i < project->vm_count; i++) {
+                const struct vm *vm = &project->vms[i];
+                const struct vm_world *found = world_vm(world, vm->name);
+
+                if (vm_is_alive(found))
+                        continue;
+                if (!found->spec || !spec_disk(found->spec, "root"))
+                        probe_once(world, vm->image, user);
+                if (vm->root)
+                        probe_once(world, vm->root->file, user);
+                for (guint n = 0; n < vm->disk_count; n++)
+                        if (vm->disks[n].media != MEDIA_CDROM)
+                                probe_once(world, vm->disks[n].file, user);
+        }
+}
+
+/* ---- the host ---- */
+
+static guint64
+read_meminfo(const char *text, const char *key)
+{
+        const char *line = strstr(text, key);
+
+        return line ? g_ascii_strtoull(line + strlen(key), NULL, 10) * 1024 : 0;
+}
+
+/* Pairs of code and variables as the distributions install them: Debian and Ubuntu, Fedora, Arch, openSUSE. */
+static void
+find_firmware(struct world *world)
+{
+        static const char *const pairs[][2] = {
+                {"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"},
+                {"/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"},
+                {"/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"},
+                {"/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"},
+                {"/usr/share/qemu/ovmf-x86_64-code.bin", "/usr/share/qemu/ovmf-x86_64-vars.bin"},
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(pairs) && !world->uefi_code; i++)
+                if (file_exists(pairs[i][0]) && file_exists(pairs[i][1])) {
+                        world->uefi_code = pairs[i][0];
+                        world->uefi_vars = pairs[i][1];
+                }
+}
+
+void
+observe_host(struct world *world)
+{
+        g_autofree char *text = NULL;
+        struct statvfs fs;
+
+        if (file_read("/proc/meminfo", 65536, &text, NULL, NULL)) {
+                world->memory_total = read_meminfo(text, "MemTotal:");
+                world->memory_available = read_meminfo(text, "MemAvailable:");
+        }
+        if (statvfs(world->paths->data_root, &fs) == 0 || statvfs("/", &fs) == 0)
+                world->disk_free = (guint64)fs.f_bavail * fs.f_frsize;
+        find_firmware(world);
+        world->qemu = qemu_probe(world->paths->cache);
+}

@@ -1,0 +1,30 @@
+/* observe.h - look at the host: files, kernel, QEMU, dnsmasq; change nothing */
+#pragma once
+
+#include "runtime/session.h"
+
+/**
+ * observe_vms() - Every VM of the project and every other one that the data directory knows
+ *
+ * Reads spec.json files, probes locks, and with @qmp asks all living QEMUs at once, for at most 2 s. One broken VM never
+ * spoils another.
+ */
+void observe_vms(struct world *world, const struct project *project, gboolean qmp);
+
+/** observe_host() - Memory, free disk space, firmware files, QEMU with its machine names, whether KVM works */
+void observe_host(struct world *world);
+
+/** observe_images() - Probe the images that new disks need and the files that are used in place; each once */
+void observe_images(struct world *world, const struct project *project, const struct child_user *user);
+
+/** observe_disks() - Which disk files of this project exist */
+void observe_disks(struct world *world);
+
+/** observe_members() - Processes that may hold the project's namespace: living QEMUs and dnsmasq. New array of pid_t */
+GArray *observe_members(const struct world *world);
+
+/** qemu_probe() - Which QEMU this host has, and what its machine aliases mean (qemu_probe.c); NULL where there is none */
+struct qemu_info *qemu_probe(const char *cache_directory);
+/** qemu_keep() - Put what was just asked into the cache, for the next run; a failure only costs time then */
+void qemu_keep(const struct qemu_info *info, const char *cache_directory);
+void qemu_info_free(struct qemu_info *info);

@@ -1,0 +1,259 @@
+/* plan_network.c - the planner's part for bridges, firewall and dnsmasq */
+#include "runtime/plan_build.h"
+
+#include "base/error.h"
+#include "parser/value.h"
+
+#include <string.h>
+
+static gboolean
+uses_network(const struct planner *planner, guint vm, guint network)
+{
+        const struct vm *wish = &planner->project->vms[vm];
+
+        for (guint i = 0; i < wish->nic_count; i++)
+                if (wish->nics[i].network_index == network)
+                        return TRUE;
+        return FALSE;
+}
+
+static gboolean
+has_living_vm(const struct planner *planner, guint network)
+{
+        for (guint i = 0; i < planner->project->vm_count; i++)
+                if (uses_network(planner, i, network) && vm_is_alive(world_vm(planner->world, planner->project->vms[i].name)))
+                        return TRUE;
+        return FALSE;
+}
+
+/* Taps of living VMs that hang on no bridge or a wrong one: a bridge that was deleted lets go of its ports. */
+static guint
+count_loose_taps(const struct planner *planner, guint network, int ifindex)
+{
+        guint loose = 0;
+
+        for (guint i = 0; i < planner->project->vm_count; i++) {
+                const struct vm *vm = &planner->project->vms[i];
+
+                if (!vm_is_alive(world_vm(planner->world, vm->name)))
+                        continue;
+                for (guint n = 0; n < vm->nic_count; n++) {
+                        g_autofree char *name = lab_tap_name(planner->project->name, vm->name, vm->nics[n].name);
+                        const struct link *tap = vm->nics[n].network_index == network ? links_find(planner->world->links, name) : NULL;
+
+                        if (tap && (tap->master != ifindex || !tap->up || !ifindex))
+                                loose++;
+                }
+        }
+        return loose;
+}
+
+static gboolean
+check_external(const struct planner *planner, const struct network *network, GError **error)
+{
+        const struct link *link = planner->world->links ? links_find(planner->world->links, network->bridge) : NULL;
+
+        if (link && link->is_bridge)
+                return TRUE;
+        error_set(error, DROVER_ERROR_NOT_FOUND, link ? "'%s', the external bridge of network '%s', is no bridge"
+                                                      : "there is no bridge '%s' for network '%s', which is external",
+                  network->bridge, network->name);
+        return error_hint(error, "external bridges are never made by drover: make it first, or drop 'external: true'");
+}
+
+static void
+compare_bridge(const struct planner *planner, const struct network *network, const struct link *link, GPtrArray *changes)
+{
+        g_autofree char *alias = lab_alias(planner->project->name, network->name);
+
+        if (!link->up)
+                plan_changes_add(changes, "up", "false", "true", CHANGE_LIVE);
+        if (network->mtu && link->mtu != network->mtu) {
+                g_autofree char *from = g_strdup_printf("%u", link->mtu), *to = g_strdup_printf("%u", network->mtu);
+
+                plan_changes_add(changes, "mtu", from, to, CHANGE_LIVE);
+        }
+        if (g_strcmp0(link->alias, alias) != 0)
+                plan_changes_add(changes, "alias", link->alias, alias, CHANGE_LIVE);
+        if (network->host_ip && !links_has_address(planner->world->links, link->ifindex, network->host_ip, network->subnet.prefix)) {
+                g_autofree char *ip = value_format_ipv4(network->host_ip);
+                g_autofree char *to = g_strdup_printf("%s/%u", ip, network->subnet.prefix);
+
+                plan_changes_add(changes, "host_ip", NULL, to, CHANGE_LIVE);
+        }
+}
+
+static gboolean
+plan_network(struct planner *planner, guint index, GError **error)
+{
+        const struct network *network = &planner->resolved->lab.networks[index];
+        const struct links *links = planner->world->links;
+        const struct link *link = links ? links_find(links, network->bridge) : NULL;
+        struct ether_addr mac = lab_bridge_mac(planner->project->name, network->name);
+        gboolean known = state_network(planner->world->state, network->name) != NULL;
+        g_autoptr(GPtrArray) changes = plan_changes_new();
+        struct plan_step *step;
+        guint loose;
+
+        if (network->external && !check_external(planner, network, error))
+                return FALSE;
+        if (!network->external && link && !link_is_ours(link, &mac)) {
+                error_set(error, DROVER_ERROR_EXISTS, "cannot make bridge '%s' for network '%s': a link of that name exists and is not ours",
+                          network->bridge, network->name);
+                return error_hint(error, "give the network another 'bridge:' name%s",
+                                  link->is_bridge ? ", or 'mode: bridge' with 'external: true' to join it" : "");
+        }
+        if (!network->external && link)
+                compare_bridge(planner, network, link, changes);
+        loose = links ? count_loose_taps(planner, index, link ? link->ifindex : 0) : 0;
+        if (link && !changes->len && !loose)
+                return TRUE;
+        step = plan_add(planner, KIND_NETWORK,
+                        loose || (!link && known && has_living_vm(planner, index)) ? ACTION_REPAIR
+                        : link                                                   ? ACTION_UPDATE
+                                                                                 : ACTION_CREATE,
+                        network->name, index);
+        if (network->subnet.prefix) {
+                g_autofree char *subnet = value_format_cidr4(&network->subnet);
+
+                step->detail = g_strdup_printf("%s on bridge %s", subnet, network->bridge);
+        }
+        if (loose) {
+                g_autofree char *text = g_strdup_printf("%u", loose);
+
+                plan_changes_add(changes, "taps off the bridge", text, "0", CHANGE_LIVE);
+        }
+        g_ptr_array_unref(step->changes);
+        step->changes = g_steal_pointer(&changes);
+        planner->network_steps[index] = plan_last(planner);
+        return TRUE;
+}
+
+gboolean
+plan_networks(struct planner *planner, GError **error)
+{
+        if (!planner->options->networks)
+                return TRUE;
+        for (guint i = 0; i < planner->project->network_count; i++)
+                if (!plan_network(planner, i, error))
+                        return FALSE;
+        return TRUE;
+}
+
+static void
+plan_dnsmasq(struct planner *planner)
+{
+        const struct dnsmasq_state *found = &planner->world->dnsmasq;
+        struct plan_step *step;
+
+        if (!dnsmasq_is_needed(&planner->resolved->lab)) {
+                if (found->pid)
+                        plan_add(planner, KIND_SERVICE, ACTION_REMOVE, "", G_MAXUINT);
+                return;
+        }
+        if (found->pid && found->config_same && found->hosts_same)
+                return;
+        step = plan_add(planner, KIND_SERVICE, found->pid ? ACTION_UPDATE : ACTION_CREATE, "", G_MAXUINT);
+        step->detail = g_strdup(!found->pid           ? "DHCP and DNS"
+                                : !found->config_same ? "DHCP and DNS restart; no VM notices"
+                                                      : "reservations and names are read again");
+        for (guint i = 0; i < planner->project->network_count; i++)
+                plan_step_after(step, planner->network_steps[i]);
+}
+
+void
+plan_services(struct planner *planner)
+{
+        if (!planner->options->networks)
+                return;
+        if (firewall_is_needed(&planner->resolved->lab)) {
+                if (planner->world->firewall != FIREWALL_SAME) {
+                        plan_add(planner, KIND_FIREWALL,
+                                 planner->world->firewall == FIREWALL_ABSENT ? ACTION_CREATE : ACTION_UPDATE, "", G_MAXUINT);
+                        planner->firewall_step = plan_last(planner);
+                }
+        } else if (planner->world->firewall != FIREWALL_ABSENT) {
+                plan_add(planner, KIND_FIREWALL, ACTION_REMOVE, "", G_MAXUINT);
+        }
+        plan_dnsmasq(planner);
+}
+
+static gboolean
+has_ports(const struct links *links, int ifindex)
+{
+        for (guint i = 0; i < links->links->len; i++)
+                if (g_array_index(links->links, struct link, i).master == ifindex)
+                        return TRUE;
+        return FALSE;
+}
+
+/* The network's name behind our mark in a bridge's alias, or NULL when it is not a bridge of this project. */
+static const char *
+network_of(const struct planner *planner, const struct link *link)
+{
+        g_autofree char *mark = lab_alias(planner->project->name, "");
+        struct ether_addr mac;
+
+        if (!link->is_bridge || !link->alias || !g_str_has_prefix(link->alias, mark))
+                return NULL;
+        mac = lab_bridge_mac(planner->project->name, link->alias + strlen(mark));
+        return link_is_ours(link, &mac) ? link->alias + strlen(mark) : NULL;
+}
+
+static void
+remove_bridge(struct planner *planner, const struct link *link, const char *name)
+{
+        guint before = planner->plan->steps->len;
+        struct plan_step *step = plan_add(planner, KIND_NETWORK, ACTION_REMOVE, name, G_MAXUINT);
+
+        step->path = g_strdup(link->name);
+        for (guint i = 0; i < before; i++) {
+                const struct plan_step *other = g_ptr_array_index(planner->plan->steps, i);
+
+                if (other->kind == KIND_VM || (other->kind == KIND_SERVICE && planner->options->remove_networks))
+                        plan_step_after(step, i);
+        }
+}
+
+/* What serves the guests, or keeps them apart, stays until they are down. */
+static void
+remove_after_vms(struct planner *planner, enum plan_kind kind)
+{
+        guint before = planner->plan->steps->len;
+        struct plan_step *step = plan_add(planner, kind, ACTION_REMOVE, "", G_MAXUINT);
+
+        for (guint i = 0; i < before; i++)
+                if (((struct plan_step *)g_ptr_array_index(planner->plan->steps, i))->kind == KIND_VM)
+                        plan_step_after(step, i);
+}
+
+/* down removes all of ours; up removes those that left the file, once nothing hangs on them. */
+void
+plan_networks_removed(struct planner *planner)
+{
+        const struct links *links = planner->world->links;
+        gboolean all = planner->options->remove_networks;
+
+        if (all && planner->world->dnsmasq.pid)
+                remove_after_vms(planner, KIND_SERVICE);
+        if (all && planner->world->firewall != FIREWALL_ABSENT)
+                remove_after_vms(planner, KIND_FIREWALL);
+        if (!links || (!all && !planner->options->networks))
+                return;
+        for (guint i = 0; i < links->links->len; i++) {
+                const struct link *link = &g_array_index(links->links, struct link, i);
+                const char *name = network_of(planner, link);
+                const struct network *wish = name ? project_find_network(planner->project, name) : NULL;
+
+                if (!name || (!all && wish && !wish->external))
+                        continue;
+                if (!all && has_ports(links, link->ifindex)) {
+                        struct plan_step *step = plan_add(planner, KIND_NETWORK, ACTION_ORPHAN, name, G_MAXUINT);
+
+                        step->detail = g_strdup("VMs still use it");
+                        continue;
+                }
+                remove_bridge(planner, link, name);
+        }
+        planner->plan->remove_namespace = all;
+}

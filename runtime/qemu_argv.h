@@ -1,0 +1,88 @@
+/* qemu_argv.h - from a VM to QEMU's argument vector, as data
+ *
+ * Pure: nothing is opened. QEMU gets every file as a descriptor, so that it needs no rights of its own: the vector comes with a
+ * list that says what each descriptor from 3 on has to be. vm.c opens them; `config --qemu` and the golden tests print them.
+ */
+#pragma once
+
+#include "parser/project.h"
+
+/** struct launch_disk - A disk as it will be given to QEMU */
+struct launch_disk {
+        const struct disk *disk;
+        guint port;                 /* root port (q35) or slot (pc); unused for a cdrom */
+        const char *path;           /* the file */
+        const char *format;         /* "qcow2" or "raw" */
+        const char *backing_path;   /* NULL: none */
+        const char *backing_format;
+};
+
+struct launch_nic {
+        const struct nic *nic;
+        guint port;
+        struct ether_addr mac;
+        guint mtu;                  /* 0: not told to the guest */
+};
+
+/** struct launch - A VM with all that the project file leaves open decided */
+struct launch {
+        const char *project;
+        const struct vm *vm;
+        const char *uuid;
+        const char *machine;       /* versioned, e.g. "pc-q35-7.2" */
+        gboolean kvm;
+        const struct launch_disk *disks; /* root disk first */
+        guint disk_count;
+        const struct launch_nic *nics;
+        guint nic_count;
+        guint port_count;          /* ports ever used by this VM: spare ones come behind them */
+        const char *firmware_code; /* UEFI: path of the read-only part; NULL for BIOS */
+        const char *firmware_vars; /* UEFI: path of this VM's variables, qcow2 */
+};
+
+enum descriptor_kind {
+        DESCRIPTOR_ALIVE,      /* the liveness lock */
+        DESCRIPTOR_NAMESPACE,  /* the network namespace */
+        DESCRIPTOR_DATA,       /* the VM's data directory, O_PATH: for the pid file */
+        DESCRIPTOR_RUN,        /* the VM's run directory, O_PATH: for sockets that QEMU makes itself */
+        DESCRIPTOR_LISTEN,     /* a listening UNIX socket; name: its name in the run directory */
+        DESCRIPTOR_TAP,        /* a tap; index: which NIC */
+        DESCRIPTOR_READ,       /* name: a path, read-only */
+        DESCRIPTOR_WRITE,      /* name: a path, read-write */
+        DESCRIPTOR_LOG,        /* name: its name in the data directory, append */
+        DESCRIPTOR_PLAIN_READ, /* name: a path that QEMU opens itself through /proc/self/fd (kernel, initrd) */
+};
+
+struct descriptor {
+        enum descriptor_kind kind;
+        guint index;
+        char *name; /* or NULL */
+};
+
+struct qemu_command {
+        char **argv;               /* NULL-terminated */
+        struct descriptor *descriptors;
+        guint descriptor_count;    /* descriptors[i] is number 3 + i in QEMU */
+};
+
+/** The names of QEMU's sockets in the VM's run directory, and of its files in the data directory */
+#define QEMU_SOCKET_CONTROL "control.sock"
+#define QEMU_SOCKET_OBSERVE "observe.sock"
+#define QEMU_SOCKET_CONSOLE "console.sock"
+#define QEMU_SOCKET_AGENT "agent.sock"
+#define QEMU_SOCKET_VNC "vnc.sock"
+#define QEMU_CONSOLE_LOG "console.log"
+#define QEMU_PID_FILE "qemu.pid"
+
+/** How many spare hot-plug ports a VM is started with */
+enum { QEMU_SPARE_PORTS = 8, QEMU_MAX_PORTS = 32 };
+
+/** qemu_command_build() - The whole of it. Never fails; returns a new object, qemu_command_free() it */
+struct qemu_command *qemu_command_build(const struct launch *launch);
+void qemu_command_free(struct qemu_command *command);
+typedef struct qemu_command qemu_command_t;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemu_command_t, qemu_command_free)
+
+/** The ids of devices and block nodes (at most 31 bytes: long names get a hash). Return new strings */
+char *qemu_nic_id(const char *nic);
+char *qemu_disk_id(const char *disk);

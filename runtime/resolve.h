@@ -1,0 +1,46 @@
+/* resolve.h - decide all that the project file leaves open: subnets, bridge names, MACs, ports, machine versions, disk files
+ *
+ * Pure: what was kept is taken, what is new is chosen from the project and the world. The result is what plan compares,
+ * network/ builds and QEMU is started with.
+ */
+#pragma once
+
+#include "network/lab.h"
+#include "runtime/qemu_argv.h"
+#include "runtime/world.h"
+
+/**
+ * resolve_networks() - The networks alone (resolve_network.c): subnets, addresses and bridges that the file leaves open
+ * @ret_networks: one for each of project.networks; strings live in @strings
+ */
+gboolean resolve_networks(const struct project *project, const struct world *world, GStringChunk *strings,
+                          struct network *ret_networks, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** struct resolved_vm - One VM of the file */
+struct resolved_vm {
+        const struct vm *vm;
+        struct spec *spec;    /* as it will be saved before the next start: identity kept or new, wish and set of the file */
+        struct launch launch; /* points into this and into the project */
+        char *error;          /* why it cannot be started here, or NULL (image missing, machine unknown ...) */
+};
+
+struct resolved {
+        struct lab lab;
+        struct resolved_vm *vms; /* one for each of project.vms, in that order */
+        guint vm_count;
+        struct resolved_store *store;
+};
+
+/** resolve() - Fails (DROVER_ERROR_FAILED) where no subnet is free or one clashes with a route of the host */
+struct resolved *resolve(const struct project *project, const struct world *world, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * resolve_fresh() - Give a VM new disks of its own: the next generation of each, on the image that the file names now
+ *
+ * Named disks and disks used in place stay.
+ */
+void resolve_fresh(struct resolved *resolved, guint vm, const struct world *world);
+
+void resolved_free(struct resolved *resolved);
+typedef struct resolved resolved_t;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(resolved_t, resolved_free)

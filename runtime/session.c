@@ -1,0 +1,286 @@
+/* session.c - a verb's way through the house: lock, observe, resolve, plan */
+#include "runtime/session.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "runtime/observe.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+
+enum { LOCK_RETRY_MS = 50 };
+
+struct session *
+session_open(struct project *project)
+{
+        struct session *session = g_new0(struct session, 1);
+
+        session->project = project;
+        session->root = geteuid() == 0;
+        session->lock_fd = -1;
+        return session;
+}
+
+static void
+forget_observation(struct session *session)
+{
+        g_clear_pointer(&session->resolved, resolved_free);
+        g_clear_pointer(&session->world, world_free);
+        g_clear_error(&session->resolve_error);
+}
+
+void
+session_close(struct session *session)
+{
+        if (!session)
+                return;
+        forget_observation(session);
+        project_free(session->project);
+        fd_clear(&session->lock_fd);
+        g_free(session);
+}
+
+gboolean
+session_qemu_user(struct child_user *ret_user, GError **error)
+{
+        const char *name = g_getenv("DROVER_QEMU_USER");
+
+        if (!name || !*name)
+                name = "drover";
+        if (!child_user_find(name, ret_user, error)) {
+                error_prefix(error, "QEMU never runs as root");
+                return error_hint(error, "make the user: useradd --system --shell /usr/sbin/nologin %s; or name another in "
+                                         "DROVER_QEMU_USER", name);
+        }
+        if (ret_user->uid == 0)
+                return error_set(error, DROVER_ERROR_PERMISSION, "QEMU never runs as root: DROVER_QEMU_USER names '%s'", name);
+        return TRUE;
+}
+
+/* ---- the lock ---- */
+
+static gboolean
+fail_locked(const char *path, int timeout_ms, GError **error)
+{
+        pid_t holder = file_lock_holder(path);
+        g_auto(GStrv) argv = holder ? process_argv(holder) : NULL;
+        g_autofree char *verb = argv ? g_strjoinv(" ", argv + 1) : NULL;
+
+        error_set(error, DROVER_ERROR_LOCKED, "another drover works on this project (pid %d%s%s%s)", (int)holder,
+                  verb ? ": drover " : "", verb ? verb : "", "");
+        return error_hint(error, "waited %.1f s; --lock-timeout waits longer", timeout_ms / 1000.0);
+}
+
+/* A lock that was taken on a file which `down -v` has removed meanwhile locks nothing. */
+static gboolean
+is_still_there(int fd, const char *path)
+{
+        struct stat ours, there;
+
+        return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+/* POSIX rather than OFD, so that the kernel can tell who holds it. It is opened once, here, and never by the children. */
+static int
+try_lock(const struct paths *paths, const char *path, GError **error)
+{
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        auto_fd fd = -1;
+
+        if (!paths_ensure(paths, error))
+                return -1;
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return error_errno(error, "cannot open lock file '%s'", path), -1;
+        if (fcntl(fd, F_SETLK, &lock) < 0) {
+                if (errno == EAGAIN || errno == EACCES)
+                        return error_set(error, DROVER_ERROR_LOCKED, "locked"), -1;
+                return error_errno(error, "cannot lock '%s'", path), -1;
+        }
+        if (!is_still_there(fd, path))
+                return error_set(error, DROVER_ERROR_LOCKED, "locked"), -1;
+        return fd_steal(&fd);
+}
+
+/* Wait for the holder to end: its pidfd is the event; where it cannot be had, look again after a moment. */
+static void
+wait_for_holder(const char *path, int left_ms)
+{
+        pid_t holder = file_lock_holder(path);
+        auto_fd pidfd = holder > 0 ? process_open(holder) : -1;
+
+        if (pidfd >= 0 && file_lock_holder(path) == holder)
+                process_wait(pidfd, left_ms);
+        else
+                g_usleep((gulong)MIN(left_ms, LOCK_RETRY_MS) * 1000);
+}
+
+static gboolean
+take_lock(struct session *session, const struct paths *paths, int timeout_ms, GError **error)
+{
+        g_autofree char *path = g_build_filename(paths->data, "lock", NULL);
+        gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+
+        for (;;) {
+                g_autoptr(GError) reason = NULL;
+                gint64 left;
+
+                session->lock_fd = try_lock(paths, path, &reason);
+                if (session->lock_fd >= 0)
+                        return TRUE;
+                if (!g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_LOCKED)) {
+                        g_propagate_error(error, g_steal_pointer(&reason));
+                        return FALSE;
+                }
+                left = (deadline - g_get_monotonic_time()) / 1000;
+                if (left <= 0)
+                        return fail_locked(path, timeout_ms, error);
+                wait_for_holder(path, (int)left);
+        }
+}
+
+/* ---- whose project is it? ---- */
+
+/* Under sudo: root's lab and the user's own lab of the same name are different labs, and one of them is probably not meant. */
+static gboolean
+check_sudo(const struct session *session, GError **error)
+{
+        const char *uid = g_getenv("SUDO_UID");
+        const struct passwd *user = uid && session->root ? getpwuid((uid_t)g_ascii_strtoull(uid, NULL, 10)) : NULL;
+        g_autofree char *theirs = NULL;
+
+        if (!user || user->pw_uid == 0)
+                return TRUE;
+        theirs = g_build_filename(user->pw_dir, ".local/share/drover", session->project->name, "state.json", NULL);
+        if (!file_exists(theirs))
+                return TRUE;
+        error_set(error, DROVER_ERROR_FAILED, "user '%s' has a project '%s' already, and root's would be a different one",
+                  user->pw_name, session->project->name);
+        return error_hint(error, "run drover without sudo, or name root's project with -p");
+}
+
+static gboolean
+check_directory(const struct session *session, const struct paths *paths, char **ret_note, GError **error)
+{
+        g_autoptr(state_t) state = state_load(paths, error);
+        const char *mine = session->project->directory;
+
+        if (!state)
+                return FALSE;
+        if (!mine || !state->exists || !state->directory || strcmp(state->directory, mine) == 0)
+                return TRUE;
+        if (g_file_test(state->directory, G_FILE_TEST_IS_DIR)) {
+                error_set(error, DROVER_ERROR_FAILED, "project '%s' belongs to '%s'", session->project->name, state->directory);
+                return error_hint(error, "use -p NAME for a second one, or run 'drover down -v' there");
+        }
+        if (ret_note)
+                *ret_note = g_strdup_printf("project '%s' belonged to '%s', which is gone: it belongs to '%s' now",
+                                            session->project->name, state->directory, mine);
+        return TRUE;
+}
+
+gboolean
+session_lock(struct session *session, int timeout_ms, char **ret_note, GError **error)
+{
+        g_autoptr(paths_t) paths = paths_new(session->project->name);
+
+        if (ret_note)
+                *ret_note = NULL;
+        return check_sudo(session, error) && take_lock(session, paths, timeout_ms, error) &&
+               check_directory(session, paths, ret_note, error);
+}
+
+/* ---- observe ---- */
+
+static gboolean
+is_anything_up(const struct world *world, const GArray *members)
+{
+        for (guint i = 0; i < world->vms->len; i++)
+                if (vm_is_alive(g_ptr_array_index(world->vms, i)))
+                        return TRUE;
+        return members->len > 0;
+}
+
+/* What lives in a namespace is looked for there, whatever the file says now. */
+static gboolean
+open_home(struct session *session, gboolean create, GError **error)
+{
+        struct world *world = session->world;
+        g_autoptr(GArray) members = observe_members(world);
+        struct home_options options = {
+                .project = session->project->name,
+                .isolation = session->project->isolation,
+                .root = session->root,
+                .create = create,
+                .members = (const pid_t *)(gconstpointer)members->data,
+                .member_count = members->len,
+        };
+
+        if (world->state->exists && (!session->project->directory || is_anything_up(world, members)))
+                options.isolation = world->state->isolation;
+        if (!home_open(&options, &world->home, error))
+                return FALSE;
+        if (!world->home)
+                return TRUE;
+        world->netlink = home_netlink(world->home, error);
+        if (!world->netlink)
+                return FALSE;
+        world->links = links_dump(world->netlink, error);
+        return world->links != NULL;
+}
+
+static gboolean
+observe_services(struct session *session, GError **error)
+{
+        struct world *world = session->world;
+        const struct lab *lab = &session->resolved->lab;
+
+        dnsmasq_observe(lab, &world->dnsmasq);
+        world->leases = dnsmasq_leases(lab->directory);
+        return !world->home || firewall_observe(world->home, lab, &world->firewall, error);
+}
+
+gboolean
+session_observe(struct session *session, const struct observe_options *options, GError **error)
+{
+        struct child_user user, *as = NULL;
+        struct world *world;
+
+        forget_observation(session);
+        world = session->world = g_new0(struct world, 1);
+        world->paths = paths_new(session->project->name);
+        world->state = state_load(world->paths, error);
+        if (!world->state)
+                return FALSE;
+        observe_vms(world, session->project, options->qmp);
+        observe_disks(world);
+        if (options->network && !open_home(session, options->create, error))
+                return FALSE;
+        if (options->images) {
+                if (session->root && session_qemu_user(&user, NULL))
+                        as = &user;
+                observe_host(world);
+                observe_images(world, session->project, as);
+        }
+        session->resolved = resolve(session->project, world, &session->resolve_error);
+        return !session->resolved || !options->network || observe_services(session, error);
+}
+
+struct plan *
+session_plan(struct session *session, const struct plan_options *options, GError **error)
+{
+        if (!session->resolved) {
+                g_propagate_error(error, g_error_copy(session->resolve_error));
+                return NULL;
+        }
+        for (guint i = 0; options->fresh && options->goal == GOAL_UP && i < session->project->vm_count; i++)
+                if (!options->vms || g_strv_contains(options->vms, session->project->vms[i].name))
+                        resolve_fresh(session->resolved, i, session->world);
+        return plan_make(session->project, session->world, session->resolved, options, error);
+}

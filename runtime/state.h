@@ -1,0 +1,90 @@
+/* state.h - what must be remembered, since neither the file, nor the kernel, nor QEMU can tell
+ *
+ * state.json holds what concerns the project, vms/VM/spec.json what concerns one VM, so that many VMs can be started at once
+ * without waiting for each other. Each carries "schema": a newer one is refused, an older one migrated. Both are
+ * written as a whole or not at all.
+ */
+#pragma once
+
+#include "base/json.h"
+#include "parser/project.h"
+#include "runtime/image.h"
+#include "runtime/paths.h"
+#include "runtime/qemu_argv.h"
+
+enum { STATE_SCHEMA = 1 };
+
+/** struct kept_network - What was chosen for a network once */
+struct kept_network {
+        char *name;
+        char *bridge;         /* interface name */
+        struct cidr4 subnet;  /* prefix 0: it has none */
+        gboolean external;
+};
+
+/** struct state - state.json */
+struct state {
+        gboolean exists;          /* FALSE: this project has never been up */
+        char *directory;          /* that it belongs to */
+        enum isolation isolation; /* that its networks were made with */
+        GPtrArray *networks;      /* struct kept_network */
+};
+
+/** struct kept_disk - A disk file of a VM */
+struct kept_disk {
+        char *name;
+        guint generation;           /* in the file's name */
+        char *format;
+        char *backing_path;         /* the image below it, or NULL */
+        struct image_info backing;  /* as that image was when the overlay was made */
+};
+
+/** struct spec - spec.json: a VM as last applied, and the identity that it keeps */
+struct spec {
+        char *name;
+        gboolean present;    /* up made it, and neither down nor rm took it away */
+        gboolean stopped;    /* the user stopped it: up of others leaves it so */
+        gboolean paused;     /* the user paused it */
+        char uuid[37];
+        char *machine;       /* versioned */
+        gboolean kvm;        /* what it was last started with */
+        json_t *wish;        /* keys_encode() of the VM with defaults, as it was last started; NULL: never */
+        json_t *set;         /* the same without defaults: what the file said itself */
+        GHashTable *ports;   /* device id -> GUINT_TO_POINTER(port) */
+        GHashTable *macs;    /* NIC name -> MAC as text */
+        GPtrArray *disks;    /* struct kept_disk */
+};
+
+/** state_load() - Read state.json; an empty one with exists = FALSE where there is none. Fails when newer or corrupt */
+struct state *state_load(const struct paths *paths, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean state_save(const struct paths *paths, const struct state *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void state_free(struct state *state);
+typedef struct state state_t;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(state_t, state_free)
+
+const struct kept_network *state_network(const struct state *state, const char *name);
+/** state_keep_network() - Remember what was chosen; replaces what was kept under that name */
+void state_keep_network(struct state *state, const struct network *network);
+void state_forget_network(struct state *state, const char *name);
+
+/** state_check_schema() - Refuse what a newer drover wrote (DROVER_ERROR_UNSUPPORTED) and what has no number */
+gboolean state_check_schema(const json_t *object, const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** spec_new() - The identity of a VM that has none yet: UUID derived, nothing kept */
+struct spec *spec_new(const char *project, const char *vm);
+struct spec *spec_copy(const struct spec *spec);
+/** spec_load() - Read vms/VM/spec.json. NULL with DROVER_ERROR_NOT_FOUND where there is none */
+struct spec *spec_load(const struct paths *paths, const char *vm, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean spec_save(const struct paths *paths, const struct spec *spec, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void spec_free(struct spec *spec);
+typedef struct spec spec_t;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(spec_t, spec_free)
+
+/** spec_disk() - What is kept of a disk, or NULL */
+struct kept_disk *spec_disk(const struct spec *spec, const char *name);
+/** spec_keep_disk() - Keep a new disk, generation 0. Returns it; it belongs to @spec */
+struct kept_disk *spec_keep_disk(struct spec *spec, const char *name, const char *format);
+/** spec_port() - The port of a device, the lowest free one for a new device; -1 when all QEMU_MAX_PORTS are taken */
+int spec_port(struct spec *spec, const char *id);
+/** spec_keep_ports() - Forget the ports of all devices but these */
+void spec_keep_ports(struct spec *spec, GPtrArray *ids);

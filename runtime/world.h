@@ -1,0 +1,80 @@
+/* world.h - what was found on this host: kernel, QEMU, dnsmasq, files. Only observe.c writes it */
+#pragma once
+
+#include "network/dnsmasq.h"
+#include "network/firewall.h"
+#include "network/home.h"
+#include "network/link.h"
+#include "runtime/qemu_argv.h"
+#include "runtime/state.h"
+
+enum vm_status {
+        VM_ABSENT,      /* nothing of it is here, or only kept disks */
+        VM_STOPPED,     /* it was shut down, by us or by its guest */
+        VM_CRASHED,     /* its QEMU was killed or died: the pid file is left */
+        VM_STARTING,    /* QEMU waits for `cont`: a start that was cut short */
+        VM_RUNNING,
+        VM_PAUSED,
+        VM_PANICKED,    /* the guest's kernel gave up */
+        VM_UNREACHABLE, /* QEMU lives and does not answer: `detail` says why */
+};
+
+struct vm_world {
+        char *name;
+        struct spec *spec;      /* NULL: never been up; the error below: unreadable */
+        enum vm_status status;
+        pid_t pid;              /* 0: not alive, or unknown */
+        gint64 started;         /* seconds since the epoch, 0: not alive */
+        char *detail;           /* QEMU's own word for its state, or why it is unreachable; or NULL */
+        GError *error;          /* its spec.json cannot be read; spoils nobody else's line */
+        gboolean in_file;       /* the project file has it */
+        guint64 root_written;   /* mtime of an existing root disk, seconds since the epoch; 0: none */
+};
+
+/** struct qemu_info - The QEMU of this host */
+struct qemu_info {
+        char *path;
+        char *q35, *pc;          /* versioned names behind the aliases */
+        char **machines;         /* all names, NULL-terminated */
+        gboolean kvm;            /* `auto` means KVM here */
+        char *no_kvm_reason;     /* why not, or NULL */
+        char *help;              /* what QEMU just said of its machines, not yet in the cache; or NULL */
+};
+
+/** struct probed_image - An image that was looked at */
+struct probed_image {
+        struct image_info info;
+        GError *error; /* why it cannot be used, or NULL */
+};
+
+struct world {
+        struct paths *paths;
+        struct state *state;
+        struct home *home;                /* NULL: there is no namespace yet */
+        struct netlink *netlink;          /* NULL likewise */
+        struct links *links;              /* NULL likewise */
+        GPtrArray *vms;                   /* struct vm_world, those of the file in its order, then others by name */
+        GHashTable *vms_by_name;
+        struct dnsmasq_state dnsmasq;
+        enum firewall_state firewall;
+        GArray *leases;                   /* struct lease */
+        struct qemu_info *qemu;           /* NULL where no QEMU is installed */
+        const char *uefi_code, *uefi_vars; /* firmware files, or NULL where none is installed */
+        guint64 memory_total, memory_available; /* bytes, of the host */
+        guint64 disk_free;                /* bytes, where the data directory lies */
+        GHashTable *files;                /* set of paths: the disk files of this project that exist */
+        GHashTable *images;               /* path -> struct probed_image; NULL: nobody asked */
+};
+
+const struct vm_world *world_vm(const struct world *world, const char *name);
+
+/** world_image() - What is known of an image or a disk that is used in place; NULL: nothing */
+const struct probed_image *world_image(const struct world *world, const char *path);
+
+void world_free(struct world *world);
+
+/** vm_is_alive() - Has it a QEMU? */
+gboolean vm_is_alive(const struct vm_world *vm);
+
+/** vm_status_name() - "running", "stopped" ... */
+const char *vm_status_name(enum vm_status status);
