@@ -21,7 +21,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 
 PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 PACKAGE_LIBS   = $(shell pkg-config --libs $(PACKAGES))
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDROVER_VERSION=$(VERSION) -I. $(WARNINGS) \
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDROVER_VERSION=\"$(VERSION)\" -I. $(WARNINGS) \
              $(if $(WERROR),-Werror) -fstack-protector-strong -fPIE $(PACKAGE_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
@@ -175,7 +175,7 @@ uninstall:
 compile_commands.json: Makefile
 	@{ echo '['; separator=; for file in $(SOURCES); do \
 	        printf '%s{"directory": "%s", "file": "%s", "command": "cc %s -c %s"}\n' \
-	                "$$separator" '$(CURDIR)' "$$file" '$(ALL_CFLAGS)' "$$file"; separator=,; done; echo ']'; } >$@
+	                "$$separator" '$(CURDIR)' "$$file" '$(subst \",\\\",$(ALL_CFLAGS))' "$$file"; separator=,; done; echo ']'; } >$@
 
 -include $(LIBRARY_OBJECTS:.o=.d) $(BUILD)/cmd/main.d $(UNIT_TESTS:=.d)
 

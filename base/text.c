@@ -30,8 +30,8 @@ text_make_name(const char *text)
         }
         while (name->len > 0 && name->str[name->len - 1] == '-')
                 g_string_truncate(name, name->len - 1);
-        while (g_str_has_prefix(name->str, "x-"))
-                g_string_erase(name, 0, 2);
+        while (g_str_has_prefix(name->str, "x-") || *name->str == '-')
+                g_string_erase(name, 0, *name->str == '-' ? 1 : 2);
         return g_string_free(name, FALSE);
 }
 
@@ -133,13 +133,13 @@ text_make_printable(const char *text, gssize length)
 char *
 text_tail(const char *text, gssize length, guint lines)
 {
-        g_autofree char *copy = g_strndup(text, length < 0 ? strlen(text) : (size_t)length);
+        size_t bytes = length < 0 ? strlen(text) : (size_t)length;
+        g_autofree char *copy = g_malloc0(bytes + 1);
         g_auto(GStrv) all = NULL;
         GString *tail = g_string_new(NULL);
 
-        for (gssize i = 0; i < length; i++)
-                if (!copy[i] || copy[i] == '\r')
-                        copy[i] = ' ';
+        for (size_t i = 0; i < bytes; i++)
+                copy[i] = text[i] && text[i] != '\r' ? text[i] : ' ';
         all = g_strsplit(copy, "\n", -1);
         for (guint i = g_strv_length(all); i > 0 && lines > 0; i--) {
                 g_autofree char *line = text_make_printable(g_strchomp(all[i - 1]), -1);

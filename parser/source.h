@@ -92,6 +92,9 @@ void sources_unref(struct sources *sources);
  */
 const struct source *sources_read(struct sources *sources, const char *path, GError **error);
 
-/** sources_add_text() - The same for text in memory: for tests and fuzzing; @text is copied */
-const struct source *sources_add_text(struct sources *sources, const char *name, const char *text, size_t length,
-                                      GError **error);
+/**
+ * sources_add_text() - The same for text in memory: for tests and fuzzing; @text is copied
+ * @directory: absolute, what relative paths in it are relative to; NULL: the current directory
+ */
+const struct source *sources_add_text(struct sources *sources, const char *name, const char *directory, const char *text,
+                                      size_t length, GError **error);

@@ -23,11 +23,11 @@ enum node_kind {
 };
 
 struct node {
-        enum node_kind kind;
-        gboolean quoted;     /* a scalar in quotes or a block: never null */
+        enum node_kind kind : 8;
+        guint quoted : 1;    /* a scalar in quotes, in a block or tagged !!str: never null */
+        guint count;         /* list: items; map: pairs */
         struct place place;
         const char *text;    /* scalar: its text; a bare `key:` is "" and not quoted */
-        guint count;         /* list: items; map: pairs */
         struct node **items; /* list: the items; map: the values */
         struct node **keys;  /* map: scalars, in the order of the file; NULL otherwise */
 };

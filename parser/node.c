@@ -1,0 +1,90 @@
+/* node.c - where the nodes of a tree lie, and how they are looked at */
+#include "parser/node.h"
+
+#include <string.h>
+
+enum { BLOCK_BYTES = 64 << 10 };
+
+struct block {
+        struct block *next;
+};
+
+void *
+tree_alloc(struct tree *tree, size_t bytes)
+{
+        struct block *block;
+        void *memory;
+
+        bytes = (bytes + 7) & ~(size_t)7;
+        if (bytes > tree->free_bytes) {
+                size_t room = MAX(bytes, BLOCK_BYTES);
+
+                block = g_malloc(sizeof *block + room);
+                block->next = tree->blocks;
+                tree->blocks = block;
+                if (bytes > BLOCK_BYTES / 4) /* a block of its own; the present one is used on */
+                        return memset(block + 1, 0, bytes);
+                tree->free = (char *)(block + 1);
+                tree->free_bytes = room;
+        }
+        memory = tree->free;
+        tree->free += bytes;
+        tree->free_bytes -= bytes;
+        return memset(memory, 0, bytes);
+}
+
+void
+tree_free(struct tree *tree)
+{
+        struct block *next;
+
+        if (!tree)
+                return;
+        for (struct block *block = tree->blocks; block; block = next) {
+                next = block->next;
+                g_free(block);
+        }
+        g_free(tree);
+}
+
+struct node *
+tree_root(const struct tree *tree)
+{
+        return tree->root;
+}
+
+/* The index of a key in a map, or -1. */
+static gint64
+find_key(const struct node *node, const char *key)
+{
+        if (!node || node->kind != NODE_MAP)
+                return -1;
+        for (guint i = 0; i < node->count; i++)
+                if (strcmp(node->keys[i]->text, key) == 0)
+                        return i;
+        return -1;
+}
+
+struct node *
+node_get(const struct node *node, const char *key)
+{
+        gint64 i = find_key(node, key);
+
+        return i < 0 ? NULL : node->items[i];
+}
+
+struct node *
+node_key(const struct node *node, const char *key)
+{
+        gint64 i = find_key(node, key);
+
+        return i < 0 ? NULL : node->keys[i];
+}
+
+gboolean
+node_is_null(const struct node *node)
+{
+        if (!node || node->kind != NODE_SCALAR || node->quoted)
+                return FALSE;
+        return !*node->text || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0;
+}

@@ -1,0 +1,93 @@
+/* value.h - the texts of the project file as values: sizes, durations, addresses, names; and their canonical spelling
+ *
+ * Pure functions. What a text means does not depend on the locale, and nothing is a number that merely looks like one to
+ * YAML 1.1: 2222:22, 0x10, 1_000 and 1e3 are refused.
+ *
+ * Each parse function returns TRUE and sets its result, or returns FALSE, leaves the result alone and sets a fault:
+ *
+ *     g_auto(value_fault) fault = VALUE_FAULT_INIT;
+ *
+ *     if (!value_parse_mac(node->text, &nic->mac, &fault))
+ *             return diagnostics_add(diagnostics, SEVERITY_ERROR, "bad-value", node->place, fault.hint, "mac of vm 'web': %s",
+ *                                    fault.reason);
+ *
+ * The fault may be NULL where only the answer counts. The formatted text of a parsed value parses to the same value.
+ */
+#pragma once
+
+#include "parser/project.h"
+
+/** struct value_fault - Why a text is no such value, as a phrase that begins with the text: "'two' is no whole number" */
+struct value_fault {
+        char *reason; /* one line, no full stop; never NULL after a failure */
+        char *hint;   /* what to write instead: "did you mean '2'?"; or NULL */
+};
+
+#define VALUE_FAULT_INIT {NULL, NULL}
+
+void value_fault_clear(struct value_fault *fault);
+typedef struct value_fault value_fault;
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(value_fault, value_fault_clear)
+
+/**
+ * value_fail() - Refuse a text: for those who parse values of their own
+ * @hint:   taken; or NULL
+ * @format: the phrase that goes on after the quoted text: "is no boot device"
+ *
+ * Returns FALSE.
+ */
+gboolean value_fail(struct value_fault *fault, const char *text, char *hint, const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/** value_quote() - Text of the file for a message, as a new string: printable, in single quotes, cut after 60 characters */
+char *value_quote(const char *text);
+
+/**
+ * value_parse_size() - A size in bytes: "20G", "1.5G", "512M", "20GiB", "20GB"; all units are binary
+ *
+ * The unit is one of K M G T P in either case, alone or with iB or B behind it. A fraction is rounded down to a whole KiB.
+ * A bare number is refused, since nobody agrees on its unit; so are zero and all that exceeds 2^63 - 1 bytes.
+ */
+gboolean value_parse_size(const char *text, guint64 *ret_bytes, struct value_fault *fault);
+
+/**
+ * value_parse_memory() - The same, where a bare number means MiB
+ * @ret_bare: on success, whether it was bare, so that the caller can add a note; may be NULL
+ */
+gboolean value_parse_memory(const char *text, guint64 *ret_bytes, gboolean *ret_bare, struct value_fault *fault);
+
+/** value_format_size() - For both: the largest unit that is exact: "1536M". @bytes is rounded down to a whole KiB */
+char *value_format_size(guint64 bytes);
+
+/** value_parse_duration() - "500ms", "30s", "5m", "1h30m", "0"; any other bare number is refused. At most 100 years */
+gboolean value_parse_duration(const char *text, guint64 *ret_ms, struct value_fault *fault);
+char *value_format_duration(guint64 ms);
+
+/** value_parse_count() - A whole number from @min to @max: decimal digits, with a minus where @min is negative */
+gboolean value_parse_count(const char *text, gint64 min, gint64 max, gint64 *ret_count, struct value_fault *fault);
+char *value_format_count(gint64 count);
+
+/** value_parse_bool() - "true" or "false"; yes, on, True and the like are refused with the right spelling */
+gboolean value_parse_bool(const char *text, gboolean *ret_value, struct value_fault *fault);
+const char *value_format_bool(gboolean value);
+
+/** value_parse_mac() - Six bytes with colons: unicast, not all zero; "52:54:00:aa:00:01" */
+gboolean value_parse_mac(const char *text, struct ether_addr *ret_mac, struct value_fault *fault);
+char *value_format_mac(const struct ether_addr *mac);
+
+/** value_parse_ipv4() - Four decimal numbers without leading zeros; the result is in host byte order */
+gboolean value_parse_ipv4(const char *text, guint32 *ret_address, struct value_fault *fault);
+char *value_format_ipv4(guint32 address);
+
+/** value_parse_cidr4() - "10.0.0.0/24": no host bits, prefix 8 to 30 */
+gboolean value_parse_cidr4(const char *text, struct cidr4 *ret_network, struct value_fault *fault);
+char *value_format_cidr4(const struct cidr4 *network);
+
+/** value_parse_range4() - "10.0.0.100-10.0.0.199": the first is not above the last; blanks around the dash are allowed */
+gboolean value_parse_range4(const char *text, struct range4 *ret_range, struct value_fault *fault);
+char *value_format_range4(const struct range4 *range);
+
+/** value_check_name() - Is it a name (text_is_name())? If not, the hint has the nearest one: "did you mean 'db-data'?" */
+gboolean value_check_name(const char *text, struct value_fault *fault);
+
+/** value_check_interface() - Is it a name that the kernel takes for a link: 1 to 15 bytes, no slash, blank, colon or control */
+gboolean value_check_interface(const char *text, struct value_fault *fault);
