@@ -6,6 +6,8 @@
 #   make lint       warnings as errors, clang-tidy, cppcheck, shellcheck, man pages, examples
 #   make bench      the measures, side by side
 #   make install    DESTDIR= PREFIX=/usr/local
+#
+# V=1 shows the commands, WERROR=1 makes warnings errors.
 
 VERSION := 0.1.0
 BUILD   ?= build
@@ -14,6 +16,8 @@ CC      ?= gcc
 CFLAGS  ?= -O2 -g
 WERROR  ?=
 DIRS    ?= base parser network runtime cmd
+V       ?=
+say      = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2);)
 
 PACKAGES := glib-2.0 jansson yaml-0.1 libnl-3.0 libnl-route-3.0 libnftables
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla \
@@ -35,18 +39,18 @@ all: $(BUILD)/drover
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIBRARY): $(LIBRARY_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)$(AR) rcs $@ $^
 
 $(BUILD)/drover: $(BUILD)/cmd/main.o $(LIBRARY)
-	$(CC) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)
+	$(call say,LINK,$@)$(CC) $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)
 
 # ---- tests ----
 
@@ -56,7 +60,7 @@ unit: $(UNIT_TESTS) $(BUILD)/fake-qemu
 # A program that speaks QMP and nothing else: for error paths, crash sweeps and scale.
 $(BUILD)/fake-qemu: tests/fake-qemu.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(PACKAGE_LIBS)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(PACKAGE_LIBS)
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
@@ -76,7 +80,7 @@ fuzz:
 ifdef FUZZ_BUILD
 $(BUILD)/fuzz-%: tests/fuzz/fuzz-%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)
 endif
 
 .PHONY: setup
@@ -98,6 +102,10 @@ demo: setup
 
 demo-down:
 	@tests/demo.sh --down $(BUILD)/drover
+
+# Starts the same QEMU command lines without drover, to measure it against.
+$(BUILD)/bare-launcher: tests/bench/bare-launcher.c $(LIBRARY)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)
 
 .PHONY: bench bench-virsh
 bench: setup

@@ -12,6 +12,7 @@
 #include "parser/value.h"
 #include "runtime/disk.h"
 #include "runtime/observe.h"
+#include "runtime/supervisor.h"
 #include "runtime/vm.h"
 
 #include <string.h>
@@ -485,10 +486,24 @@ forget_vms(struct apply *apply, GError **error)
 }
 
 static gboolean
+is_anything_alive(const struct apply *apply)
+{
+        const GPtrArray *vms = apply->session->world->vms;
+
+        for (guint i = 0; i < vms->len; i++)
+                if (vm_is_locked(apply->session->world->paths, ((struct vm_world *)g_ptr_array_index(vms, i))->name))
+                        return TRUE;
+        return FALSE;
+}
+
+static gboolean
 finish(struct apply *apply, GError **error)
 {
         const struct paths *paths = apply->session->world->paths;
 
+        if (apply->host.home && is_anything_alive(apply) &&
+            !supervisor_ensure(paths, apply->session->project->name, apply->host.home, error))
+                return FALSE;
         if (apply->plan->forget && !forget_vms(apply, error))
                 return FALSE;
         if (apply->plan->remove_namespace) {

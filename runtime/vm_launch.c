@@ -17,6 +17,7 @@
 #include "network/link.h"
 #include "runtime/disk.h"
 #include "runtime/qmp.h"
+#include "runtime/supervisor.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -31,7 +32,6 @@
 enum {
         GREETING_TIMEOUT_MS = 60000,
         COMMAND_TIMEOUT_MS = 10000,
-        LOG_MAX_BYTES = 8 << 20,
         OOM_SCORE = 200, /* before the user's own programs, after what nobody misses */
 };
 
@@ -142,21 +142,17 @@ open_plain(const char *path, const struct child_user *user, GError **error)
         return fd_steal(&copy);
 }
 
-/* A log that grew past its bound while nobody looked begins anew; what was is kept once, as .1 */
 static int
 open_log(const struct start *start, const char *name, GError **error)
 {
         const struct child_user *user = start->host->user;
-        g_autofree char *path = g_build_filename(start->data, name, NULL);
-        g_autofree char *old = g_strconcat(path, ".1", NULL);
-        struct stat st;
         auto_fd fd = -1;
 
-        if (stat(path, &st) == 0 && st.st_size > LOG_MAX_BYTES && rename(path, old) < 0)
-                return error_errno(error, "cannot rename '%s'", path), -1;
+        if (!log_trim(start->data_fd, name, error))
+                return -1;
         fd = openat(start->data_fd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0 || (user && fchown(fd, user->uid, user->gid) < 0))
-                return error_errno(error, "cannot open '%s'", path), -1;
+                return error_errno(error, "cannot open '%s/%s'", start->data, name), -1;
         return fd_steal(&fd);
 }
 
