@@ -25,12 +25,13 @@ enum key_type {
         KEY_COUNT,      /* a whole number within min and max; guint */
         KEY_MEMORY,     /* guint64 bytes; a bare number is MiB, with a note */
         KEY_SIZE,       /* guint64 bytes; a bare number is refused */
-        KEY_DURATION,   /* guint, milliseconds; or seconds where the unit column says so */
+        KEY_DURATION,   /* guint, in units of scale_ms */
         KEY_ENUM,       /* int, an index into the row's words */
         KEY_MAC,
         KEY_IPV4,
         KEY_CIDR4,
         KEY_RANGE4,
+        KEY_DOMAIN,     /* DNS labels with dots between, at most max of them */
         KEY_PATH,       /* made absolute, relative to the file it stands in; `~/` is the home directory */
         KEY_TEXT_LIST,
         KEY_NAME_LIST,
@@ -42,31 +43,56 @@ enum key_type {
         KEY_FUTURE,     /* described in drover.yaml(5) but not built: checked for its shape and refused at plan */
 };
 
+/** The kinds of node that a key takes, as bits of (1 << enum node_kind) */
+enum {
+        SHAPE_SCALAR = 1,
+        SHAPE_LIST = 2,
+        SHAPE_MAP = 4,
+};
+
 struct key_table;
+struct key_codec;
 
 struct key {
         const char *name;
         enum key_type type;
-        size_t offset;                /* into the struct of the table */
-        const char *fallback;         /* the default as it would be written, or NULL: none, or computed (say how in help) */
-        gint64 min, max;              /* KEY_COUNT, KEY_MEMORY, KEY_SIZE, KEY_DURATION, length of KEY_TEXT */
-        const char *const *words;     /* KEY_ENUM: NULL-terminated, in the order of the enum */
-        const struct key_table *table; /* KEY_OBJECT, KEY_OBJECT_MAP, KEY_OBJECT_LIST */
+        size_t offset;                 /* into the struct of the table */
+        size_t count_offset;           /* KEY_OBJECT_MAP, KEY_OBJECT_LIST: the guint that counts them */
+        size_t set_offset;             /* a gboolean that says whether the key is written; 0: none */
+        const char *word;              /* a word that may stand in place of the value ("none", "auto"), or NULL */
+        size_t word_offset;            /* the gboolean that says so */
+        gboolean indirect;             /* KEY_OBJECT: the field is a pointer, NULL where the key is not written */
+        gboolean named;                /* KEY_OBJECT_MAP: a list of names is short for a map */
+        gboolean required;             /* an object without it is an error */
+        const char *fallback;          /* the default as it would be written, or NULL: none, or computed (help says how) */
+        gint64 min, max;               /* KEY_COUNT, KEY_MEMORY, KEY_SIZE; bytes of KEY_TEXT, labels of KEY_DOMAIN; objects */
+        guint scale_ms;                /* KEY_DURATION: what the field counts, 1 or 1000 */
+        const char *const *words;      /* KEY_ENUM: NULL-terminated, in the order of the enum */
+        const char *const *later;      /* KEY_ENUM: words that are not built yet; their values follow those of words */
+        const struct key_table *table; /* of the objects; for any other type: of the long form, a map (`memory: {size: 1G}`) */
+        guint shapes;                  /* KEY_FUTURE: the shapes it takes; else: further shapes that are not built yet */
         enum change change;
-        const char *help;             /* one line, no full stop */
-        const char *example;          /* a value that decodes */
-        const struct key_codec *codec; /* KEY_SPECIAL and short forms: see decode.h */
+        const char *help;              /* one line, no full stop */
+        const char *example;           /* a value that decodes, in YAML's flow style */
+        const struct key_codec *codec; /* KEY_SPECIAL: see decode.h */
 };
 
 struct key_table {
         const char *title;          /* "vm", "network": used in messages */
-        const struct key *keys;     /* ends with a row without a name */
-        const char *const *aliases; /* pairs: what people bring along, what it is called here; NULL-terminated */
-        size_t struct_size;
+        const struct key *keys;     /* ends with a row without a name; at most KEYS_MAX */
+        const char *const *aliases; /* pairs: what people bring along, what it is called here; NULL-terminated; or NULL */
+        const char *short_key;      /* a plain text stands for this key: `disk: 20G` is `disk: {size: 20G}`; or NULL */
+        size_t struct_size;         /* 0: a long form, which has no struct of its own */
+        size_t name_offset;         /* const char *: the name that it has in its map; 0: none */
+        size_t node_offset;         /* const struct node *: what it was written as */
+        size_t flag_offset;         /* gboolean: `false` instead of the map, as in `dhcp: false`; 0: none */
 };
 
+enum { KEYS_MAX = 64 };
+
 /** The tables, from the top: keys_project leads to all others */
-extern const struct key_table keys_project, keys_network, keys_dhcp, keys_reservation, keys_disk, keys_vm, keys_nic, keys_boot;
+extern const struct key_table keys_project, keys_network, keys_dhcp, keys_reservation, keys_disk, keys_vm, keys_root_disk,
+        keys_vm_disk, keys_nic, keys_boot, keys_memory, keys_cpus, keys_display;
 
 /** keys_find() - The row of a path such as "vms.networks.ip" or "networks.mtu", from the top; NULL where there is none */
 const struct key *keys_find(const char *path);
@@ -74,11 +100,21 @@ const struct key *keys_find(const char *path);
 /** keys_find_in() - The row of one key in one table, or NULL */
 const struct key *keys_find_in(const struct key_table *table, const char *name);
 
+/** keys_has_objects() - Does this row start a table of objects (rather than a value or a value's long form)? */
+gboolean keys_has_objects(const struct key *key);
+
+/** key_change_name() - "none", "live", "restart", "recreate" */
+const char *key_change_name(enum change change);
+
+/** key_type_name() - What a value of this row is, for people: "size", "yes or no", "list of names" */
+const char *key_type_name(const struct key *key);
+
 /**
  * keys_encode() - An object as JSON, in the terms of the project file
  * @object:   the struct that @table describes
  * @defaults: also what the file left out
  *
+ * Without @defaults an object's keys are those that the file says. Keys that are not built yet are passed on as written.
  * Values are in their canonical spelling ("1G", "10.0.0.0/24"), named maps are objects in the order of the file. Returns a
  * new reference. This is what `config` prints, what is kept as the applied spec, and what the planner compares.
  */

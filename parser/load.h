@@ -7,6 +7,7 @@ struct load_options {
         const char *const *files; /* NULL-terminated -f arguments, or NULL: drover.yaml here or in the nearest parent */
         const char *name;         /* -p, or NULL */
         const char *directory;    /* where to look: the current directory, absolute */
+        gboolean no_files;        /* do not look whether images, kernels and disks are there (down, ps, stop ...) */
         gboolean root;            /* whose default isolation: root's is host, a user's private */
 };
 
@@ -17,8 +18,8 @@ struct load_options {
  * Touches nothing on the host but the files it reads. Returns NULL with DROVER_ERROR_CONFIG when the diagnostics hold an
  * error, with DROVER_ERROR_NOT_FOUND where there is no project file (the text says where it looked).
  */
-struct project *project_load(const struct load_options *options, struct diagnostics **ret_diagnostics, GError **error)
-        G_GNUC_WARN_UNUSED_RESULT;
+struct project *project_load(const struct load_options *options, struct diagnostics **ret_diagnostics,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** project_load_text() - The same for text in memory; for tests and fuzzing */
 struct project *project_load_text(const char *text, size_t length, const struct load_options *options,

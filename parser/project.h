@@ -91,8 +91,9 @@ struct reservation {
 };
 
 struct dhcp {
+        const struct node *node;
         gboolean enabled;
-        struct range4 range; /* all zero where the subnet is auto: the runtime fills in what it chose */
+        struct range4 range; /* all zero where the subnet is auto (the runtime fills it in) or has no address left */
         guint lease_seconds;
         struct reservation *reservations;
         guint reservation_count;
@@ -125,6 +126,7 @@ struct disk {
         enum media media;
         gboolean read_only;
         gboolean is_root;
+        gboolean format_unknown; /* `file:` without `format:`: to be found out from its content (format is raw meanwhile) */
 };
 
 struct nic {
@@ -140,6 +142,7 @@ struct nic {
 };
 
 struct boot {
+        const struct node *node;
         enum boot_device order[BOOT_DEVICES];
         guint order_count;
         const char *kernel, *initrd; /* absolute paths, or NULL */
@@ -171,6 +174,7 @@ struct vm {
 };
 
 struct project {
+        const struct node *node;
         const char *name;
         const char *directory; /* absolute: where the first file lies (for standard input: the current directory) */
         enum isolation isolation;

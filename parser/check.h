@@ -1,0 +1,42 @@
+/* check.h - what can be known to be wrong from the project alone, and the defaults that need the whole of it; private to
+ * parser/
+ *
+ * The order is: resolve_project(), project_index() inside it, then check_project(). Everything is linear in the size of the
+ * project: hash tables, never loops over VMs within loops over VMs. A value that did not decode has its default; checks look
+ * with project_is_set() before they complain about one that seems to be missing.
+ */
+#pragma once
+
+#include "parser/store.h"
+
+struct check {
+        struct project *project;
+        struct project_store *store;
+        struct diagnostics *diagnostics;
+        gboolean no_files; /* do not look at the file system */
+};
+
+/** resolve_project() - Fill in names, implicit objects and references; unknown references are diagnostics */
+void resolve_project(struct check *check);
+
+/** check_project() - All checks, in the order of their parts below */
+void check_project(struct check *check);
+
+void check_networks(const struct check *check);  /* mode, bridge, external, overlaps */
+void check_addresses(const struct check *check); /* fills in host_ip, gateway, dhcp.range; then subnets, IPs, MACs, ranges */
+void check_vms(const struct check *check);       /* disks, boot, memory, files */
+void check_order(const struct check *check);     /* cycles of depends_on */
+
+/** check_fault() - An error at a place; returns FALSE */
+gboolean check_fault(const struct check *check, const char *id, struct place place, const char *hint, const char *format, ...)
+        G_GNUC_PRINTF(5, 6);
+
+/** check_unknown() - A reference to something that is not there, with the nearest of @names (a table whose keys are names) */
+void check_unknown(const struct check *check, const char *id, struct place place, const char *subject, const char *kind,
+                   const char *name, GHashTable *names);
+
+/** check_key_place() - Where the key of the @index-th object of a map was written, or the object's own place */
+struct place check_key_place(const struct check *check, const char *map, guint index);
+
+/** check_subnet_last() - The last address of a subnet, which is the broadcast address */
+guint32 check_subnet_last(const struct cidr4 *subnet);

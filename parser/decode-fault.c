@@ -1,0 +1,224 @@
+/* decode-fault.c - what is said about keys and values that do not fit, and what is suggested instead */
+#include "parser/decode.h"
+
+#include "base/text.h"
+#include "parser/value.h"
+
+#include <string.h>
+
+char *
+hint_suggest(const char *wrong, const char *const *candidates)
+{
+        const char *nearest = text_suggest(wrong, candidates);
+
+        return nearest ? g_strdup_printf("did you mean '%s'?", nearest) : NULL;
+}
+
+/* "nic 'lan' of vm 'web'", innermost first. */
+static void
+append_context(GString *out, const struct context *context)
+{
+        for (; context; context = context->parent) {
+                g_string_append_printf(out, "%s%s", out->len ? " of " : "", context->title);
+                if (context->name) {
+                        g_autofree char *quoted = value_quote(context->name);
+
+                        g_string_append_printf(out, " %s", quoted);
+                }
+        }
+}
+
+char *
+decode_subject(const struct decoder *decoder, const char *key)
+{
+        GString *out = g_string_new(key);
+
+        append_context(out, decoder->context);
+        return g_string_free(out, FALSE);
+}
+
+gboolean
+decode_fault(struct decoder *decoder, const char *id, const struct key *key, const struct node *node, const char *hint,
+             const char *format, ...)
+{
+        g_autofree char *subject = decode_subject(decoder, key ? key->name : NULL);
+        g_autofree char *text = NULL;
+        va_list args;
+
+        va_start(args, format);
+        text = g_strdup_vprintf(format, args);
+        va_end(args);
+        return diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, id, node->place, hint, "%s: %s", subject, text);
+}
+
+void
+decode_refuse(struct decoder *decoder, const struct key *key, const struct node *node, const char *hint, const char *format,
+              ...)
+{
+        g_autofree char *subject = NULL, *text = NULL;
+        va_list args;
+
+        if (decoder->store->refusals->len >= STORE_MAX_REFUSALS)
+                return;
+        subject = decode_subject(decoder, key->name);
+        va_start(args, format);
+        text = g_strdup_vprintf(format, args);
+        va_end(args);
+        store_refuse(decoder->store, node->place, hint, "%s: %s", subject, text);
+}
+
+/* Tables may share their aliases: only what the table has is suggested. */
+static const char *
+alias_of(const struct key_table *table, const char *name)
+{
+        for (const char *const *pair = table->aliases; pair && *pair; pair += 2)
+                if (strcmp(pair[0], name) == 0 && keys_find_in(table, pair[1]))
+                        return pair[1];
+        return NULL;
+}
+
+/* "stopGracePeriod", "stop-grace-period" -> "stop_grace_period" */
+static char *
+make_snake(const char *name)
+{
+        GString *out = g_string_new(NULL);
+
+        for (; *name; name++) {
+                if (g_ascii_isupper(*name) && out->len)
+                        g_string_append_c(out, '_');
+                g_string_append_c(out, *name == '-' ? '_' : g_ascii_tolower(*name));
+        }
+        return g_string_free(out, FALSE);
+}
+
+/* A key that is right, in the wrong place. */
+static char *
+hint_elsewhere(const struct key_table *table, const char *name)
+{
+        static const struct {
+                const struct key_table *table;
+                const char *path;
+        } places[] = {
+                {&keys_project, NULL},
+                {&keys_vm, "vms: {NAME: {%s: ...}}"},
+                {&keys_network, "networks: {NAME: {%s: ...}}"},
+                {&keys_nic, "vms: {NAME: {networks: {NAME: {%s: ...}}}}"},
+                {&keys_boot, "vms: {NAME: {boot: {%s: ...}}}"},
+                {&keys_dhcp, "networks: {NAME: {dhcp: {%s: ...}}}"},
+                {&keys_vm_disk, "vms: {NAME: {disks: [{%s: ...}]}}"},
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+                g_auto(GStrv) halves = places[i].path ? g_strsplit(places[i].path, "%s", 2) : NULL;
+                const char *alias = places[i].table == &keys_nic ? alias_of(&keys_nic, name) : NULL;
+                const char *here = alias ? alias : name;
+
+                if (places[i].table == table || !keys_find_in(places[i].table, here))
+                        continue;
+                if (!halves)
+                        return g_strdup_printf("its place is at the top of the file: %s: ...", here);
+                return g_strdup_printf("its place is %s%s%s", halves[0], here, halves[1]);
+        }
+        return NULL;
+}
+
+static char *
+hint_for_key(const struct key_table *table, const char *name)
+{
+        const char *names[KEYS_MAX + 1];
+        g_autofree char *snake = make_snake(name);
+        const char *alias = alias_of(table, name);
+        char *hint;
+        guint count = 0;
+
+        if (!alias && keys_find_in(table, snake))
+                alias = snake;
+        if (!alias)
+                alias = alias_of(table, snake);
+        if (alias)
+                return g_strdup_printf("did you mean '%s'?", alias);
+        hint = hint_elsewhere(table, name);
+        if (hint)
+                return hint;
+        for (const struct key *key = table->keys; key->name; key++)
+                names[count++] = key->name;
+        names[count] = NULL;
+        hint = hint_suggest(name, names);
+        if (!hint && count <= 8) {
+                g_autofree char *list = g_strjoinv(", ", (char **)names);
+
+                hint = g_strdup_printf("the keys here are: %s", list);
+        }
+        return hint;
+}
+
+void
+decode_unknown_key(struct decoder *decoder, const struct key_table *table, const struct node *key_node)
+{
+        g_autofree char *where = NULL, *hint = NULL, *quoted = NULL;
+
+        if (decoder->diagnostics->error_count >= DIAGNOSTIC_MAX_SHOWN) {
+                diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, "unknown-key", key_node->place, NULL, "unknown key");
+                return;
+        }
+        where = decode_subject(decoder, NULL);
+        hint = hint_for_key(table, key_node->text);
+        quoted = value_quote(key_node->text);
+        diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, "unknown-key", key_node->place, hint, "unknown key %s %s%s",
+                        quoted, *where ? "in " : "at the top of the file", where);
+}
+
+static const char *
+shape_name(guint shape)
+{
+        return shape & SHAPE_SCALAR ? "a single value" : shape & SHAPE_MAP ? "a map" : "a list";
+}
+
+static char *
+hint_for_shape(const struct key *key, const struct node *node, guint wanted)
+{
+        const char *alias = key && key == keys_find_in(&keys_vm, key->name) ? alias_of(&keys_vm, key->name) : NULL;
+
+        if (alias)
+                return g_strdup_printf("did you mean '%s'?", alias);
+        if (wanted & SHAPE_SCALAR)
+                return g_strdup("write one value behind the colon");
+        if (wanted & SHAPE_LIST && node->kind == NODE_SCALAR) {
+                g_autofree char *quoted = text_make_printable(node->text, strnlen(node->text, 40));
+
+                return g_strdup_printf("write a list of one: [%s]", quoted);
+        }
+        if (wanted & SHAPE_LIST)
+                return g_strdup("begin each entry with '- '");
+        if (node->kind == NODE_LIST)
+                return g_strdup("write 'key: value' lines, without the dashes");
+        return g_strdup("write its keys below it, indented, each as 'key: value'");
+}
+
+void
+decode_shape_fault(struct decoder *decoder, const struct key *key, const struct node *node, guint wanted)
+{
+        g_autofree char *hint = hint_for_shape(key, node, wanted);
+
+        decode_fault(decoder, "wrong-shape", key, node, hint, "%s stands where %s is wanted",
+                     node_is_null(node) ? "nothing" : shape_name(1U << node->kind), shape_name(wanted));
+}
+
+gboolean
+decode_strange_disk(struct decoder *decoder, const struct node *node)
+{
+        g_autofree char *quoted = NULL, *hint = NULL;
+
+        if (strchr(node->text, '$') || !strpbrk(node->text, ":/."))
+                return FALSE;
+        quoted = value_quote(node->text);
+        if (strchr(node->text, ':')) {
+                decode_fault(decoder, "disk-with-path", NULL, node,
+                             "name the disk alone and mount it in the guest; for a folder of the host there is 'mounts'",
+                             "%s is no disk: a disk has no path in the guest", quoted);
+                return TRUE;
+        }
+        hint = g_strdup_printf("write {file: %s} for a file of the host", node->text);
+        decode_fault(decoder, "disk-with-path", NULL, node, hint, "%s is no name of a disk", quoted);
+        return TRUE;
+}

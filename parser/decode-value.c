@@ -1,0 +1,405 @@
+/* decode-value.c - single values: texts, sizes, addresses, words; and lists and maps of texts */
+#include "parser/decode-value.h"
+
+#include <string.h>
+
+#define FIELD(object, key, type) (*(type *)((char *)(object) + (key)->offset))
+
+enum { MAX_LIST_ITEMS = 65536 };
+
+/* "$NAME" and "${" would be replaced by interpolation, "$$" is a dollar, and any other dollar stays. */
+static gboolean
+is_variable(char c)
+{
+        return c == '{' || c == '_' || g_ascii_isalpha(c);
+}
+
+/* Returns NULL where a variable is named. */
+static const char *
+unescape_dollars(struct project_store *store, const char *text)
+{
+        char *out = store_alloc(store, strlen(text) + 1);
+        char *end = out;
+
+        for (const char *c = text; *c; c++) {
+                if (*c == '$' && is_variable(c[1]))
+                        return NULL;
+                if (*c == '$' && c[1] == '$')
+                        c++;
+                *end++ = *c;
+        }
+        return out;
+}
+
+char *
+encode_dollars(const char *text)
+{
+        GString *out = g_string_new(NULL);
+
+        for (; *text; text++) {
+                if (*text == '$')
+                        g_string_append_c(out, '$');
+                g_string_append_c(out, *text);
+        }
+        return g_string_free(out, FALSE);
+}
+
+const char *
+decode_text(struct decoder *decoder, const struct key *key, const struct node *node)
+{
+        const char *text;
+
+        if (node->kind != NODE_SCALAR) {
+                decode_shape_fault(decoder, key, node, SHAPE_SCALAR);
+                return NULL;
+        }
+        if (node_is_null(node)) {
+                decode_fault(decoder, "empty-value", key, node, "write a value, or remove the key for the default",
+                             "the value is missing");
+                return NULL;
+        }
+        if (!strchr(node->text, '$'))
+                return node->text;
+        text = unescape_dollars(decoder->store, node->text);
+        if (!text)
+                decode_refuse(decoder, key, node, "write $$ for a dollar that is meant as such",
+                              "interpolation is not supported yet");
+        return text;
+}
+
+const char *
+decode_path(struct decoder *decoder, const struct node *node, const char *text)
+{
+        g_autofree char *path = NULL;
+
+        if (g_str_has_prefix(text, "~/"))
+                path = g_build_filename(g_get_home_dir(), text + 2, NULL);
+        else
+                path = g_canonicalize_filename(text, node->place.source ? node->place.source->directory : "/");
+        return store_text(decoder->store, path, -1);
+}
+
+int
+decode_word(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, const char *const *words,
+            const char *const *later)
+{
+        guint count = g_strv_length((char **)words);
+        g_autofree char *list = NULL, *quoted = NULL, *hint = NULL;
+
+        for (guint i = 0; i < count; i++)
+                if (strcmp(text, words[i]) == 0)
+                        return (int)i;
+        for (guint i = 0; later && later[i]; i++) {
+                if (strcmp(text, later[i]) == 0) {
+                        decode_refuse(decoder, key, node, NULL, "'%s' is not supported yet", text);
+                        return (int)(count + i);
+                }
+        }
+        list = g_strjoinv(", ", (char **)words);
+        quoted = value_quote(text);
+        hint = hint_suggest(text, words);
+        decode_fault(decoder, "bad-word", key, node, hint, "%s is none of: %s", quoted, list);
+        return -1;
+}
+
+static void
+decode_enum(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, void *object)
+{
+        int word = decode_word(decoder, key, node, text, key->words, key->later);
+
+        if (word >= 0)
+                FIELD(object, key, int) = word;
+}
+
+/* Size or memory within its limits. */
+static gboolean
+check_bytes(struct decoder *decoder, const struct key *key, const struct node *node, guint64 bytes)
+{
+        gboolean low = bytes < (guint64)key->min;
+        g_autofree char *limit = NULL, *quoted = NULL;
+
+        if (!low && bytes <= (guint64)key->max)
+                return TRUE;
+        limit = value_format_size(low ? key->min : key->max);
+        quoted = value_quote(node->text);
+        return decode_fault(decoder, "out-of-range", key, node, NULL, "%s is too %s, it has to be %s or %s", quoted,
+                            low ? "small" : "large", limit, low ? "more" : "less");
+}
+
+static gboolean
+decode_memory(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, guint64 *ret_bytes,
+              value_fault *fault)
+{
+        gboolean bare = FALSE;
+        guint64 bytes = 0;
+
+        if (!value_parse_memory(text, &bytes, &bare, fault))
+                return FALSE;
+        if (!check_bytes(decoder, key, node, bytes))
+                return TRUE;
+        if (bare) {
+                g_autofree char *subject = decode_subject(decoder, key->name);
+                g_autofree char *size = value_format_size(bytes);
+                g_autofree char *hint = g_strdup_printf("write %s to make it plain", size);
+
+                diagnostics_add(decoder->diagnostics, SEVERITY_NOTE, "bare-memory", node->place, hint,
+                                "%s: '%s' is taken as MiB", subject, text);
+        }
+        if (bytes % (1 << 20)) {
+                g_autofree char *size = value_format_size(bytes / (1 << 20) * (1 << 20));
+                g_autofree char *hint = g_strdup_printf("write %s", size);
+
+                decode_fault(decoder, "memory-step", key, node, hint, "'%s' is not a whole number of MiB", text);
+        }
+        *ret_bytes = bytes;
+        return TRUE;
+}
+
+static gboolean
+decode_size(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, guint64 *ret_bytes,
+            value_fault *fault)
+{
+        guint64 bytes = 0;
+
+        if (!value_parse_size(text, &bytes, fault))
+                return FALSE;
+        if (check_bytes(decoder, key, node, bytes))
+                *ret_bytes = bytes;
+        return TRUE;
+}
+
+static gboolean
+decode_duration(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, guint *ret_duration,
+                value_fault *fault)
+{
+        guint64 ms = 0;
+
+        if (!value_parse_duration(text, &ms, fault))
+                return FALSE;
+        if (ms < (guint64)key->min || ms > (guint64)key->max) {
+                gboolean low = ms < (guint64)key->min;
+                g_autofree char *limit = value_format_duration(low ? key->min : key->max);
+
+                decode_fault(decoder, "out-of-range", key, node, NULL, "'%s' is too %s, it has to be %s or %s", text,
+                             low ? "short" : "long", limit, low ? "more" : "less");
+        } else if (ms % key->scale_ms) {
+                decode_fault(decoder, "out-of-range", key, node, NULL, "'%s' is not a whole number of seconds", text);
+        } else {
+                *ret_duration = (guint)(ms / key->scale_ms);
+        }
+        return TRUE;
+}
+
+static gboolean
+decode_count(const struct key *key, const char *text, guint *ret_count, value_fault *fault)
+{
+        gint64 count = 0;
+
+        if (!value_parse_count(text, key->min, key->max, &count, fault))
+                return FALSE;
+        *ret_count = (guint)count;
+        return TRUE;
+}
+
+/* DNS labels: letters, digits and inner hyphens, at most 63 bytes each. */
+static gboolean
+is_domain(const char *text, gint64 max_labels)
+{
+        g_auto(GStrv) labels = g_strsplit(text, ".", -1);
+
+        if (strlen(text) > 253 || g_strv_length(labels) > (guint)max_labels)
+                return FALSE;
+        for (char **label = labels; *label; label++) {
+                size_t length = strlen(*label);
+
+                if (length == 0 || length > 63 || **label == '-' || (*label)[length - 1] == '-')
+                        return FALSE;
+                for (const char *c = *label; *c; c++)
+                        if (!g_ascii_isalnum(*c) && *c != '-')
+                                return FALSE;
+        }
+        return TRUE;
+}
+
+static void
+decode_domain(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, void *object)
+{
+        g_autofree char *quoted = NULL;
+
+        if (is_domain(text, key->max)) {
+                FIELD(object, key, const char *) = text;
+                return;
+        }
+        quoted = value_quote(text);
+        if (key->max == 1)
+                decode_fault(decoder, "bad-value", key, node,
+                             "letters, digits and inner hyphens, at most 63; the domain is the network's", "%s is no host name",
+                             quoted);
+        else
+                decode_fault(decoder, "bad-value", key, node, "letters, digits and inner hyphens, with dots between: lab.test",
+                             "%s is no domain name", quoted);
+}
+
+/* Text that goes into an argument vector or a file of ours: one line, not too long. */
+static gboolean
+check_text(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, gboolean one_line)
+{
+        if (key->max && strlen(text) > (size_t)key->max)
+                return decode_fault(decoder, "out-of-range", key, node, NULL, "the text is too long, %d bytes at most",
+                                    (int)key->max);
+        for (const char *c = text; one_line && *c; c++)
+                if (g_ascii_iscntrl(*c))
+                        return decode_fault(decoder, "bad-value", key, node, "write it in one line",
+                                            "the text has a line break or a control character");
+        return TRUE;
+}
+
+static void
+decode_list(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
+{
+        const char **texts;
+        guint count = 0;
+
+        if (node->place.line && node_is_null(node))
+                return;
+        if (node->kind != NODE_LIST) {
+                decode_shape_fault(decoder, key, node, SHAPE_LIST);
+                return;
+        }
+        if (node->count > MAX_LIST_ITEMS) {
+                decode_fault(decoder, "too-many", key, node, NULL, "%u entries are too many, %d at most", node->count,
+                             MAX_LIST_ITEMS);
+                return;
+        }
+        texts = store_alloc(decoder->store, (node->count + 1) * sizeof *texts);
+        for (guint i = 0; i < node->count; i++) {
+                const struct node *item = node->items[i];
+                const char *text = decode_text(decoder, key, item);
+                g_auto(value_fault) fault = VALUE_FAULT_INIT;
+
+                if (text && key->type == KEY_NAME_LIST && !value_check_name(text, &fault))
+                        decode_fault(decoder, "bad-name", key, item, fault.hint, "%s", fault.reason);
+                else if (text && check_text(decoder, key, item, text, FALSE))
+                        texts[count++] = text;
+        }
+        FIELD(object, key, const char *const *) = texts;
+}
+
+static void
+decode_text_map(struct decoder *decoder, const struct key *key, const struct node *node, struct text_map *map)
+{
+        if (node_is_null(node))
+                return;
+        if (node->kind != NODE_MAP) {
+                decode_shape_fault(decoder, key, node, SHAPE_MAP);
+                return;
+        }
+        map->names = store_alloc(decoder->store, (node->count + 1) * sizeof *map->names);
+        map->values = store_alloc(decoder->store, (node->count + 1) * sizeof *map->values);
+        for (guint i = 0; i < node->count; i++) {
+                const struct node *item = node->items[i];
+                const char *text = node_is_null(item) ? "" : decode_text(decoder, key, item);
+
+                if (!text)
+                        continue;
+                map->names[map->count] = (char *)node->keys[i]->text;
+                map->values[map->count++] = (char *)text;
+        }
+}
+
+static void
+decode_name(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, void *object)
+{
+        g_auto(value_fault) fault = VALUE_FAULT_INIT;
+
+        if (!value_check_name(text, &fault))
+                decode_fault(decoder, "bad-name", key, node, fault.hint, "%s", fault.reason);
+        else
+                FIELD(object, key, const char *) = text;
+}
+
+/* Those whose fault is value.c's own. Returns FALSE with the fault set. */
+static gboolean
+parse_plain(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, void *object,
+            value_fault *fault)
+{
+        void *field = (char *)object + key->offset;
+
+        switch (key->type) {
+        case KEY_BOOL:
+                return value_parse_bool(text, field, fault);
+        case KEY_COUNT:
+                return decode_count(key, text, field, fault);
+        case KEY_MEMORY:
+                return decode_memory(decoder, key, node, text, field, fault);
+        case KEY_SIZE:
+                return decode_size(decoder, key, node, text, field, fault);
+        case KEY_DURATION:
+                return decode_duration(decoder, key, node, text, field, fault);
+        case KEY_MAC:
+                return value_parse_mac(text, field, fault);
+        case KEY_IPV4:
+                return value_parse_ipv4(text, field, fault);
+        case KEY_CIDR4:
+                return value_parse_cidr4(text, field, fault);
+        case KEY_RANGE4:
+                return value_parse_range4(text, field, fault);
+        case KEY_INTERFACE:
+                if (!value_check_interface(text, fault))
+                        return FALSE;
+                *(const char **)field = text;
+                return TRUE;
+        default:
+                g_assert_not_reached();
+        }
+}
+
+void
+decode_value(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
+{
+        g_auto(value_fault) fault = VALUE_FAULT_INIT;
+        const char *text;
+
+        if (key->type == KEY_TEXT_LIST || key->type == KEY_NAME_LIST) {
+                decode_list(decoder, key, node, object);
+                return;
+        }
+        if (key->type == KEY_TEXT_MAP) {
+                decode_text_map(decoder, key, node, &FIELD(object, key, struct text_map));
+                return;
+        }
+        text = decode_text(decoder, key, node);
+        if (!text)
+                return;
+        if (key->word) {
+                gboolean *is_word = (gboolean *)((char *)object + key->word_offset);
+
+                *is_word = strcmp(text, key->word) == 0;
+                if (*is_word)
+                        return;
+        }
+        switch (key->type) {
+        case KEY_ENUM:
+                decode_enum(decoder, key, node, text, object);
+                break;
+        case KEY_DOMAIN:
+                decode_domain(decoder, key, node, text, object);
+                break;
+        case KEY_NAME:
+                decode_name(decoder, key, node, text, object);
+                break;
+        case KEY_TEXT:
+                if (check_text(decoder, key, node, text, TRUE))
+                        FIELD(object, key, const char *) = text;
+                break;
+        case KEY_PATH:
+                if (!*text)
+                        decode_fault(decoder, "empty-value", key, node, "write a path, or remove the key", "the path is empty");
+                else
+                        FIELD(object, key, const char *) = decode_path(decoder, node, text);
+                break;
+        default:
+                if (!parse_plain(decoder, key, node, text, object, &fault))
+                        decode_fault(decoder, "bad-value", key, node, fault.hint, "%s", fault.reason);
+        }
+}

@@ -1,0 +1,244 @@
+/* encode.c - from structs back to JSON in the file's own terms, by the table of keys */
+#include "parser/decode.h"
+
+#include "parser/value.h"
+
+#include <string.h>
+
+#define FIELD(object, key, type) (*(const type *)((const char *)(object) + (key)->offset))
+
+static json_t *
+string_dollars(const char *text)
+{
+        g_autofree char *escaped = NULL;
+
+        if (!strchr(text, '$'))
+                return json_string(text);
+        escaped = encode_dollars(text);
+        return json_string(escaped);
+}
+
+static json_t *
+string_take(char *text)
+{
+        json_t *value = json_string(text);
+
+        g_free(text);
+        return value;
+}
+
+/* As written, for what is not built yet: scalars stay text. */
+static json_t *
+encode_node(const struct node *node)
+{
+        json_t *value;
+
+        if (node_is_null(node))
+                return json_null();
+        if (node->kind == NODE_SCALAR)
+                return json_string(node->text);
+        value = node->kind == NODE_LIST ? json_array() : json_object();
+        for (guint i = 0; i < node->count; i++) {
+                if (node->kind == NODE_LIST)
+                        json_array_append_new(value, encode_node(node->items[i]));
+                else
+                        json_object_set_new(value, node->keys[i]->text, encode_node(node->items[i]));
+        }
+        return value;
+}
+
+static json_t *
+encode_texts(const char *const *texts)
+{
+        json_t *list = json_array();
+
+        for (; texts && *texts; texts++)
+                json_array_append_new(list, string_dollars(*texts));
+        return list;
+}
+
+static json_t *
+encode_text_map(const struct text_map *map)
+{
+        json_t *object = json_object();
+
+        for (guint i = 0; i < map->count; i++)
+                json_object_set_new(object, map->names[i], string_dollars(map->values[i]));
+        return object;
+}
+
+static json_t *
+encode_enum(const struct key *key, int word)
+{
+        guint count = g_strv_length((char **)key->words);
+
+        return json_string((guint)word < count ? key->words[word] : key->later[(guint)word - count]);
+}
+
+/* Addresses; NULL where there is none. */
+static json_t *
+encode_address(const struct key *key, const void *object)
+{
+        if (key->word && *(const gboolean *)((const char *)object + key->word_offset))
+                return json_string(key->word);
+        if (key->set_offset && !*(const gboolean *)((const char *)object + key->set_offset))
+                return NULL;
+        switch (key->type) {
+        case KEY_MAC:
+                return string_take(value_format_mac(&FIELD(object, key, struct ether_addr)));
+        case KEY_IPV4:
+                return FIELD(object, key, guint32) ? string_take(value_format_ipv4(FIELD(object, key, guint32))) : NULL;
+        case KEY_CIDR4:
+                if (!FIELD(object, key, struct cidr4).prefix)
+                        return NULL;
+                return string_take(value_format_cidr4(&FIELD(object, key, struct cidr4)));
+        case KEY_RANGE4:
+                if (!FIELD(object, key, struct range4).last)
+                        return NULL;
+                return string_take(value_format_range4(&FIELD(object, key, struct range4)));
+        default:
+                g_assert_not_reached();
+        }
+}
+
+static json_t *
+encode_scalar(const struct key *key, const void *object)
+{
+        switch (key->type) {
+        case KEY_BOOL:
+                return json_boolean(FIELD(object, key, gboolean));
+        case KEY_COUNT:
+                return json_integer(FIELD(object, key, guint));
+        case KEY_MEMORY:
+        case KEY_SIZE:
+                return FIELD(object, key, guint64) ? string_take(value_format_size(FIELD(object, key, guint64))) : NULL;
+        case KEY_DURATION:
+                return string_take(value_format_duration((guint64)FIELD(object, key, guint) * key->scale_ms));
+        case KEY_ENUM:
+                return encode_enum(key, FIELD(object, key, int));
+        case KEY_TEXT_LIST:
+        case KEY_NAME_LIST:
+                return encode_texts(FIELD(object, key, char *const *));
+        case KEY_TEXT_MAP:
+                return encode_text_map(&FIELD(object, key, struct text_map));
+        case KEY_MAC:
+        case KEY_IPV4:
+        case KEY_CIDR4:
+        case KEY_RANGE4:
+                return encode_address(key, object);
+        default: /* texts of all kinds */
+                return FIELD(object, key, char *) ? string_dollars(FIELD(object, key, char *)) : NULL;
+        }
+}
+
+/* `memory: {size: 1G, max: 4G}` keeps its shape, so that nothing written is lost. */
+static json_t *
+encode_long_form(const struct key *key, const struct node *node, const void *object)
+{
+        json_t *map = json_object();
+
+        json_object_set_new(map, key->table->short_key, encode_scalar(key, object));
+        for (guint i = 0; i < node->count; i++) {
+                const struct key *part = keys_find_in(key->table, node->keys[i]->text);
+
+                if (part && part->type == KEY_FUTURE)
+                        json_object_set_new(map, part->name, encode_node(node->items[i]));
+        }
+        return map;
+}
+
+static const struct node *
+node_of(const struct key_table *table, const void *object)
+{
+        return *(const struct node *const *)((const char *)object + table->node_offset);
+}
+
+static json_t *
+encode_objects(const struct key *key, const void *object, gboolean defaults)
+{
+        const struct key_table *table = key->table;
+        const char *items = FIELD(object, key, char *);
+        guint count = *(const guint *)((const char *)object + key->count_offset);
+        json_t *all = key->type == KEY_OBJECT_MAP ? json_object() : json_array();
+
+        for (guint i = 0; i < count; i++, items += table->struct_size) {
+                json_t *one;
+
+                if (!defaults && !node_of(table, items))
+                        continue;
+                one = keys_encode(table, items, defaults);
+                if (key->type == KEY_OBJECT_MAP)
+                        json_object_set_new(all, *(const char *const *)(items + table->name_offset), one);
+                else
+                        json_array_append_new(all, one);
+        }
+        return all;
+}
+
+static json_t *
+encode_one(const struct key *key, const void *object, gboolean defaults)
+{
+        const char *child = (const char *)object + key->offset;
+
+        if (key->indirect)
+                child = FIELD(object, key, char *);
+        if (!child)
+                return NULL;
+        if (key->table->flag_offset && !*(const gboolean *)(child + key->table->flag_offset))
+                return json_false();
+        return keys_encode(key->table, child, defaults);
+}
+
+/* What says nothing about this very object: a named disk has its size elsewhere, a bridged network no addresses of ours. */
+static gboolean
+is_foreign(const struct key_table *table, const struct key *key, const void *object)
+{
+        if (table == &keys_network) {
+                const struct network *network = object;
+
+                return network->mode == MODE_BRIDGE && key->type != KEY_FUTURE && strcmp(key->name, "mode") &&
+                       strcmp(key->name, "bridge") && strcmp(key->name, "external") && strcmp(key->name, "mtu");
+        }
+        if (table == &keys_vm_disk || table == &keys_root_disk) {
+                const struct disk *disk = object;
+
+                if (disk->named)
+                        return strcmp(key->name, "disk") && strcmp(key->name, "read_only") && key->type != KEY_FUTURE;
+                return disk->format_unknown && strcmp(key->name, "format") == 0;
+        }
+        return FALSE;
+}
+
+json_t *
+keys_encode(const struct key_table *table, const void *object, gboolean defaults)
+{
+        const struct node *node = node_of(table, object);
+        json_t *map = json_object();
+
+        for (const struct key *key = table->keys; key->name; key++) {
+                const struct node *written = node_get(node, key->name);
+                gboolean is_short =
+                        node && table->short_key && node->kind == NODE_SCALAR && strcmp(key->name, table->short_key) == 0;
+                json_t *value;
+
+                if (written && key->type != KEY_FUTURE && node_is_null(written))
+                        written = NULL;
+                if ((!defaults && !written && !is_short) || is_foreign(table, key, object))
+                        continue;
+                if (key->type == KEY_FUTURE)
+                        value = written ? encode_node(written) : NULL;
+                else if (key->type == KEY_SPECIAL)
+                        value = key->codec->encode(key, object);
+                else if (key->type == KEY_OBJECT)
+                        value = encode_one(key, object, defaults);
+                else if (key->type == KEY_OBJECT_MAP || key->type == KEY_OBJECT_LIST)
+                        value = encode_objects(key, object, defaults);
+                else if (key->table && written && written->kind == NODE_MAP)
+                        value = encode_long_form(key, written, object);
+                else
+                        value = encode_scalar(key, object);
+                if (value)
+                        json_object_set_new(map, key->name, value);
+        }
+        return map;
+}

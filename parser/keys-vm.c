@@ -1,0 +1,158 @@
+/* keys-vm.c - the rows of VMs, of what they boot from, and of the long forms of their values */
+#include "parser/keys-rows.h"
+
+/* Rows of a table are denser than clang-format would have them. */
+/* clang-format off */
+
+static const char *const accel_words[] = {"auto", "kvm", "tcg", NULL};
+static const char *const firmware_words[] = {"bios", "uefi", NULL};
+static const char *const firmware_later[] = {"uefi-secure", NULL};
+static const char *const display_words[] = {"none", "vnc", NULL};
+static const char *const display_later[] = {"spice", NULL};
+
+static const struct key boot_rows[] = {
+        {.name = "order", .type = KEY_SPECIAL, IN(boot, order), .codec = &codec_boot_order, .change = CHANGE_RESTART,
+         .help = "what is tried, first to last: disk, cdrom, network; default: disk, then cdrom, then network",
+         .example = "[disk, network]"},
+        {.name = "kernel", .type = KEY_PATH, IN(boot, kernel), .change = CHANGE_RESTART,
+         .help = "a kernel of the host that is started without a boot loader; default: none", .example = "./vmlinuz"},
+        {.name = "initrd", .type = KEY_PATH, IN(boot, initrd), .change = CHANGE_RESTART,
+         .help = "initial RAM disk for the kernel; default: none", .example = "./initrd"},
+        {.name = "cmdline", .type = KEY_TEXT, IN(boot, cmdline), .max = 2047, .change = CHANGE_RESTART,
+         .help = "command line for the kernel; default: none", .example = "console=ttyS0"},
+        {.name = NULL},
+};
+
+static const char *const boot_aliases[] = {
+        "append", "cmdline", "command_line", "cmdline", "args", "cmdline", "kernel_args", "cmdline", "initramfs", "initrd",
+        "ramdisk", "initrd", "devices", "order", "device", "order", "dev", "order", NULL,
+};
+
+const struct key_table keys_boot = {
+        .title = "boot", .keys = boot_rows, .aliases = boot_aliases, .struct_size = sizeof(struct boot),
+        .node_offset = offsetof(struct boot, node)};
+
+/* ---- long forms of values: the short key has the type of the row that leads here ---- */
+
+static const struct key memory_rows[] = {
+        {.name = "size", .type = KEY_MEMORY, .change = CHANGE_RESTART,
+         .help = "memory at start; default: as for memory", .example = "1G"},
+        LATER("max", SCALAR, "up to which it can be grown while the VM runs", "4G"),
+        {.name = NULL},
+};
+const struct key_table keys_memory = {.title = "memory", .keys = memory_rows, .short_key = "size"};
+
+static const struct key cpus_rows[] = {
+        {.name = "count", .type = KEY_COUNT, .min = 1, .max = 1024, .change = CHANGE_RESTART,
+         .help = "vCPUs at start; default: as for cpus", .example = "2"},
+        LATER("max", SCALAR, "up to which they can be plugged in while the VM runs", "8"),
+        {.name = NULL},
+};
+const struct key_table keys_cpus = {.title = "cpus", .keys = cpus_rows, .short_key = "count"};
+
+static const struct key display_rows[] = {
+        {.name = "type", .type = KEY_ENUM, .words = display_words, .later = display_later, .change = CHANGE_RESTART,
+         .help = "none or vnc; default: as for display", .example = "vnc"},
+        LATER("listen", SCALAR, "address that VNC listens on; default: a UNIX socket in the run directory", "127.0.0.1"),
+        LATER("password_file", SCALAR, "file that holds the password", "./vnc.pw"),
+        {.name = NULL},
+};
+const struct key_table keys_display = {.title = "display", .keys = display_rows, .short_key = "type"};
+
+/* ---- VMs ---- */
+
+static const struct key vm_rows[] = {
+        {.name = "image", .type = KEY_SPECIAL, IN(vm, image), .codec = &codec_image, .change = CHANGE_RECREATE,
+         .help = "the image below the root disk: a path, which has a / or begins with . or ~; default: none, a blank disk",
+         .example = "./debian.qcow2"},
+        {.name = "disk", .type = KEY_OBJECT, IN(vm, root), .indirect = TRUE, .table = &keys_root_disk, .change = CHANGE_RESTART,
+         .help = "the root disk; default: an overlay on the image; without image and disk the VM has none", .example = "20G"},
+        {.name = "cpus", .type = KEY_COUNT, IN(vm, cpus), .min = 1, .max = 1024, .fallback = "1", .table = &keys_cpus,
+         .change = CHANGE_RESTART, .help = "number of vCPUs", .example = "2"},
+        {.name = "memory", .type = KEY_MEMORY, IN(vm, memory_bytes), .min = 16 * MIB, .max = 16 * TIB, .fallback = "512M",
+         .table = &keys_memory, .change = CHANGE_RESTART, .help = "memory; a bare number is MiB", .example = "1G"},
+        {.name = "machine", .type = KEY_SPECIAL, IN(vm, machine), .codec = &codec_machine, .fallback = "q35",
+         .change = CHANGE_RESTART, .help = "machine type: q35, pc, or a versioned name of QEMU's; what was chosen is kept",
+         .example = "pc-q35-7.2"},
+        {.name = "accel", .type = KEY_ENUM, IN(vm, accel), .words = accel_words, .fallback = "auto", .change = CHANGE_RESTART,
+         .help = "auto: KVM where it works, else TCG", .example = "tcg"},
+        {.name = "firmware", .type = KEY_ENUM, IN(vm, firmware), .words = firmware_words, .later = firmware_later,
+         .fallback = "bios",
+         .change = CHANGE_RESTART, .help = "what starts the boot loader", .example = "uefi"},
+        {.name = "boot", .type = KEY_OBJECT, IN(vm, boot), .table = &keys_boot, .change = CHANGE_RESTART,
+         .help = "what the VM boots from", .example = "{kernel: ./vmlinuz, initrd: ./initrd, cmdline: \"console=ttyS0\"}"},
+        {.name = "hostname", .type = KEY_DOMAIN, IN(vm, hostname), .max = 1, .change = CHANGE_LIVE,
+         .help = "host name in DHCP and DNS; default: the VM's name", .example = "db"},
+        {.name = "networks", .type = KEY_OBJECT_MAP, IN(vm, nics), COUNT_IN(vm, nic_count), .named = TRUE, .max = 24,
+         .table = &keys_nic, .change = CHANGE_RESTART,
+         .help = "NICs by name, or a list of networks; default: one on the network 'default', which is made when "
+                 "needed; []: none",
+         .example = "{lan: {ip: 10.20.0.10}}"},
+        {.name = "disks", .type = KEY_OBJECT_LIST, IN(vm, disks), COUNT_IN(vm, disk_count), .max = 24, .table = &keys_vm_disk,
+         .change = CHANGE_RESTART, .help = "further disks: named ones of the project, the VM's own, files; default: none",
+         .example = "[{name: scratch, size: 5G}]"},
+        {.name = "display", .type = KEY_ENUM, IN(vm, display), .words = display_words, .later = display_later,
+         .fallback = "none",
+         .table = &keys_display, .change = CHANGE_RESTART,
+         .help = "screen of the VM; VNC listens on a UNIX socket in the run directory",
+         .example = "vnc"},
+        {.name = "depends_on", .type = KEY_NAME_LIST, IN(vm, depends_on), .shapes = MAP, .change = CHANGE_NONE,
+         .help = "VMs that are started before and stopped after this one; default: none", .example = "[]"},
+        {.name = "stop_grace_period", .type = KEY_DURATION, IN(vm, stop_grace_ms), .scale_ms = 1, .max = 86400000,
+         .fallback = "30s",
+         .change = CHANGE_NONE,
+         .help = "how long a guest may take to power itself off before it is killed", .example = "1m30s"},
+        {.name = "labels", .type = KEY_TEXT_MAP, IN(vm, labels), .change = CHANGE_NONE,
+         .help = "names and values of your own; default: none",
+         .example = "{role: db}"},
+        {.name = "qemu_args", .type = KEY_TEXT_LIST, IN(vm, qemu_args), .max = 65536, .change = CHANGE_RESTART,
+         .help = "last resort: arguments that are appended to QEMU's; default: none", .example = "[\"-device\", \"edu\"]"},
+        LATER("extends", MAP | SCALAR, "another VM whose keys these are added to", "{file: base.yaml, vm: server}"),
+        LATER("profiles", LIST, "started only when one of them, or the VM itself, is asked for", "[data]"),
+        LATER("replicas", SCALAR, "how many of it, named db-1, db-2 and so on", "3"),
+        LATER("cpu", MAP, "CPU model, topology and pinning", "{model: host, cores: 2}"),
+        LATER("memory_backing", MAP, "huge pages, sharing, NUMA", "{hugepages: 2M}"),
+        LATER_BUT("tpm", SCALAR, "false", "a TPM 2.0", "true"),
+        LATER_BUT("rtc", SCALAR, "utc", "what the hardware clock shows", "local"),
+        LATER_BUT("arch", SCALAR, "x86_64", "architecture of the machine", "aarch64"),
+        LATER("ports", LIST, "ports of the host that lead into the VM", "[\"8080:80\"]"),
+        LATER("mounts", LIST, "folders of the host in the guest", "[\"./src:/src:ro\"]"),
+        LATER("cloud_init", MAP, "cloud-init's user_data, network_config, meta_data, vendor_data",
+              "{user_data: ./user-data.yaml}"),
+        LATER("ignition", SCALAR, "Ignition configuration", "./config.ign"),
+        LATER("packages", LIST, "packages for cloud-init to install", "[nginx]"),
+        LATER("files", LIST, "files for cloud-init to write", "[{path: /etc/motd, content: hello}]"),
+        LATER("run", LIST, "commands for cloud-init to run", "[\"systemctl enable --now nginx\"]"),
+        LATER_BUT("interpolate", SCALAR, "false", "also interpolate cloud_init, files and run", "true"),
+        LATER("ssh", MAP, "user, keys and port for 'drover ssh'", "{user: debian}"),
+        LATER("devices", LIST, "PCI and USB devices of the host", "[{usb: \"046d:c52b\"}]"),
+        LATER("healthcheck", MAP, "how to find out that the guest is ready", "{tcp: 22, interval: 2s}"),
+        LATER_BUT("restart", SCALAR, "no", "what happens when the guest ends", "always"),
+        LATER_BUT("autostart", SCALAR, "false", "start with the host", "true"),
+        LATER_BUT("protect", SCALAR, "false", "down, rm and --fresh refuse", "true"),
+        LATER_BUT("warm", SCALAR, "false", "resume from the first healthy state instead of booting", "true"),
+        {.name = NULL},
+};
+
+static const char *const vm_aliases[] = {
+        "mem_limit", "memory", "mem", "memory", "ram", "memory", "memory_mb", "memory", "memory_size", "memory",
+        "currentMemory", "memory", "maxmem", "memory", "numcpus", "cpus", "vcpus", "cpus", "vcpu", "cpus", "cpu", "cpus",
+        "cores", "cpus", "cpu_count", "cpus", "smp", "cpus", "count", "replicas", "scale", "replicas", "box", "image",
+        "base_image", "image", "backing_file", "image", "cloud_image", "image", "root_disk", "disk", "disk_size", "disk",
+        "size", "disk", "storage", "disk", "hdd", "disk", "volumes", "disks", "drives", "disks", "disk_size_gb", "disk",
+        "nics", "networks", "network", "networks", "network_interface", "networks", "interfaces", "networks",
+        "nic", "networks", "network_interfaces", "networks", "host_name", "hostname", "name", "hostname",
+        "machine_type", "machine", "type", "machine", "append", "boot", "boot_order", "boot", "bios", "firmware",
+        "uefi", "firmware", "loader", "firmware", "graphics", "display", "vnc", "display", "video", "display",
+        "depends", "depends_on", "needs", "depends_on", "requires", "depends_on", "stop_timeout", "stop_grace_period",
+        "grace_period", "stop_grace_period", "tags", "labels", "annotations", "labels", "metadata", "labels",
+        "extra_args", "qemu_args", "qemuargs", "qemu_args", "qemu_options", "qemu_args", "args", "qemu_args",
+        "accelerator", "accel", "user_data", "cloud_init", "userdata", "cloud_init", "cloudinit", "cloud_init",
+        "forwarded_port", "ports", "forwarded_ports", "ports", "shared_folders", "mounts", "synced_folders", "mounts",
+        "synced_folder", "mounts", "provision", "run", "command", "run", "restart_policy", "restart", "cdrom", "disks",
+        "iso", "disks", "hostdev", "devices", "architecture", "arch", NULL,
+};
+
+const struct key_table keys_vm = {
+        .title = "vm", .keys = vm_rows, .aliases = vm_aliases, .struct_size = sizeof(struct vm),
+        .name_offset = offsetof(struct vm, name), .node_offset = offsetof(struct vm, node)};

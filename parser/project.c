@@ -1,0 +1,171 @@
+/* project.c - the project's memory and its look-ups */
+#include "parser/store.h"
+
+#include "parser/load.h"
+
+#include <string.h>
+
+enum { BLOCK_BYTES = 64 << 10, ALIGNMENT = 16 };
+
+struct project *
+project_new(struct sources *sources)
+{
+        struct project *project = g_new0(struct project, 1);
+        struct project_store *store = g_new0(struct project_store, 1);
+
+        store->blocks = g_ptr_array_new_with_free_func(g_free);
+        store->sources = sources_ref(sources);
+        store->refusals = g_array_new(FALSE, FALSE, sizeof(struct refusal));
+        store->vms = g_hash_table_new(g_str_hash, g_str_equal);
+        store->networks = g_hash_table_new(g_str_hash, g_str_equal);
+        store->disks = g_hash_table_new(g_str_hash, g_str_equal);
+        project->store = store;
+        return project;
+}
+
+void
+project_free(struct project *project)
+{
+        struct project_store *store;
+
+        if (!project)
+                return;
+        store = project->store;
+        g_ptr_array_unref(store->blocks);
+        g_array_unref(store->refusals);
+        g_hash_table_unref(store->vms);
+        g_hash_table_unref(store->networks);
+        g_hash_table_unref(store->disks);
+        g_clear_pointer(&store->tree, tree_free);
+        sources_unref(store->sources);
+        g_free(store);
+        g_free(project);
+}
+
+void *
+store_alloc(struct project_store *store, size_t bytes)
+{
+        char *start;
+
+        bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        if (bytes > BLOCK_BYTES / 4) {
+                start = g_malloc0(bytes);
+                g_ptr_array_add(store->blocks, start);
+                return start;
+        }
+        if (bytes > store->free_bytes) {
+                store->free_start = g_malloc0(BLOCK_BYTES);
+                store->free_bytes = BLOCK_BYTES;
+                g_ptr_array_add(store->blocks, store->free_start);
+        }
+        start = store->free_start;
+        store->free_start += bytes;
+        store->free_bytes -= bytes;
+        return start;
+}
+
+const char *
+store_text(struct project_store *store, const char *text, gssize length)
+{
+        size_t bytes = length < 0 ? strlen(text) : (size_t)length;
+        char *copy = store_alloc(store, bytes + 1);
+
+        memcpy(copy, text, bytes);
+        return copy;
+}
+
+const char *
+store_format(struct project_store *store, const char *format, ...)
+{
+        g_autofree char *text = NULL;
+        va_list args;
+
+        va_start(args, format);
+        text = g_strdup_vprintf(format, args);
+        va_end(args);
+        return store_text(store, text, -1);
+}
+
+void
+store_refuse(struct project_store *store, struct place place, const char *hint, const char *format, ...)
+{
+        g_autofree char *text = NULL;
+        struct refusal refusal = {.place = place};
+        va_list args;
+
+        if (store->refusals->len >= STORE_MAX_REFUSALS)
+                return;
+        va_start(args, format);
+        text = g_strdup_vprintf(format, args);
+        va_end(args);
+        refusal.text = store_text(store, text, -1);
+        refusal.hint = hint ? store_text(store, hint, -1) : NULL;
+        g_array_append_val(store->refusals, refusal);
+}
+
+guint
+project_refusals(const struct project *project, struct diagnostics *diagnostics)
+{
+        const GArray *refusals = project->store->refusals;
+
+        for (guint i = 0; i < refusals->len; i++) {
+                const struct refusal *refusal = &g_array_index(refusals, struct refusal, i);
+
+                diagnostics_add(diagnostics, SEVERITY_ERROR, "not-supported", refusal->place, refusal->hint, "%s",
+                                refusal->text);
+        }
+        return refusals->len;
+}
+
+/* Of two objects of one name, which is an error by itself, the first is found. */
+static void
+index_add(GHashTable *table, const char *name, gpointer object)
+{
+        if (name && !g_hash_table_contains(table, name))
+                g_hash_table_insert(table, (gpointer)name, object);
+}
+
+void
+project_index(struct project *project)
+{
+        for (guint i = 0; i < project->vm_count; i++)
+                index_add(project->store->vms, project->vms[i].name, &project->vms[i]);
+        for (guint i = 0; i < project->network_count; i++)
+                index_add(project->store->networks, project->networks[i].name, &project->networks[i]);
+        for (guint i = 0; i < project->disk_count; i++)
+                index_add(project->store->disks, project->disks[i].name, &project->disks[i]);
+}
+
+const struct vm *
+project_find_vm(const struct project *project, const char *name)
+{
+        return g_hash_table_lookup(project->store->vms, name);
+}
+
+const struct network *
+project_find_network(const struct project *project, const char *name)
+{
+        return g_hash_table_lookup(project->store->networks, name);
+}
+
+const struct disk *
+project_find_disk(const struct project *project, const char *name)
+{
+        return g_hash_table_lookup(project->store->disks, name);
+}
+
+struct place
+project_place(const struct node *node, const char *key)
+{
+        const struct node *value = key ? node_get(node, key) : NULL;
+
+        if (value)
+                return value->place;
+        return node ? node->place : (struct place){NULL, 0, 0, 0};
+}
+
+gboolean
+project_is_set(const struct node *node, const char *key)
+{
+        return node_get(node, key) != NULL;
+}

@@ -1,0 +1,199 @@
+/* schema.c - JSON Schema (2020-12) of the project file, made from the table of keys; for editors */
+#include "parser/decode.h"
+
+#include <string.h>
+
+#define NAME_PATTERN "^(?!x-)[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+#define SIZE_PATTERN "^[0-9]+(\\.[0-9]+)?[KMGTPkmgtp]([iI]?[bB])?$"
+
+static json_t *schema_object(const struct key_table *table);
+
+static json_t *
+schema_pattern(const char *pattern)
+{
+        return json_pack("{s:s, s:s}", "type", "string", "pattern", pattern);
+}
+
+static json_t *
+schema_words(const struct key *key)
+{
+        json_t *words = json_array();
+
+        for (guint i = 0; key->words && key->words[i]; i++)
+                json_array_append_new(words, json_string(key->words[i]));
+        for (guint i = 0; key->later && key->later[i]; i++)
+                json_array_append_new(words, json_string(key->later[i]));
+        return json_pack("{s:o}", "enum", words);
+}
+
+/* Scalars are text to us, whatever YAML makes of them: a number is as good as its digits. */
+static json_t *
+schema_scalar(void)
+{
+        return json_pack("{s:[s,s,s]}", "type", "string", "number", "boolean");
+}
+
+static json_t *
+schema_future(const struct key *key)
+{
+        json_t *types = json_array();
+
+        if (key->shapes & SHAPE_SCALAR) {
+                json_array_append_new(types, json_string("string"));
+                json_array_append_new(types, json_string("number"));
+                json_array_append_new(types, json_string("boolean"));
+        }
+        if (key->shapes & SHAPE_LIST)
+                json_array_append_new(types, json_string("array"));
+        if (key->shapes & SHAPE_MAP)
+                json_array_append_new(types, json_string("object"));
+        return json_pack("{s:o}", "type", types);
+}
+
+static json_t *
+schema_map(json_t *values)
+{
+        return json_pack("{s:[s,s], s:o, s:{s:s}}", "type", "object", "null", "additionalProperties", values, "propertyNames",
+                         "pattern", NAME_PATTERN);
+}
+
+static json_t *
+schema_list(json_t *items)
+{
+        return json_pack("{s:s, s:o}", "type", "array", "items", items);
+}
+
+static json_t *
+schema_value(const struct key *key)
+{
+        static const char address[] = "^[0-9]{1,3}(\\.[0-9]{1,3}){3}$";
+
+        switch (key->type) {
+        case KEY_NAME:
+                return schema_pattern(NAME_PATTERN);
+        case KEY_INTERFACE:
+                return schema_pattern("^[^/: ]{1,15}$");
+        case KEY_BOOL:
+                return json_pack("{s:s}", "type", "boolean");
+        case KEY_COUNT:
+                return json_pack("{s:s, s:I, s:I}", "type", "integer", "minimum", (json_int_t)key->min, "maximum",
+                                 (json_int_t)key->max);
+        case KEY_MEMORY:
+                return json_pack("{s:[s,s], s:s, s:i}", "type", "string", "integer", "pattern", SIZE_PATTERN, "minimum", 1);
+        case KEY_SIZE:
+                return schema_pattern(SIZE_PATTERN);
+        case KEY_DURATION:
+                return json_pack("{s:[s,s], s:s, s:i}", "type", "string", "integer", "pattern", "^(0|([0-9]+(ms|s|m|h|d))+)$",
+                                 "maximum", 0);
+        case KEY_ENUM:
+                return schema_words(key);
+        case KEY_MAC:
+                return schema_pattern("^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$");
+        case KEY_IPV4:
+                return schema_pattern(key->word ? "^(none|[0-9]{1,3}(\\.[0-9]{1,3}){3})$" : address);
+        case KEY_CIDR4:
+                return schema_pattern("^(auto|[0-9]{1,3}(\\.[0-9]{1,3}){3}/[0-9]{1,2})$");
+        case KEY_RANGE4:
+                return schema_pattern("^[0-9.]+ *- *[0-9.]+$");
+        case KEY_TEXT_LIST:
+                return schema_list(schema_scalar());
+        case KEY_NAME_LIST:
+                return schema_list(schema_pattern(NAME_PATTERN));
+        case KEY_TEXT_MAP:
+                return json_pack("{s:s, s:{s:[s,s,s,s]}}", "type", "object", "additionalProperties", "type", "string", "number",
+                                 "boolean", "null");
+        default:
+                return json_pack("{s:s}", "type", "string");
+        }
+}
+
+static json_t *
+either(json_t *one, json_t *other)
+{
+        return json_pack("{s:[o,o]}", "anyOf", one, other);
+}
+
+/* The short forms beside the map: `disk: 20G`, `dhcp: false`, `lan:`. */
+static json_t *
+schema_with_short(const struct key_table *table)
+{
+        json_t *object = schema_object(table);
+
+        if (table->short_key)
+                object = either(schema_value(keys_find_in(table, table->short_key)), object);
+        if (table->flag_offset)
+                object = either(json_pack("{s:s}", "type", "boolean"), object);
+        return object;
+}
+
+static json_t *
+schema_shape(const struct key *key)
+{
+        json_t *schema;
+
+        switch (key->type) {
+        case KEY_OBJECT:
+                return schema_with_short(key->table);
+        case KEY_OBJECT_MAP:
+                schema = schema_map(either(json_pack("{s:s}", "type", "null"), schema_with_short(key->table)));
+                return key->named ? either(schema_list(schema_pattern(NAME_PATTERN)), schema) : schema;
+        case KEY_OBJECT_LIST:
+                return schema_list(schema_with_short(key->table));
+        case KEY_SPECIAL:
+                return key->codec->schema();
+        case KEY_FUTURE:
+                return schema_future(key);
+        default:
+                schema = schema_value(key);
+                if (key->table)
+                        return either(schema, schema_object(key->table));
+                return key->shapes & SHAPE_MAP ? either(schema, json_pack("{s:s}", "type", "object")) : schema;
+        }
+}
+
+static json_t *
+schema_key(const struct key *key)
+{
+        json_t *schema = schema_shape(key);
+        g_autofree char *description = NULL;
+
+        if (key->type == KEY_FUTURE)
+                description = g_strdup_printf("%s (not supported yet)", key->help);
+        else
+                description = g_strdup_printf("%s (a change: %s)", key->help, key_change_name(key->change));
+        json_object_set_new(schema, "description", json_string(description));
+        if (key->fallback)
+                json_object_set_new(schema, "default", json_string(key->fallback));
+        json_object_set_new(schema, "examples", json_pack("[s]", key->example));
+        return schema;
+}
+
+static json_t *
+schema_object(const struct key_table *table)
+{
+        json_t *properties = json_object(), *required = json_array();
+        json_t *schema;
+
+        for (const struct key *key = table->keys; key->name; key++) {
+                json_object_set_new(properties, key->name, schema_key(key));
+                if (key->required)
+                        json_array_append_new(required, json_string(key->name));
+        }
+        schema = json_pack("{s:s, s:o, s:{s:{}}, s:b}", "type", "object", "properties", properties, "patternProperties", "^x-",
+                           "additionalProperties", 0);
+        if (json_array_size(required))
+                json_object_set(schema, "required", required);
+        json_decref(required);
+        return schema;
+}
+
+json_t *
+keys_schema(void)
+{
+        json_t *schema = json_pack("{s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title",
+                                   "drover project file");
+        g_autoptr(json_t) object = schema_object(&keys_project);
+
+        json_object_update(schema, object);
+        return schema;
+}

@@ -1,0 +1,227 @@
+/* golden.c - what the parser says about the files of this directory, compared to the letter
+ *
+ * fail-*.yaml has errors or keys that are not built yet: fail-*.err holds what is printed. pass-*.yaml has none: pass-*.json is
+ * the file as understood, with all defaults, and pass-*.err, where there is one, the warnings and notes. What a pass file is
+ * encoded to must decode to the same again. Lastly, each identifier of a diagnostic in the sources must have been seen.
+ *
+ *     cd tests/config && golden [--accept] [FILE...]
+ *
+ * --accept writes what came out instead of comparing. Prints TAP.
+ */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "parser/keys.h"
+#include "parser/load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct golden {
+        gboolean accept;
+        char *directory;
+        GHashTable *ids; /* seen */
+        guint count, failures;
+};
+
+static void
+report(struct golden *golden, gboolean ok, const char *what)
+{
+        printf("%s %u - %s\n", ok ? "ok" : "not ok", ++golden->count, what);
+        if (!ok)
+                golden->failures++;
+}
+
+static void
+print_difference(const char *expected, const char *got)
+{
+        g_auto(GStrv) lines = g_strsplit(expected, "\n", -1), other = g_strsplit(got, "\n", -1);
+        guint i = 0;
+
+        while (lines[i] && other[i] && strcmp(lines[i], other[i]) == 0)
+                i++;
+        printf("# differs in line %u\n#   expected: %s\n#   got:      %s\n", i + 1, lines[i] ? lines[i] : "(end)",
+               other[i] ? other[i] : "(end)");
+}
+
+/* Compare with the golden file; an empty text is a file that is not there. */
+static void
+compare(struct golden *golden, const char *path, const char *got)
+{
+        g_autofree char *expected = NULL;
+        g_autoptr(GError) error = NULL;
+
+        if (golden->accept && !*got) {
+                if (!file_remove(path, &error))
+                        g_error("%s", error->message);
+                return;
+        }
+        if (golden->accept && !file_write_if_changed(path, got, strlen(got), 0644, NULL, &error))
+                g_error("%s", error->message);
+        if (!file_read(path, 64 << 20, &expected, NULL, NULL))
+                expected = g_strdup("");
+        report(golden, strcmp(expected, got) == 0, path);
+        if (strcmp(expected, got) != 0)
+                print_difference(expected, got);
+}
+
+static char *
+with_suffix(const char *path, const char *suffix)
+{
+        return g_strdup_printf("%.*s%s", (int)(strlen(path) - strlen(".yaml")), path, suffix);
+}
+
+/* The directory of the checkout is written as a dot. */
+static char *
+relative(const struct golden *golden, const char *text)
+{
+        g_auto(GStrv) parts = g_strsplit(text, golden->directory, -1);
+
+        return g_strjoinv(".", parts);
+}
+
+static char *
+print_diagnostics(struct golden *golden, struct diagnostics *diagnostics)
+{
+        GString *text = g_string_new(NULL);
+        g_autofree char *all = NULL;
+
+        diagnostics_sort(diagnostics);
+        for (guint i = 0; i < diagnostics->items->len; i++) {
+                const struct diagnostic *diagnostic = diagnostics->items->pdata[i];
+                g_autofree char *one = diagnostic_format(diagnostic);
+
+                g_string_append(text, one);
+                g_hash_table_add(golden->ids, g_strdup(diagnostic->id));
+        }
+        if (diagnostics->error_count > DIAGNOSTIC_MAX_SHOWN)
+                g_string_append_printf(text, "%u errors\n", diagnostics->error_count);
+        all = g_string_free(text, FALSE);
+        return relative(golden, all);
+}
+
+static struct load_options
+options_for(const struct golden *golden, const char *const *files)
+{
+        return (struct load_options){.files = files, .directory = golden->directory, .root = TRUE};
+}
+
+static char *
+dump(const struct project *project, gboolean defaults)
+{
+        g_autoptr(json_t) json = keys_encode(&keys_project, project, defaults);
+        g_autofree char *text = json_dumps(json, JSON_INDENT(2));
+
+        return g_strconcat(text, "\n", NULL);
+}
+
+/* Encoded, read again and encoded with all defaults: the same. */
+static void
+check_round_trip(struct golden *golden, const char *path, const struct project *project, gboolean defaults)
+{
+        g_autofree char *text = dump(project, defaults), *expected = dump(project, TRUE), *again = NULL;
+        g_autofree char *what = g_strdup_printf("%s read again from %s", path, defaults ? "all values" : "what is written");
+        struct load_options options = options_for(golden, NULL);
+        struct diagnostics *diagnostics = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(project_t) second = project_load_text(text, strlen(text), &options, &diagnostics, &error);
+
+        if (second)
+                again = dump(second, TRUE);
+        else
+                again = print_diagnostics(golden, diagnostics);
+        report(golden, strcmp(expected, again) == 0, what);
+        if (strcmp(expected, again) != 0)
+                print_difference(expected, again);
+        diagnostics_free(diagnostics);
+}
+
+static void
+run_file(struct golden *golden, const char *path)
+{
+        const char *const files[] = {path, NULL};
+        struct load_options options = options_for(golden, files);
+        struct diagnostics *diagnostics = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(project_t) project = project_load(&options, &diagnostics, &error);
+        gboolean should_pass = g_str_has_prefix(path, "pass-");
+        g_autofree char *err_path = with_suffix(path, ".err"), *json_path = with_suffix(path, ".json"), *text = NULL;
+
+        if (project)
+                project_refusals(project, diagnostics);
+        text = print_diagnostics(golden, diagnostics);
+        if (!*text && error)
+                text = g_strconcat(error->message, "\n", NULL);
+        if (should_pass != (project && !diagnostics->error_count)) {
+                report(golden, FALSE, path);
+                printf("# it should %s\n%s", should_pass ? "pass" : "fail", text);
+        } else {
+                compare(golden, err_path, text);
+        }
+        if (project && should_pass) {
+                g_autofree char *json = dump(project, TRUE), *json_relative = relative(golden, json);
+
+                compare(golden, json_path, json_relative);
+                check_round_trip(golden, path, project, TRUE);
+                check_round_trip(golden, path, project, FALSE);
+        }
+        diagnostics_free(diagnostics);
+}
+
+/* Every identifier in the sources of the parser has a file here that shows it. */
+static void
+check_ids(struct golden *golden)
+{
+        g_autoptr(GRegex) regex =
+                g_regex_new("(?:check_fault\\(|report\\(problem|decode_fault\\(|check_unknown\\(|SEVERITY_[A-Z]+,|ID:)[^\";]*?"
+                            "\"([a-z][a-z0-9]*(?:-[a-z0-9]+)+|[a-z]+)\"",
+                            G_REGEX_DEFAULT, 0, NULL);
+        g_autoptr(GPtrArray) names = file_list_directory("../../parser", NULL);
+        guint found = 0;
+
+        for (guint i = 0; names && i < names->len; i++) {
+                g_autofree char *path = g_build_filename("../../parser", names->pdata[i], NULL), *text = NULL;
+                g_autoptr(GMatchInfo) match = NULL;
+
+                if (!g_str_has_suffix(path, ".c") || !file_read(path, 1 << 20, &text, NULL, NULL))
+                        continue;
+                for (g_regex_match(regex, text, 0, &match); g_match_info_matches(match); g_match_info_next(match, NULL)) {
+                        g_autofree char *id = g_match_info_fetch(match, 1);
+                        g_autofree char *what = g_strdup_printf("a file shows '%s' of %s", id, (char *)names->pdata[i]);
+
+                        if (strcmp(id, "no-name") != 0) /* depends on the directory: tests/unit/test-load.c shows it */
+                                report(golden, g_hash_table_contains(golden->ids, id), what);
+                        found++;
+                }
+        }
+        report(golden, found > 40, "identifiers are found in the sources");
+}
+
+int
+main(int argc, char **argv)
+{
+        g_autoptr(GHashTable) ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        struct golden golden = {.directory = g_get_current_dir(), .ids = ids};
+        g_autoptr(GPtrArray) names = file_list_directory(".", NULL);
+        gboolean all = TRUE;
+
+        for (int i = 1; i < argc; i++) {
+                if (strcmp(argv[i], "--accept") == 0) {
+                        golden.accept = TRUE;
+                } else {
+                        all = FALSE;
+                        run_file(&golden, argv[i]);
+                }
+        }
+        for (guint i = 0; all && names && i < names->len; i++) {
+                const char *name = names->pdata[i];
+
+                if (g_str_has_suffix(name, ".yaml") && (g_str_has_prefix(name, "pass-") || g_str_has_prefix(name, "fail-")))
+                        run_file(&golden, name);
+        }
+        if (all)
+                check_ids(&golden);
+        printf("1..%u\n", golden.count);
+        g_free(golden.directory);
+        return golden.failures ? 1 : 0;
+}

@@ -1,0 +1,257 @@
+/* test-keys.c - the table of keys is complete: every row has what decoding, schema, manual and planner take from it */
+#include "base/error.h"
+#include "base/json.h"
+#include "parser/decode.h"
+#include "parser/load.h"
+
+#include <string.h>
+
+/* Where a key of each table stands in a file, so that its example can be read there. */
+static const struct {
+        const struct key_table *table;
+        const char *before, *after;
+} places[] = {
+        {&keys_project, "{", "}"},
+        {&keys_network, "{networks: {n: {SUBNET", "}}}"},
+        {&keys_dhcp, "{networks: {n: {subnet: 10.20.0.0/24, dhcp: {", "}}}}"},
+        {&keys_reservation, "{networks: {n: {subnet: 10.20.0.0/24, dhcp: {reservations: [{REST", "}]}}}}"},
+        {&keys_disk, "{disks: {d: {REST", "}}}"},
+        {&keys_vm, "{networks: {lan: {subnet: 10.20.0.0/24}}, vms: {v: {", "}}}"},
+        {&keys_root_disk, "{vms: {v: {disk: {REST", "}}}}"},
+        {&keys_vm_disk, "{disks: {db-data: {size: 1G}}, vms: {v: {disks: [{REST", "}]}}}"},
+        {&keys_nic, "{networks: {lan: {subnet: 10.20.0.0/24}}, vms: {v: {networks: {lan: {", "}}}}}"},
+        {&keys_boot, "{vms: {v: {boot: {REST", "}}}}"},
+        {&keys_memory, "{vms: {v: {memory: {", "}}}}"},
+        {&keys_cpus, "{vms: {v: {cpus: {", "}}}}"},
+        {&keys_display, "{vms: {v: {display: {", "}}}}"},
+};
+
+/* Other keys without which this one would be a fault. */
+static const char *
+rest_for(const struct key_table *table, const char *name)
+{
+        if (table == &keys_network)
+                return strcmp(name, "subnet") == 0 || strcmp(name, "uplink") == 0 ? ""
+                       : strcmp(name, "external") == 0                            ? "mode: bridge, bridge: br0, "
+                                                                                  : "subnet: 10.20.0.0/24, ";
+        if (table == &keys_reservation)
+                return strcmp(name, "mac") == 0  ? "ip: 10.20.0.7, "
+                       : strcmp(name, "ip") == 0 ? "mac: \"52:54:00:00:00:09\", "
+                                                 : "ip: 10.20.0.7, mac: \"52:54:00:00:00:09\", ";
+        if (table == &keys_boot)
+                return strcmp(name, "kernel") ? "kernel: ./k, " : "";
+        if (strcmp(name, "size") == 0 || strcmp(name, "file") == 0 || strcmp(name, "disk") == 0 || strcmp(name, "device") == 0)
+                return "";
+        return strcmp(name, "media") == 0 ? "file: ./x.iso, " : "size: 1G, ";
+}
+
+static char *
+file_with(const struct key_table *table, const struct key *key)
+{
+        for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+                g_auto(GStrv) halves = NULL;
+                const char *rest = rest_for(table, key->name);
+
+                if (places[i].table != table)
+                        continue;
+                halves = g_regex_split_simple("REST|SUBNET", places[i].before, G_REGEX_DEFAULT, 0);
+                return g_strdup_printf("%s%s%s%s: %s%s\n", halves[0], halves[1] ? rest : "", halves[1] ? halves[1] : "",
+                                       key->name, key->example, places[i].after);
+        }
+        g_assert_not_reached();
+}
+
+static struct project *
+load(const char *text, struct diagnostics **ret_diagnostics)
+{
+        const struct load_options options = {.directory = "/lab", .no_files = TRUE, .root = TRUE};
+        g_autoptr(GError) error = NULL;
+
+        return project_load_text(text, strlen(text), &options, ret_diagnostics, &error);
+}
+
+static void
+for_each_key(const struct key_table *table, void (*check)(const struct key_table *, const struct key *))
+{
+        for (const struct key *key = table->keys; key->name; key++) {
+                check(table, key);
+                if (key->table)
+                        for_each_key(key->table, check);
+        }
+}
+
+static gboolean
+is_one_line(const char *text)
+{
+        return text && *text && !strchr(text, '\n') && text[strlen(text) - 1] != '.';
+}
+
+static void
+check_row(const struct key_table *table, const struct key *key)
+{
+        gboolean is_long_form = table->struct_size == 0;
+
+        g_test_message("%s: %s", table->title, key->name);
+        g_assert_true(is_one_line(key->help));
+        g_assert_nonnull(key->example);
+        g_assert_nonnull(key_type_name(key));
+        g_assert_nonnull(key_change_name(key->change));
+        g_assert_true(keys_find_in(table, key->name) == key);
+        g_assert_true(!key->name || !strpbrk(key->name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ- "));
+        g_assert_true((key->type == KEY_FUTURE) <= (key->shapes != 0));
+        g_assert_true((key->type == KEY_SPECIAL) == (key->codec != NULL));
+        g_assert_true((key->type == KEY_ENUM) == (key->words != NULL));
+        g_assert_true((key->type == KEY_DURATION) == (key->scale_ms != 0));
+        g_assert_true(!keys_has_objects(key) || key->table);
+        g_assert_true((key->type == KEY_OBJECT_MAP || key->type == KEY_OBJECT_LIST) == (key->count_offset != 0));
+        g_assert_true(is_long_form || key->offset < table->struct_size);
+        if (key->type == KEY_COUNT || key->type == KEY_MEMORY || key->type == KEY_SIZE || key->type == KEY_DURATION)
+                g_assert_true(key->max > key->min || is_long_form);
+        /* A default is written, or the help says what it is; a map of things has none, nor has what is required. */
+        if (key->type != KEY_FUTURE && !key->fallback && !key->required && !keys_has_objects(key))
+                g_assert_true(strstr(key->help, "default") || strstr(key->help, "always needed"));
+}
+
+static void
+test_rows(void)
+{
+        for_each_key(&keys_project, check_row);
+}
+
+static void
+check_example(const struct key_table *table, const struct key *key)
+{
+        g_autofree char *text = file_with(table, key);
+        struct diagnostics *diagnostics = NULL;
+        g_autoptr(project_t) project = load(text, &diagnostics);
+        guint refused;
+
+        g_test_message("%s", text);
+        for (guint i = 0; i < diagnostics->items->len; i++) {
+                g_autofree char *shown = diagnostic_format(diagnostics->items->pdata[i]);
+
+                g_test_message("%s", shown);
+        }
+        g_assert_nonnull(project);
+        refused = project_refusals(project, diagnostics);
+        if (key->type == KEY_FUTURE)
+                g_assert_cmpuint(refused, >=, 1);
+        else
+                g_assert_cmpuint(refused, ==, 0);
+        diagnostics_free(diagnostics);
+}
+
+static void
+test_examples(void)
+{
+        for_each_key(&keys_project, check_example);
+}
+
+/* An example is another value than the default, so that decoding and encoding it shows something. */
+static void
+check_encoded(const struct key_table *table, const struct key *key)
+{
+        g_autofree char *text = file_with(table, key), *written = NULL, *quoted = NULL;
+        struct diagnostics *diagnostics = NULL;
+        g_autoptr(project_t) project = load(text, &diagnostics);
+        g_autoptr(json_t) json = NULL;
+
+        g_assert_nonnull(project);
+        json = keys_encode(&keys_project, project, FALSE);
+        written = json_dumps(json, JSON_COMPACT);
+        quoted = g_strdup_printf("\"%s\":", key->name);
+        g_test_message("%s -> %s", text, written);
+        if (table->struct_size)
+                g_assert_nonnull(strstr(written, quoted));
+        diagnostics_free(diagnostics);
+}
+
+static void
+test_encoded(void)
+{
+        for_each_key(&keys_project, check_encoded);
+}
+
+static void
+check_aliases(const struct key_table *table)
+{
+        guint count = table->aliases ? g_strv_length((char **)table->aliases) : 0;
+
+        g_assert_cmpuint(count % 2, ==, 0);
+        for (guint i = 0; i < count; i += 2) {
+                const struct key *same = keys_find_in(table, table->aliases[i]);
+
+                g_test_message("%s: %s -> %s", table->title, table->aliases[i], table->aliases[i + 1]);
+                /* The three kinds of disk share theirs; that of a VM's list has all of the keys. */
+                g_assert_nonnull(
+                        keys_find_in(table->aliases == keys_vm_disk.aliases ? &keys_vm_disk : table, table->aliases[i + 1]));
+                g_assert_true(!same || same->type == KEY_FUTURE); /* only for a value of another shape: cpu: 2 */
+        }
+        g_assert_true(!table->short_key || keys_find_in(table, table->short_key));
+        for (const struct key *key = table->keys; key->name; key++) {
+                g_assert_cmpint(key - table->keys, <, KEYS_MAX);
+                if (key->table)
+                        check_aliases(key->table);
+        }
+}
+
+static void
+test_aliases(void)
+{
+        check_aliases(&keys_project);
+}
+
+static void
+test_find(void)
+{
+        g_assert_true(keys_find("vms.networks.ip") == keys_find_in(&keys_nic, "ip"));
+        g_assert_true(keys_find("networks.mtu") == keys_find_in(&keys_network, "mtu"));
+        g_assert_true(keys_find("vms.memory") == keys_find_in(&keys_vm, "memory"));
+        g_assert_null(keys_find("vms.memroy"));
+        g_assert_null(keys_find("vms.hostname.x"));
+        g_assert_null(keys_find(""));
+        g_assert_cmpint(keys_find("vms.image")->change, ==, CHANGE_RECREATE);
+        g_assert_cmpint(keys_find("vms.memory")->change, ==, CHANGE_RESTART);
+        g_assert_cmpint(keys_find("vms.labels")->change, ==, CHANGE_NONE);
+        g_assert_cmpint(keys_find("networks.dhcp.reservations")->change, ==, CHANGE_LIVE);
+}
+
+static char *manual;
+static char *schema_text;
+
+static void
+check_documents(const struct key_table *table, const struct key *key)
+{
+        g_autofree char *item = g_strdup_printf(".It Ic %s\n", key->name), *quoted = g_strdup_printf("\"%s\":", key->name);
+
+        g_assert_nonnull(strstr(manual, item));
+        g_assert_nonnull(strstr(schema_text, quoted));
+        g_assert_nonnull(strstr(schema_text, key->help));
+}
+
+static void
+test_documents(void)
+{
+        g_autoptr(json_t) schema = keys_schema();
+
+        manual = keys_man();
+        schema_text = json_dumps(schema, JSON_INDENT(1));
+        g_assert_cmpstr(json_text(schema, "$schema"), ==, "https://json-schema.org/draft/2020-12/schema");
+        for_each_key(&keys_project, check_documents);
+        g_assert_null(strstr(manual, "\n\n"));
+        g_free(manual);
+        g_free(schema_text);
+}
+
+int
+main(int argc, char **argv)
+{
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/keys/rows", test_rows);
+        g_test_add_func("/keys/examples", test_examples);
+        g_test_add_func("/keys/encoded", test_encoded);
+        g_test_add_func("/keys/aliases", test_aliases);
+        g_test_add_func("/keys/find", test_find);
+        g_test_add_func("/keys/documents", test_documents);
+        return g_test_run();
+}
