@@ -30,5 +30,5 @@ gboolean firewall_ensure(struct home *home, const struct lab *lab, const char *h
         G_GNUC_WARN_UNUSED_RESULT;
 
 /** firewall_remove() - Remove the table; put ip_forward back if it was ours and no drover table is left */
-gboolean firewall_remove(struct home *home, const char *project, const char *host_state, GError **error)
+gboolean firewall_remove(struct home *home, const char *project, enum isolation isolation, const char *host_state, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;

@@ -62,12 +62,11 @@ gboolean home_write_sysctl(struct home *home, const char *name, const char *valu
 
 /**
  * home_nft() - Run nftables commands in one transaction
- * @ret_output: on success, what they print (JSON with @json); may be NULL
+ * @ret_output: on success, what they print; may be NULL
  *
  * Fails with nft's own text. A table or chain that does not exist is DROVER_ERROR_NOT_FOUND.
  */
-gboolean home_nft(struct home *home, const char *commands, gboolean json, char **ret_output, GError **error)
-        G_GNUC_WARN_UNUSED_RESULT;
+gboolean home_nft(struct home *home, const char *commands, char **ret_output, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * home_start() - Start a program inside that outlives us (dnsmasq)

@@ -1,0 +1,130 @@
+/* dnsmasq-config.c - the texts that dnsmasq reads: built from a lab, pure
+ *
+ * Source for every option: dnsmasq(8). What is set against its defaults, and why:
+ *   no-ping              each dynamic lease would cost 3 s
+ *   dhcp-ignore-clid     clones of one image share their client-id, not their MAC
+ *   dhcp-authoritative   a guest that comes back from another network is told at once
+ *   bind-dynamic         only our bridges, also those that come later
+ *   localise-queries     a VM on two networks resolves to its address on the asker's
+ *   no-resolv            in a namespace of its own the lab has no way out yet
+ */
+#include "network/dnsmasq.h"
+
+static void
+add_range(GString *text, const struct network *network)
+{
+        const struct range4 *range = &network->dhcp.range;
+        char first[LAB_IP_LENGTH], last[LAB_IP_LENGTH], mask[LAB_IP_LENGTH];
+
+        lab_format_ip(lab_netmask(network->subnet.prefix), mask);
+        if (range->first)
+                g_string_append_printf(text, "dhcp-range=set:%s,%s,%s,%s,%u\n", network->name, lab_format_ip(range->first, first),
+                                       lab_format_ip(range->last, last), mask, network->dhcp.lease_seconds);
+        else
+                g_string_append_printf(text, "dhcp-range=set:%s,%s,static,%s,%u\n", network->name,
+                                       lab_format_ip(network->subnet.address, first), mask, network->dhcp.lease_seconds);
+}
+
+static void
+add_network(GString *text, const struct network *network)
+{
+        char ip[LAB_IP_LENGTH];
+
+        g_string_append_printf(text, "\ninterface=%s\n", network->bridge);
+        g_string_append_printf(text, "domain=%s,%s/%u\n", network->domain, lab_format_ip(network->subnet.address, ip),
+                               network->subnet.prefix);
+        g_string_append_printf(text, "local=/%s/\n", network->domain);
+        if (!network->dhcp.enabled) {
+                g_string_append_printf(text, "no-dhcp-interface=%s\n", network->bridge);
+                return;
+        }
+        add_range(text, network);
+        if (network->gateway)
+                g_string_append_printf(text, "dhcp-option=tag:%s,option:router,%s\n", network->name,
+                                       lab_format_ip(network->gateway, ip));
+        else
+                g_string_append_printf(text, "dhcp-option=tag:%s,option:router\n", network->name);
+        g_string_append_printf(text, "dhcp-option=tag:%s,option:dns-server,%s\n", network->name,
+                               lab_format_ip(network->host_ip, ip));
+        if (network->mtu && network->mtu != 1500)
+                g_string_append_printf(text, "dhcp-option=tag:%s,option:mtu,%u\n", network->name, network->mtu);
+}
+
+char *
+dnsmasq_config(const struct lab *lab)
+{
+        GString *text = g_string_new("# written by drover; changes are lost\n"
+                                     "bind-dynamic\n"
+                                     "except-interface=lo\n"
+                                     "no-hosts\n"
+                                     "no-ping\n"
+                                     "dhcp-ignore-clid\n"
+                                     "dhcp-authoritative\n"
+                                     "dhcp-no-override\n"
+                                     "localise-queries\n"
+                                     "domain-needed\n"
+                                     "bogus-priv\n"
+                                     "log-dhcp\n");
+
+        if (lab->isolation == ISOLATION_PRIVATE)
+                g_string_append(text, "no-resolv\n");
+        g_string_append_printf(text, "log-facility=%s/log\n", lab->directory);
+        g_string_append_printf(text, "pid-file=%s/pid\n", lab->directory);
+        g_string_append_printf(text, "dhcp-leasefile=%s/leases\n", lab->directory);
+        g_string_append_printf(text, "dhcp-hostsfile=%s/reservations\n", lab->directory);
+        g_string_append_printf(text, "hostsdir=%s/names\n", lab->directory);
+        for (guint i = 0; i < lab->network_count; i++)
+                if (lab_is_served(&lab->networks[i]))
+                        add_network(text, &lab->networks[i]);
+        return g_string_free(text, FALSE);
+}
+
+static void
+add_mac(GString *text, const struct ether_addr *mac)
+{
+        for (int i = 0; i < ETH_ALEN; i++)
+                g_string_append_printf(text, "%s%02x", i ? ":" : "", mac->ether_addr_octet[i]);
+}
+
+char *
+dnsmasq_reservations(const struct lab *lab)
+{
+        GString *text = g_string_new(NULL);
+
+        for (guint i = 0; i < lab->host_count; i++) {
+                const struct lab_host *host = &lab->hosts[i];
+                const struct network *network = &lab->networks[host->network];
+                char ip[LAB_IP_LENGTH];
+
+                if (!lab_is_served(network) || !network->dhcp.enabled || (!host->ip && !host->name))
+                        continue;
+                add_mac(text, &host->mac);
+                if (host->ip)
+                        g_string_append_printf(text, ",%s", lab_format_ip(host->ip, ip));
+                if (host->name)
+                        g_string_append_printf(text, ",%s", host->name);
+                g_string_append_c(text, '\n');
+        }
+        return g_string_free(text, FALSE);
+}
+
+/* The first name of a line is what the address resolves back to. */
+char *
+dnsmasq_names(const struct lab *lab)
+{
+        GString *text = g_string_new(NULL);
+
+        for (guint i = 0; i < lab->host_count; i++) {
+                const struct lab_host *host = &lab->hosts[i];
+                const struct network *network = &lab->networks[host->network];
+                char ip[LAB_IP_LENGTH];
+
+                if (!lab_is_served(network) || !host->ip || !host->name)
+                        continue;
+                g_string_append_printf(text, "%s %s.%s %s", lab_format_ip(host->ip, ip), host->name, network->domain, host->name);
+                for (const char *const *alias = host->aliases; alias && *alias; alias++)
+                        g_string_append_printf(text, " %s.%s %s", *alias, network->domain, *alias);
+                g_string_append_c(text, '\n');
+        }
+        return g_string_free(text, FALSE);
+}

@@ -1,0 +1,293 @@
+/* home.c - the project's network namespace, seen from outside: fork the process that stands in it, and ask it */
+#include "network/inside.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/trace.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+struct home {
+        int socket;
+        pid_t pid;
+        GMutex mutex;
+        gboolean named; /* root and private: it has a name */
+};
+
+gboolean
+home_send(int socket, const void *header, size_t header_length, int fd, const void *payload, size_t length)
+{
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(sizeof(int))];
+        } control = {.space = {0}};
+        struct iovec first = {(void *)header, header_length};
+        struct msghdr message = {.msg_iov = &first, .msg_iovlen = 1};
+        const char *at = payload;
+
+        if (fd >= 0) {
+                message.msg_control = &control;
+                message.msg_controllen = sizeof control.space;
+                control.header.cmsg_level = SOL_SOCKET;
+                control.header.cmsg_type = SCM_RIGHTS;
+                control.header.cmsg_len = CMSG_LEN(sizeof(int));
+                memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+        }
+        if (sendmsg(socket, &message, MSG_NOSIGNAL) != (ssize_t)header_length)
+                return FALSE;
+        while (length > 0) {
+                ssize_t n = send(socket, at, length, MSG_NOSIGNAL);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return FALSE;
+                at += n;
+                length -= (size_t)n;
+        }
+        return TRUE;
+}
+
+static void
+take_descriptor(struct msghdr *message, int *ret_fd)
+{
+        struct cmsghdr *part = CMSG_FIRSTHDR(message);
+        int fd;
+
+        if (!part || part->cmsg_type != SCM_RIGHTS)
+                return;
+        memcpy(&fd, CMSG_DATA(part), sizeof fd);
+        if (ret_fd)
+                *ret_fd = fd;
+        else
+                close(fd);
+}
+
+gboolean
+home_receive(int socket, void *data, size_t length, int *ret_fd)
+{
+        char *at = data;
+
+        while (length > 0) {
+                char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+                struct iovec piece = {at, length};
+                struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control,
+                                         .msg_controllen = sizeof control};
+                ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return FALSE;
+                take_descriptor(&message, ret_fd);
+                at += n;
+                length -= (size_t)n;
+        }
+        return TRUE;
+}
+
+/* Read one reply. Returns its result, with the failure's text and code turned into @error. */
+static enum home_result
+receive_reply(struct home *home, char **ret_text, int *ret_fd, GError **error)
+{
+        struct home_reply reply;
+        g_autofree char *text = NULL;
+        auto_fd fd = -1;
+
+        if (!home_receive(home->socket, &reply, sizeof reply, &fd) || reply.length > HOME_MAX_PAYLOAD)
+                goto gone;
+        text = g_malloc(reply.length + 1);
+        text[reply.length] = '\0';
+        if (!home_receive(home->socket, text, reply.length, NULL))
+                goto gone;
+        if (reply.result == HOME_FAILED)
+                error_set(error, (enum drover_error)reply.code, "%s", text);
+        if (ret_text)
+                *ret_text = g_steal_pointer(&text);
+        if (ret_fd)
+                *ret_fd = fd_steal(&fd);
+        return (enum home_result)reply.result;
+gone:
+        error_set(error, DROVER_ERROR_FAILED, "drover's process inside the network namespace ended");
+        return HOME_FAILED;
+}
+
+static gboolean
+ask(struct home *home, enum home_operation operation, const char *payload, size_t length, char **ret_text, int *ret_fd,
+    GError **error)
+{
+        struct home_request request = {operation, (guint32)length};
+        gint64 start = g_get_monotonic_time();
+        gboolean ok;
+
+        if (length > HOME_MAX_PAYLOAD)
+                return error_set(error, DROVER_ERROR_FAILED, "a request of %zu bytes is too large", length);
+        g_mutex_lock(&home->mutex);
+        if (home_send(home->socket, &request, sizeof request, -1, payload, length))
+                ok = receive_reply(home, ret_text, ret_fd, error) == HOME_DONE;
+        else
+                ok = error_errno(error, "cannot reach drover's process inside the network namespace");
+        g_mutex_unlock(&home->mutex);
+        trace_span("home", start, "operation %d %s", operation, ok ? "done" : "failed");
+        return ok;
+}
+
+/* One payload of several texts, each with its NUL. */
+static GString *
+pack(const char *const *texts)
+{
+        GString *payload = g_string_new(NULL);
+
+        for (; *texts; texts++)
+                g_string_append_len(payload, *texts, (gssize)strlen(*texts) + 1);
+        return payload;
+}
+
+static gboolean
+ask_texts(struct home *home, enum home_operation operation, const char *const *texts, char **ret_text, int *ret_fd, GError **error)
+{
+        g_autoptr(GString) payload = pack(texts);
+
+        return ask(home, operation, payload->str, payload->len, ret_text, ret_fd, error);
+}
+
+/* The forked process: nothing of drover but this socket, no signal of the terminal. */
+static void G_GNUC_NORETURN
+stand_inside(int socket, const struct home_options *options)
+{
+        struct sigaction action = {.sa_handler = SIG_DFL};
+        struct home_reply reply = {.result = HOME_DONE};
+        g_autoptr(GError) error = NULL;
+        int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        sigset_t empty;
+
+        setsid();
+        for (int number = 1; number < NSIG; number++)
+                sigaction(number, &action, NULL);
+        sigemptyset(&empty);
+        sigprocmask(SIG_SETMASK, &empty, NULL);
+        if (dup2(socket, 3) < 0)
+                _exit(1);
+        for (int i = 0; null_fd >= 0 && i < 3; i++)
+                dup2(null_fd, i);
+        syscall(SYS_close_range, 4, ~0U, 0);
+        if (!home_enter(options, &error))
+                reply.result = error ? HOME_FAILED : HOME_NO_NAMESPACE;
+        if (error) {
+                reply.code = (guint32)error->code;
+                reply.length = (guint32)strlen(error->message);
+        }
+        if (home_send(3, &reply, sizeof reply, -1, error ? error->message : "", reply.length) && reply.result == HOME_DONE)
+                home_serve(3, options);
+        _exit(0);
+}
+
+gboolean
+home_open(const struct home_options *options, struct home **ret_home, GError **error)
+{
+        gboolean private = options->isolation == ISOLATION_PRIVATE;
+        g_autoptr(home_t) home = NULL;
+        enum home_result result;
+        int ends[2];
+
+        *ret_home = NULL;
+        if (private && !options->create && !options->member_count && !(options->root && home_has_name(options->project)))
+                return TRUE;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+                return error_errno(error, "cannot make a socket pair");
+        home = g_new0(struct home, 1);
+        g_mutex_init(&home->mutex);
+        home->socket = ends[0];
+        home->named = private && options->root;
+        home->pid = fork();
+        if (home->pid == 0)
+                stand_inside(ends[1], options);
+        close(ends[1]);
+        if (home->pid < 0)
+                return error_errno(error, "cannot fork");
+        result = receive_reply(home, NULL, NULL, error);
+        if (result == HOME_FAILED)
+                return FALSE;
+        if (result == HOME_DONE)
+                *ret_home = g_steal_pointer(&home);
+        return TRUE;
+}
+
+void
+home_free(struct home *home)
+{
+        if (!home)
+                return;
+        close(home->socket);
+        while (home->pid > 0 && waitpid(home->pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        g_mutex_clear(&home->mutex);
+        g_free(home);
+}
+
+struct netlink *
+home_netlink(struct home *home, GError **error)
+{
+        int fd = -1;
+
+        return ask(home, HOME_NETLINK, "", 0, NULL, &fd, error) ? netlink_new(fd, error) : NULL;
+}
+
+int
+home_namespace(struct home *home, GError **error)
+{
+        int fd = -1;
+
+        return ask(home, HOME_NAMESPACE, "", 0, NULL, &fd, error) ? fd : -1;
+}
+
+int
+home_tap(struct home *home, const char *name, GError **error)
+{
+        const char *const texts[] = {name, NULL};
+        int fd = -1;
+
+        return ask_texts(home, HOME_TAP, texts, NULL, &fd, error) ? fd : -1;
+}
+
+char *
+home_read_sysctl(struct home *home, const char *name, GError **error)
+{
+        const char *const texts[] = {name, NULL};
+        char *value = NULL;
+
+        return ask_texts(home, HOME_READ_SYSCTL, texts, &value, NULL, error) ? value : NULL;
+}
+
+gboolean
+home_write_sysctl(struct home *home, const char *name, const char *value, GError **error)
+{
+        const char *const texts[] = {name, value, NULL};
+
+        return ask_texts(home, HOME_WRITE_SYSCTL, texts, NULL, NULL, error);
+}
+
+gboolean
+home_nft(struct home *home, const char *commands, char **ret_output, GError **error)
+{
+        const char *const texts[] = {commands, NULL};
+
+        return ask_texts(home, HOME_NFT, texts, ret_output, NULL, error);
+}
+
+gboolean
+home_start(struct home *home, const char *const *argv, GError **error)
+{
+        return ask_texts(home, HOME_START, argv, NULL, NULL, error);
+}
+
+gboolean
+home_remove(struct home *home, GError **error)
+{
+        return !home->named || ask(home, HOME_REMOVE, "", 0, NULL, NULL, error);
+}

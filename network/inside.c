@@ -1,0 +1,198 @@
+/* inside.c - the process inside the namespace: answers one request after the other */
+#include "network/inside.h"
+
+#include "base/child.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <nftables/libnftables.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+struct answer {
+        char *text; /* or NULL */
+        int fd;     /* or -1 */
+};
+
+static gboolean
+answer_netlink(struct answer *answer, GError **error)
+{
+        answer->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
+        return answer->fd >= 0 ? TRUE : error_errno(error, "cannot open a netlink socket");
+}
+
+static gboolean
+answer_namespace(struct answer *answer, GError **error)
+{
+        answer->fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        return answer->fd >= 0 ? TRUE : error_errno(error, "cannot open the network namespace");
+}
+
+static gboolean
+answer_tap(const char *name, struct answer *answer, GError **error)
+{
+        struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+        auto_fd fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+        if (fd < 0) {
+                error_errno(error, "cannot open '/dev/net/tun'");
+                return error_hint(error, "'drover doctor' says how to open it to you");
+        }
+        if (g_strlcpy(request.ifr_name, name, sizeof request.ifr_name) >= sizeof request.ifr_name)
+                return error_set(error, DROVER_ERROR_FAILED, "interface name '%s' is too long", name);
+        if (ioctl(fd, TUNSETIFF, &request) < 0) {
+                if (errno == EINVAL)
+                        return error_set(error, DROVER_ERROR_EXISTS, "a link '%s' exists and is no tap", name);
+                return error_errno(error, "cannot make tap '%s'", name);
+        }
+        answer->fd = fd_steal(&fd);
+        return TRUE;
+}
+
+/* Names of sysctls come from drover itself; all the same none leaves /proc/sys. */
+static char *
+sysctl_path(const char *name, GError **error)
+{
+        if (*name == '/' || strstr(name, ".."))
+                return error_set(error, DROVER_ERROR_FAILED, "'%s' is no name of a sysctl", name), NULL;
+        return g_build_filename("/proc/sys", name, NULL);
+}
+
+static gboolean
+answer_read_sysctl(const char *name, struct answer *answer, GError **error)
+{
+        g_autofree char *path = sysctl_path(name, error);
+
+        if (!path || !file_read(path, 65536, &answer->text, NULL, error))
+                return FALSE;
+        g_strchomp(answer->text);
+        return TRUE;
+}
+
+static gboolean
+answer_write_sysctl(const char *name, const char *value, GError **error)
+{
+        g_autofree char *path = sysctl_path(name, error);
+
+        return path && file_write_kernel(path, value, error);
+}
+
+/* libnftables calls exit() when its socket cannot be opened: here that only ends this process, and drover sees it. */
+static gboolean
+answer_nft(const char *commands, struct answer *answer, GError **error)
+{
+        struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+        gboolean ok;
+
+        if (!nft)
+                return error_set(error, DROVER_ERROR_FAILED, "cannot use nftables");
+        nft_ctx_buffer_output(nft);
+        nft_ctx_buffer_error(nft);
+        ok = nft_run_cmd_from_buffer(nft, commands) == 0;
+        if (ok) {
+                answer->text = g_strdup(nft_ctx_get_output_buffer(nft));
+        } else {
+                const char *text = nft_ctx_get_error_buffer(nft);
+                gboolean absent = strstr(text, "No such file or directory") != NULL;
+
+                error_set(error, absent ? DROVER_ERROR_NOT_FOUND : DROVER_ERROR_FAILED, "nftables: %.*s",
+                          (int)MIN(strcspn(text, "\n"), 400), text);
+        }
+        nft_ctx_free(nft);
+        return ok;
+}
+
+static gboolean
+answer_start(const char *const *argv, GError **error)
+{
+        struct child child = CHILD_INIT;
+
+        child.argv = argv;
+        return child_run(&child, HOME_START_TIMEOUT_MS, NULL, error);
+}
+
+static gboolean
+answer_request(enum home_operation operation, const char *const *texts, guint count, const struct home_options *options,
+               struct answer *answer, GError **error)
+{
+        static const guint needed[] = {[HOME_TAP] = 1, [HOME_READ_SYSCTL] = 1, [HOME_WRITE_SYSCTL] = 2,
+                                       [HOME_NFT] = 1, [HOME_START] = 1,       [HOME_REMOVE] = 0};
+
+        if (operation >= G_N_ELEMENTS(needed) || count < needed[operation])
+                return error_set(error, DROVER_ERROR_FAILED, "a request that is none");
+        switch (operation) {
+        case HOME_NETLINK:
+                return answer_netlink(answer, error);
+        case HOME_NAMESPACE:
+                return answer_namespace(answer, error);
+        case HOME_TAP:
+                return answer_tap(texts[0], answer, error);
+        case HOME_READ_SYSCTL:
+                return answer_read_sysctl(texts[0], answer, error);
+        case HOME_WRITE_SYSCTL:
+                return answer_write_sysctl(texts[0], texts[1], error);
+        case HOME_NFT:
+                return answer_nft(texts[0], answer, error);
+        case HOME_START:
+                return answer_start(texts, error);
+        case HOME_REMOVE:
+                return home_remove_name(options->project, error);
+        }
+        return FALSE;
+}
+
+static GPtrArray *
+unpack(const char *payload, size_t length)
+{
+        GPtrArray *texts = g_ptr_array_new();
+
+        for (size_t at = 0; at < length; at += strlen(payload + at) + 1)
+                g_ptr_array_add(texts, (gpointer)(payload + at));
+        g_ptr_array_add(texts, NULL);
+        return texts;
+}
+
+static gboolean
+serve_one(int socket, const struct home_options *options)
+{
+        struct home_reply reply = {.result = HOME_DONE};
+        struct answer answer = {.fd = -1};
+        struct home_request request;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *payload = NULL;
+        g_autoptr(GPtrArray) texts = NULL;
+        const char *text;
+        gboolean ok;
+
+        if (!home_receive(socket, &request, sizeof request, NULL) || request.length > HOME_MAX_PAYLOAD)
+                return FALSE;
+        payload = g_malloc(request.length + 1);
+        payload[request.length] = '\0';
+        if (!home_receive(socket, payload, request.length, NULL))
+                return FALSE;
+        texts = unpack(payload, request.length);
+        ok = answer_request((enum home_operation)request.operation, (const char *const *)texts->pdata, texts->len - 1, options,
+                            &answer, &error);
+        if (!ok) {
+                reply.result = HOME_FAILED;
+                reply.code = (guint32)error->code;
+        }
+        text = ok ? answer.text : error->message;
+        reply.length = text ? (guint32)strlen(text) : 0;
+        ok = home_send(socket, &reply, sizeof reply, answer.fd, text, reply.length);
+        fd_clear(&answer.fd);
+        g_free(answer.text);
+        return ok;
+}
+
+void
+home_serve(int socket, const struct home_options *options)
+{
+        while (serve_one(socket, options))
+                ;
+}

@@ -1,0 +1,143 @@
+/* lab.c - names, marks and addresses that follow from a project's names, and small questions about a lab */
+#include "network/lab.h"
+
+#include "base/error.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PREFIX_LENGTH = 4, HASH_DIGITS = 10 };
+
+/* The parts are hashed with their NULs, so that no two lists of names run into the same bytes. */
+static void
+hash_names(const char *kind, const char *a, const char *b, const char *c, guint8 ret_digest[32])
+{
+        GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
+        const char *parts[] = {kind, a, b, c};
+        gsize length = 32;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
+                if (parts[i])
+                        g_checksum_update(sum, (const guchar *)parts[i], (gssize)strlen(parts[i]) + 1);
+        g_checksum_get_digest(sum, ret_digest, &length);
+        g_checksum_free(sum);
+}
+
+static char *
+interface_name(const char *readable, const guint8 digest[32])
+{
+        int length = (int)strnlen(readable, PREFIX_LENGTH);
+        GString *name = g_string_new(NULL);
+
+        while (length > 0 && readable[length - 1] == '-')
+                length--;
+        g_string_append_printf(name, "%.*s-", length, readable);
+        for (int i = 0; i < HASH_DIGITS / 2; i++)
+                g_string_append_printf(name, "%02x", digest[i]);
+        return g_string_free(name, FALSE);
+}
+
+char *
+lab_bridge_name(const char *project, const char *network)
+{
+        guint8 digest[32];
+
+        hash_names("bridge", project, network, NULL, digest);
+        return interface_name(network, digest);
+}
+
+char *
+lab_tap_name(const char *project, const char *vm, const char *nic)
+{
+        guint8 digest[32];
+
+        hash_names("tap", project, vm, nic, digest);
+        return interface_name(vm, digest);
+}
+
+struct ether_addr
+lab_bridge_mac(const char *project, const char *network)
+{
+        struct ether_addr mac;
+        guint8 digest[32];
+
+        hash_names("bridge mac", project, network, NULL, digest);
+        memcpy(mac.ether_addr_octet, digest, sizeof mac.ether_addr_octet);
+        mac.ether_addr_octet[0] = (mac.ether_addr_octet[0] & 0xfc) | 0x02; /* locally administered, unicast */
+        return mac;
+}
+
+char *
+lab_alias(const char *project, const char *object)
+{
+        return g_strdup_printf("drover:%s/%s", project, object);
+}
+
+const char *
+lab_format_ip(guint32 ip, char buffer[LAB_IP_LENGTH])
+{
+        struct in_addr address = {.s_addr = htonl(ip)};
+
+        return inet_ntop(AF_INET, &address, buffer, LAB_IP_LENGTH);
+}
+
+guint32
+lab_netmask(guint8 prefix)
+{
+        return prefix == 0 ? 0 : ~(guint32)0 << (32 - MIN(prefix, 32));
+}
+
+gboolean
+lab_is_served(const struct network *network)
+{
+        return !network->external && network->mode != MODE_BRIDGE && network->host_ip != 0;
+}
+
+/* Letters, digits, '.', '-' and '_' mean nothing to dnsmasq, nft or a path; the dot only not at the beginning. */
+static gboolean
+is_plain(const char *text, size_t max_length)
+{
+        size_t length = text ? strlen(text) : 0;
+
+        return length > 0 && length <= max_length && text[0] != '.' && text[0] != '-' &&
+               strspn(text, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-") == length;
+}
+
+static gboolean
+check_host(const struct lab *lab, const struct lab_host *host, GError **error)
+{
+        if (host->network >= lab->network_count)
+                return error_set(error, DROVER_ERROR_CONFIG, "a host of project '%s' has no network", lab->project);
+        if (host->name && !is_plain(host->name, 253))
+                return error_set(error, DROVER_ERROR_CONFIG, "'%s' cannot be a host name", host->name);
+        for (const char *const *alias = host->aliases; alias && *alias; alias++)
+                if (!is_plain(*alias, 253))
+                        return error_set(error, DROVER_ERROR_CONFIG, "'%s' cannot be a host name", *alias);
+        return TRUE;
+}
+
+gboolean
+lab_check(const struct lab *lab, GError **error)
+{
+        if (!is_plain(lab->project, 64))
+                return error_set(error, DROVER_ERROR_CONFIG, "'%s' cannot be a project's name", lab->project);
+        if (lab->directory && strcspn(lab->directory, "\n\r\t\"'#\\") != strlen(lab->directory))
+                return error_set(error, DROVER_ERROR_CONFIG, "the directory '%s' has a quote, '#' or a backslash in its name",
+                                 lab->directory);
+        for (guint i = 0; i < lab->network_count; i++) {
+                const struct network *network = &lab->networks[i];
+
+                if (!is_plain(network->name, 64))
+                        return error_set(error, DROVER_ERROR_CONFIG, "'%s' cannot be a network's name", network->name);
+                if (!is_plain(network->bridge, IFNAMSIZ - 1))
+                        return error_set(error, DROVER_ERROR_CONFIG, "'%s' cannot be the name of a bridge", network->bridge);
+                if (network->domain && !is_plain(network->domain, 253))
+                        return error_set(error, DROVER_ERROR_CONFIG, "'%s' cannot be a domain", network->domain);
+        }
+        for (guint i = 0; i < lab->host_count; i++)
+                if (!check_host(lab, &lab->hosts[i], error))
+                        return FALSE;
+        return TRUE;
+}

@@ -1,0 +1,223 @@
+/* links.c - one look at all links, addresses, neighbours and routes: a dump each, and two tables to find links in */
+#include "network/link.h"
+
+#include "base/error.h"
+#include "network/lab.h"
+#include "network/link-message.h"
+
+#include <arpa/inet.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <netlink/msg.h>
+#include <string.h>
+
+static gboolean
+attribute_ip(struct nlattr *attribute, guint32 *ret_ip)
+{
+        if (!attribute || nla_len(attribute) != 4)
+                return FALSE;
+        *ret_ip = ntohl(nla_get_u32(attribute));
+        return TRUE;
+}
+
+static void
+receive_link(const struct nlmsghdr *message, void *data)
+{
+        GArray *links = data;
+        struct link link;
+
+        if (!message)
+                g_array_set_size(links, 0);
+        else if (link_message_parse(message, &link))
+                g_array_append_val(links, link);
+}
+
+static void
+receive_address(const struct nlmsghdr *message, void *data)
+{
+        struct nlattr *attributes[IFA_MAX + 1];
+        const struct ifaddrmsg *header;
+        struct link_address address = {0};
+        GArray *addresses = data;
+
+        if (!message) {
+                g_array_set_size(addresses, 0);
+                return;
+        }
+        header = nlmsg_data(message);
+        if (message->nlmsg_type != RTM_NEWADDR || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
+            header->ifa_family != AF_INET ||
+            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, IFA_MAX, NULL) < 0)
+                return;
+        if (!attribute_ip(attributes[IFA_LOCAL], &address.ip) && !attribute_ip(attributes[IFA_ADDRESS], &address.ip))
+                return;
+        address.ifindex = (int)header->ifa_index;
+        address.prefix = header->ifa_prefixlen;
+        g_array_append_val(addresses, address);
+}
+
+static void
+receive_neighbour(const struct nlmsghdr *message, void *data)
+{
+        struct nlattr *attributes[NDA_MAX + 1];
+        const struct ndmsg *header;
+        struct link_neighbour neighbour = {0};
+        GArray *neighbours = data;
+
+        if (!message) {
+                g_array_set_size(neighbours, 0);
+                return;
+        }
+        header = nlmsg_data(message);
+        if (message->nlmsg_type != RTM_NEWNEIGH || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
+            header->ndm_family != AF_INET || header->ndm_type != RTN_UNICAST ||
+            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, NDA_MAX, NULL) < 0 ||
+            !attribute_ip(attributes[NDA_DST], &neighbour.ip))
+                return;
+        if (attributes[NDA_LLADDR] && nla_len(attributes[NDA_LLADDR]) == ETH_ALEN)
+                memcpy(&neighbour.mac, nla_data(attributes[NDA_LLADDR]), ETH_ALEN);
+        neighbour.ifindex = header->ndm_ifindex;
+        neighbour.failed = (header->ndm_state & (NUD_FAILED | NUD_INCOMPLETE)) != 0;
+        g_array_append_val(neighbours, neighbour);
+}
+
+static void
+receive_route(const struct nlmsghdr *message, void *data)
+{
+        struct nlattr *attributes[RTA_MAX + 1];
+        const struct rtmsg *header;
+        struct link_route route = {0};
+        GArray *routes = data;
+
+        if (!message) {
+                g_array_set_size(routes, 0);
+                return;
+        }
+        header = nlmsg_data(message);
+        if (message->nlmsg_type != RTM_NEWROUTE || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
+            header->rtm_family != AF_INET || header->rtm_table != RT_TABLE_MAIN || header->rtm_type != RTN_UNICAST ||
+            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, RTA_MAX, NULL) < 0)
+                return;
+        attribute_ip(attributes[RTA_DST], &route.to.address);
+        route.to.prefix = header->rtm_dst_len;
+        route.connected = header->rtm_protocol == RTPROT_KERNEL;
+        if (attributes[RTA_OIF] && nla_len(attributes[RTA_OIF]) >= 4)
+                route.ifindex = (int)nla_get_u32(attributes[RTA_OIF]);
+        g_array_append_val(routes, route);
+}
+
+static gboolean
+dump(struct netlink *netlink, int type, const void *header, size_t length, netlink_receiver receiver, GArray *array,
+     const char *what, GError **error)
+{
+        struct nl_msg *message = nlmsg_alloc_simple(type, NLM_F_DUMP);
+
+        if (!message)
+                g_error("out of memory"); /* as GLib itself does */
+        nlmsg_append(message, (void *)header, length, NLMSG_ALIGNTO);
+        if (type == RTM_GETLINK)
+                nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+        return netlink_request(netlink, message, receiver, array, what, error);
+}
+
+/* A kernel without strict checking ignores the index and gives all addresses. */
+static void
+keep_addresses_of(GArray *addresses, int ifindex)
+{
+        for (guint i = addresses->len; i-- > 0;)
+                if (g_array_index(addresses, struct link_address, i).ifindex != ifindex)
+                        g_array_remove_index(addresses, i);
+}
+
+GArray *
+link_addresses_dump(struct netlink *netlink, int ifindex, GError **error)
+{
+        struct ifaddrmsg header = {.ifa_family = AF_INET, .ifa_index = (guint32)ifindex};
+        g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(struct link_address));
+
+        if (!dump(netlink, RTM_GETADDR, &header, sizeof header, receive_address, addresses, "list addresses", error))
+                return NULL;
+        if (ifindex)
+                keep_addresses_of(addresses, ifindex);
+        return g_steal_pointer(&addresses);
+}
+
+static void
+index_links(struct links *links)
+{
+        links->by_name = g_hash_table_new(g_str_hash, g_str_equal);
+        links->by_index = g_hash_table_new(g_direct_hash, g_direct_equal);
+        for (guint i = 0; i < links->links->len; i++) {
+                struct link *link = &g_array_index(links->links, struct link, i);
+
+                g_hash_table_insert(links->by_name, link->name, link);
+                g_hash_table_insert(links->by_index, GINT_TO_POINTER(link->ifindex), link);
+        }
+}
+
+static void
+clear_element(gpointer link)
+{
+        link_clear(link);
+}
+
+struct links *
+links_dump(struct netlink *netlink, GError **error)
+{
+        struct ifinfomsg link_header = {.ifi_family = AF_UNSPEC};
+        struct ndmsg neighbour_header = {.ndm_family = AF_INET};
+        struct rtmsg route_header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN};
+        g_autoptr(links_t) links = g_new0(struct links, 1);
+
+        links->links = g_array_new(FALSE, FALSE, sizeof(struct link));
+        g_array_set_clear_func(links->links, clear_element);
+        links->neighbours = g_array_new(FALSE, FALSE, sizeof(struct link_neighbour));
+        links->routes = g_array_new(FALSE, FALSE, sizeof(struct link_route));
+        if (!dump(netlink, RTM_GETLINK, &link_header, sizeof link_header, receive_link, links->links, "list links", error) ||
+            !(links->addresses = link_addresses_dump(netlink, 0, error)) ||
+            !dump(netlink, RTM_GETNEIGH, &neighbour_header, sizeof neighbour_header, receive_neighbour, links->neighbours,
+                  "list neighbours", error) ||
+            !dump(netlink, RTM_GETROUTE, &route_header, sizeof route_header, receive_route, links->routes, "list routes", error))
+                return NULL;
+        index_links(links);
+        return g_steal_pointer(&links);
+}
+
+void
+links_free(struct links *links)
+{
+        if (!links)
+                return;
+        g_clear_pointer(&links->by_name, g_hash_table_unref);
+        g_clear_pointer(&links->by_index, g_hash_table_unref);
+        g_clear_pointer(&links->links, g_array_unref);
+        g_clear_pointer(&links->addresses, g_array_unref);
+        g_clear_pointer(&links->neighbours, g_array_unref);
+        g_clear_pointer(&links->routes, g_array_unref);
+        g_free(links);
+}
+
+const struct link *
+links_find(const struct links *links, const char *name)
+{
+        return g_hash_table_lookup(links->by_name, name);
+}
+
+const struct link *
+links_find_index(const struct links *links, int ifindex)
+{
+        return g_hash_table_lookup(links->by_index, GINT_TO_POINTER(ifindex));
+}
+
+gboolean
+links_has_address(const struct links *links, int ifindex, guint32 ip, guint8 prefix)
+{
+        for (guint i = 0; i < links->addresses->len; i++) {
+                const struct link_address *address = &g_array_index(links->addresses, struct link_address, i);
+
+                if (address->ifindex == ifindex && address->ip == ip && address->prefix == prefix)
+                        return TRUE;
+        }
+        return FALSE;
+}
