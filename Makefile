@@ -55,7 +55,11 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 # ---- tests ----
 
 .PHONY: unit
-unit: $(UNIT_TESTS) $(BUILD)/fake-qemu
+unit: $(UNIT_TESTS) $(BUILD)/golden $(BUILD)/fake-qemu
+
+# Compares what the parser says of every file in tests/config with what is written beside it.
+$(BUILD)/golden: tests/config/golden.c $(LIBRARY)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)
 
 # A program that speaks QMP and nothing else: for error paths, crash sweeps and scale.
 $(BUILD)/fake-qemu: tests/fake-qemu.c

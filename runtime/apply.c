@@ -95,7 +95,8 @@ do_firewall(struct apply *apply, const struct plan_step *step, GError **error)
         g_autofree char *host_state = paths_host_state(apply->session->world->paths);
 
         if (step->action == ACTION_REMOVE)
-                return firewall_remove(apply->host.home, apply->session->project->name, host_state, error);
+                return firewall_remove(apply->host.home, apply->session->project->name, apply->session->world->isolation,
+                                       host_state, error);
         return firewall_ensure(apply->host.home, &apply->session->resolved->lab, host_state, error);
 }
 

@@ -40,6 +40,8 @@ value_text(const json_t *value)
                 return NULL;
         if (json_is_string(value))
                 return g_strdup(json_string_value(value));
+        if (json_is_object(value))
+                return g_strdup("present"); /* a whole NIC or disk, named by its key */
         dumped = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
         text = g_strdup(dumped);
         free(dumped);

@@ -2,7 +2,6 @@
 #include "runtime/observe.h"
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
@@ -12,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 enum { QMP_TIMEOUT_MS = 2000 };
 
@@ -134,8 +134,8 @@ status_of(const char *word)
 static void
 take_answer(struct vm_world *vm, const struct qmp_question *question)
 {
-        const char *uuid = question->answers ? json_text(question->answers[0], "UUID") : NULL;
-        const char *word = question->answers ? json_text(question->answers[1], "status") : NULL;
+        const char *uuid = json_text(question->answers[0], "UUID");
+        const char *word = json_text(question->answers[1], "status");
 
         g_free(vm->detail);
         vm->detail = NULL;
@@ -153,21 +153,32 @@ static void
 ask_all(struct world *world, struct vm_world **living, guint count)
 {
         static const char *const commands[] = {"query-uuid", "query-status", NULL};
+        enum { COMMANDS = G_N_ELEMENTS(commands) - 1 };
         g_autofree struct qmp_question *questions = g_new0(struct qmp_question, count);
+        g_autofree json_t **answers = g_new0(json_t *, count * COMMANDS);
+        g_autofree struct vm_world **asked = g_new0(struct vm_world *, count);
+        guint n = 0;
 
         for (guint i = 0; i < count; i++) {
-                questions[i].directory_fd = vm_open_run_directory(world->paths, living[i]->name, &questions[i].error);
-                questions[i].socket = QEMU_SOCKET_OBSERVE;
-                questions[i].commands = commands;
+                g_autoptr(GError) error = NULL;
+                int directory = vm_open_run_directory(world->paths, living[i]->name, &error);
+
+                if (directory < 0) {
+                        g_free(living[i]->detail);
+                        living[i]->detail = g_strdup(error->message);
+                        continue;
+                }
+                asked[n] = living[i];
+                questions[n] = (struct qmp_question){directory, QEMU_SOCKET_OBSERVE, commands, &answers[n * COMMANDS], NULL};
+                n++;
         }
-        qmp_ask_all(questions, count, QMP_TIMEOUT_MS);
-        for (guint i = 0; i < count; i++) {
-                take_answer(living[i], &questions[i]);
-                for (guint n = 0; questions[i].answers && commands[n]; n++)
-                        json_decref(questions[i].answers[n]);
-                g_free(questions[i].answers);
+        qmp_ask_all(questions, n, QMP_TIMEOUT_MS);
+        for (guint i = 0; i < n; i++) {
+                take_answer(asked[i], &questions[i]);
+                for (guint k = 0; k < COMMANDS; k++)
+                        json_decref(questions[i].answers[k]);
                 g_clear_error(&questions[i].error);
-                fd_clear(&questions[i].directory_fd);
+                close(questions[i].directory_fd);
         }
 }
 

@@ -72,7 +72,7 @@ plan_acts(const struct plan *plan)
         for (guint i = 0; i < plan->steps->len; i++)
                 if (plan_action_acts(((struct plan_step *)g_ptr_array_index(plan->steps, i))->action))
                         return TRUE;
-        return FALSE;
+        return plan->sweep;
 }
 
 gboolean
@@ -166,19 +166,17 @@ fail_unknown(const struct planner *planner, const char *name, GError **error)
         return FALSE;
 }
 
-/* up and start of some VMs bring what they depend on along. */
+/* up and start of some VMs bring what they depend on along: from the end of the order, each VM comes before what it needs. */
 static void
-include_dependencies(struct planner *planner, guint index)
+include_dependencies(struct planner *planner)
 {
-        const struct vm *vm = &planner->project->vms[index];
+        for (guint i = planner->project->vm_count; i-- > 0;) {
+                const struct vm *vm = &planner->project->vms[planner->order[i]];
 
-        for (guint i = 0; vm->depends_on[i]; i++) {
-                guint below = vm->depends_on_index[i];
-
-                if (planner->goals[below] != GOAL_LEAVE)
+                if (planner->goals[planner->order[i]] == GOAL_LEAVE)
                         continue;
-                planner->goals[below] = planner->options->goal;
-                include_dependencies(planner, below);
+                for (guint n = 0; vm->depends_on[n]; n++)
+                        planner->goals[vm->depends_on_index[n]] = planner->options->goal;
         }
 }
 
@@ -208,9 +206,8 @@ set_goals(struct planner *planner, GError **error)
                 planner->goals[index] = options->goal;
                 planner->named[index] = TRUE;
         }
-        for (guint i = 0; brings_dependencies && i < count; i++)
-                if (planner->named[i])
-                        include_dependencies(planner, i);
+        if (brings_dependencies)
+                include_dependencies(planner);
         return TRUE;
 }
 
@@ -283,6 +280,9 @@ plan_make(const struct project *project, const struct world *world, const struct
                         plan_disks_removed(&planner);
                         planner.plan->forget = options->goal == GOAL_REMOVE && (options->fresh || options->volumes);
                         planner.plan->forget_all = options->remove_networks && options->volumes && !options->vms;
+                        planner.plan->sweep = options->remove_networks &&
+                                              ((world->home && world->isolation == ISOLATION_PRIVATE) ||
+                                               (planner.plan->forget_all && world->state->exists));
                         plan = g_steal_pointer(&planner.plan);
                 }
         }

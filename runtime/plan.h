@@ -75,6 +75,7 @@ struct plan {
         gboolean remove_namespace; /* nothing of the project stays up: home_remove(), run directory */
         gboolean forget;           /* VMs that are removed lose their identity with their disks */
         gboolean forget_all;       /* down -v: the project's data goes as a whole */
+        gboolean sweep;            /* there is a namespace or data to remove, even if no step acts */
 };
 
 struct plan_options {

@@ -238,6 +238,7 @@ plan_networks_removed(struct planner *planner)
                 remove_after_vms(planner, KIND_SERVICE);
         if (all && planner->world->firewall != FIREWALL_ABSENT)
                 remove_after_vms(planner, KIND_FIREWALL);
+        planner->plan->remove_namespace = all;
         if (!links || (!all && !planner->options->networks))
                 return;
         for (guint i = 0; i < links->links->len; i++) {
@@ -255,5 +256,4 @@ plan_networks_removed(struct planner *planner)
                 }
                 remove_bridge(planner, link, name);
         }
-        planner->plan->remove_namespace = all;
 }

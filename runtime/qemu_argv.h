@@ -74,8 +74,14 @@ struct qemu_command {
 #define QEMU_CONSOLE_LOG "console.log"
 #define QEMU_PID_FILE "qemu.pid"
 
-/** How many spare hot-plug ports a VM is started with */
-enum { QEMU_SPARE_PORTS = 8, QEMU_MAX_PORTS = 32 };
+/** How many spare hot-plug ports a VM is started with, how many there are at most (q35), and how many slots pc has instead */
+enum { QEMU_SPARE_PORTS = 8, QEMU_MAX_PORTS = 32, QEMU_MAX_SLOTS = 24 };
+
+/** qemu_machine_is_pcie() - Has this machine (an alias or a versioned name) root ports (q35), or one PCI bus (pc)? */
+gboolean qemu_machine_is_pcie(const char *machine);
+
+/** qemu_machine_ports() - How many disks (without CD-ROMs) and NICs it takes: ports are numbers below this */
+guint qemu_machine_ports(const char *machine);
 
 /** qemu_command_build() - The whole of it. Never fails; returns a new object, qemu_command_free() it */
 struct qemu_command *qemu_command_build(const struct launch *launch);
@@ -83,6 +89,15 @@ void qemu_command_free(struct qemu_command *command);
 typedef struct qemu_command qemu_command_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemu_command_t, qemu_command_free)
 
-/** The ids of devices and block nodes (at most 31 bytes: long names get a hash). Return new strings */
+/** The ids of devices (at most 31 bytes: long names get a hash). Return new strings */
 char *qemu_nic_id(const char *nic);
-char *qemu_disk_id(const char *disk);
+char *qemu_disk_id(const char *disk); /* also the name of the disk's format node, the top of its chain */
+
+/** The ids of what lies below them. Return new strings */
+enum disk_node {
+        DISK_NODE_FILE,         /* the disk's file */
+        DISK_NODE_BACKING,      /* the image below an overlay */
+        DISK_NODE_BACKING_FILE, /* that image's file */
+};
+char *qemu_disk_node_id(enum disk_node kind, const char *disk);
+char *qemu_netdev_id(const char *nic);

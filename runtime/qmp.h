@@ -56,7 +56,7 @@ struct qmp_question {
         int directory_fd;              /* in */
         const char *socket;            /* in: its name there */
         const char *const *commands;   /* in: NULL-terminated, without arguments */
-        json_t **answers;              /* out: one a command: what "return" held, or NULL; the caller unrefs */
+        json_t **answers;              /* the caller's array, zeroed, one a command; out: what "return" held */
         GError *error;                 /* out: why there are none; the caller frees */
 };
 

@@ -225,7 +225,7 @@ resolve_file_disk(struct resolved *resolved, struct resolved_vm *vm, struct laun
                 set_fault(vm, disk->node, "file", "%s", image->error->message);
         if (disk->media == MEDIA_CDROM)
                 out->format = "raw";
-        else if (disk->node && project_is_set(disk->node, "format"))
+        else if (!disk->format_unknown)
                 out->format = wish;
         else
                 out->format = image && !image->error ? keep(resolved, image->info.format) : "raw";

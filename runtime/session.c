@@ -35,12 +35,26 @@ forget_observation(struct session *session)
         g_clear_error(&session->resolve_error);
 }
 
+/* A verb that was refused leaves no trace of a project that has never been up. We hold the lock; see is_still_there(). */
+static void
+remove_empty_data(const struct session *session)
+{
+        g_autoptr(paths_t) paths = paths_new(session->project->name);
+        g_autofree char *state = g_build_filename(paths->data, "state.json", NULL);
+        g_autofree char *lock = g_build_filename(paths->data, "lock", NULL);
+
+        if (!file_exists(state) && file_remove(lock, NULL))
+                (void)rmdir(paths->data); /* fails where there is more, which then stays */
+}
+
 void
 session_close(struct session *session)
 {
         if (!session)
                 return;
         forget_observation(session);
+        if (session->lock_fd >= 0)
+                remove_empty_data(session);
         project_free(session->project);
         fd_clear(&session->lock_fd);
         g_free(session);
@@ -91,9 +105,10 @@ static int
 try_lock(const struct paths *paths, const char *path, GError **error)
 {
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        mode_t mode = paths->root ? 0711 : 0700;
         auto_fd fd = -1;
 
-        if (!paths_ensure(paths, error))
+        if (!file_make_directory(paths->data_root, mode, error) || !file_make_directory(paths->data, mode, error))
                 return -1;
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
@@ -224,6 +239,7 @@ open_home(struct session *session, gboolean create, GError **error)
 
         if (world->state->exists && (!session->project->directory || is_anything_up(world, members)))
                 options.isolation = world->state->isolation;
+        world->isolation = options.isolation;
         if (!home_open(&options, &world->home, error))
                 return FALSE;
         if (!world->home)

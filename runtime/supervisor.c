@@ -1,7 +1,7 @@
 /* supervisor.c - one small process per project, as long as any VM of it lives
  *
- * What it waits for: inotify on data/vms (a VM is made or removed) and on each VM's directory (a log grows, the pid file
- * comes or goes), and a pidfd of each QEMU. Without an event it does not wake up.
+ * What it waits for: inotify on data/vms (a VM is made or removed), on each VM's directory (a log grows, the pid file
+ * comes or goes) and on dnsmasq's, and a pidfd of each QEMU. Without an event it does not wake up.
  */
 #include "runtime/supervisor.h"
 
@@ -21,7 +21,9 @@
 
 #define LOCK_FILE "supervisor"
 
-static const char *const logs[] = {QEMU_CONSOLE_LOG, QEMU_LOG};
+#define DNSMASQ_DIRECTORY "dnsmasq"
+
+static const char *const logs[] = {QEMU_CONSOLE_LOG, QEMU_LOG, "log"};
 
 gboolean
 log_trim(int directory_fd, const char *name, GError **error)
@@ -97,8 +99,8 @@ struct supervisor {
         const char *data;
         int notify;          /* inotify */
         int vms_watch;       /* of data/vms */
-        GHashTable *watches; /* watch descriptor -> VM name */
-        GHashTable *names;   /* VM name -> watch descriptor */
+        GHashTable *watches; /* watch descriptor -> directory below data */
+        GHashTable *names;   /* the other way round */
         GArray *polls;       /* struct pollfd: inotify first, then a pidfd of each QEMU */
 };
 
@@ -113,9 +115,9 @@ supervisor_clear(struct supervisor *supervisor)
 }
 
 static void
-trim_logs(const struct supervisor *supervisor, const char *vm)
+trim_logs(const struct supervisor *supervisor, const char *below)
 {
-        g_autofree char *path = g_build_filename(supervisor->data, "vms", vm, NULL);
+        g_autofree char *path = g_build_filename(supervisor->data, below, NULL);
         auto_fd directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
         for (size_t i = 0; directory >= 0 && i < G_N_ELEMENTS(logs); i++)
@@ -124,18 +126,19 @@ trim_logs(const struct supervisor *supervisor, const char *vm)
 }
 
 static void
-watch_vm(struct supervisor *supervisor, const char *vm)
+watch(struct supervisor *supervisor, const char *below)
 {
-        g_autofree char *path = g_build_filename(supervisor->data, "vms", vm, NULL);
-        int watch;
+        g_autofree char *path = g_build_filename(supervisor->data, below, NULL);
+        int number;
 
-        if (g_hash_table_contains(supervisor->names, vm))
+        trim_logs(supervisor, below);
+        if (g_hash_table_contains(supervisor->names, below))
                 return;
-        watch = inotify_add_watch(supervisor->notify, path, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR);
-        if (watch < 0)
+        number = inotify_add_watch(supervisor->notify, path, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR);
+        if (number < 0)
                 return;
-        g_hash_table_insert(supervisor->watches, GINT_TO_POINTER(watch), g_strdup(vm));
-        g_hash_table_insert(supervisor->names, g_strdup(vm), GINT_TO_POINTER(watch));
+        g_hash_table_insert(supervisor->watches, GINT_TO_POINTER(number), g_strdup(below));
+        g_hash_table_insert(supervisor->names, g_strdup(below), GINT_TO_POINTER(number));
 }
 
 /* A pidfd of a VM's QEMU, or -1: it does not live, or has not written its pid file yet (which will be an event). */
@@ -160,13 +163,14 @@ scan(struct supervisor *supervisor)
         for (guint i = 1; i < supervisor->polls->len; i++)
                 close(g_array_index(supervisor->polls, struct pollfd, i).fd);
         g_array_set_size(supervisor->polls, 1);
+        watch(supervisor, DNSMASQ_DIRECTORY);
         for (guint i = 0; names && i < names->len; i++) {
                 const char *vm = g_ptr_array_index(names, i);
+                g_autofree char *below = g_build_filename("vms", vm, NULL);
                 g_autofree char *alive = g_build_filename(path, vm, VM_ALIVE_FILE, NULL);
                 struct pollfd entry = {.events = POLLIN};
 
-                watch_vm(supervisor, vm);
-                trim_logs(supervisor, vm);
+                watch(supervisor, below);
                 if (!file_is_locked(alive))
                         continue;
                 living++;
@@ -187,17 +191,17 @@ read_events(struct supervisor *supervisor)
 
         for (char *at = buffer; n > 0 && at < buffer + n;) {
                 const struct inotify_event *event = (const struct inotify_event *)(gconstpointer)at;
-                const char *vm = g_hash_table_lookup(supervisor->watches, GINT_TO_POINTER(event->wd));
+                const char *below = g_hash_table_lookup(supervisor->watches, GINT_TO_POINTER(event->wd));
 
                 at += sizeof *event + event->len;
                 if (event->mask & IN_IGNORED) {
-                        if (vm)
-                                g_hash_table_remove(supervisor->names, vm);
+                        if (below)
+                                g_hash_table_remove(supervisor->names, below);
                         g_hash_table_remove(supervisor->watches, GINT_TO_POINTER(event->wd));
                         changed = TRUE;
-                } else if (event->mask & IN_MODIFY && vm) {
-                        if (event->len && g_str_has_suffix(event->name, ".log"))
-                                trim_logs(supervisor, vm);
+                } else if (event->mask & IN_MODIFY && below) {
+                        if (event->len && g_str_has_suffix(event->name, "log"))
+                                trim_logs(supervisor, below);
                 } else if (event->wd == supervisor->vms_watch || (event->len && strcmp(event->name, QEMU_PID_FILE) == 0)) {
                         changed = TRUE;
                 }

@@ -18,6 +18,7 @@
 enum {
         CONNECT_TIMEOUT_MS = 3000,
         COMMAND_TIMEOUT_MS = 10000,
+        PRESS_AGAIN_MS = 3000,
         QUIT_TIMEOUT_MS = 5000,
         KILL_TIMEOUT_MS = 10000,
         LOG_TAIL_BYTES = 65536,
@@ -137,15 +138,17 @@ wait_for_pid_file(const struct paths *paths, const char *vm)
         return vm_is_locked(paths, vm);
 }
 
+/* A guest that stands still cannot hear the button, and one that is still booting forgets it: it is pressed again. */
 static void
 ask_to_power_off(const struct paths *paths, const char *vm, int pidfd, int grace_ms)
 {
         g_autoptr(qmp_t) qmp = connect_control(paths, vm, NULL);
 
-        /* A guest that stands still cannot hear the button. */
-        if (qmp && qmp_call(qmp, "cont", NULL, COMMAND_TIMEOUT_MS, NULL, NULL) &&
-            qmp_call(qmp, "system_powerdown", NULL, COMMAND_TIMEOUT_MS, NULL, NULL))
-                process_wait(pidfd, grace_ms);
+        if (!qmp || !qmp_call(qmp, "cont", NULL, COMMAND_TIMEOUT_MS, NULL, NULL))
+                return;
+        while (grace_ms > 0 && qmp_call(qmp, "system_powerdown", NULL, COMMAND_TIMEOUT_MS, NULL, NULL) &&
+               !process_wait(pidfd, MIN(grace_ms, PRESS_AGAIN_MS)))
+                grace_ms -= PRESS_AGAIN_MS;
 }
 
 static gboolean

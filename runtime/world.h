@@ -50,6 +50,7 @@ struct probed_image {
 struct world {
         struct paths *paths;
         struct state *state;
+        enum isolation isolation;         /* of what was looked at: the file's, or that of what still runs */
         struct home *home;                /* NULL: there is no namespace yet */
         struct netlink *netlink;          /* NULL likewise */
         struct links *links;              /* NULL likewise */

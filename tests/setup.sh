@@ -1,7 +1,7 @@
 #!/bin/bash
 # setup.sh - installs what is missing to build and run drover on Debian and Ubuntu; elsewhere prints the package names
 #
-#   tests/setup.sh [--tests] [--lint]      also what `make check` and `make lint` need
+#   tests/setup.sh [--tests] [--lint] [--virsh]      also what `make check`, `make lint` and `make bench-virsh` need
 #
 # Root rights are used (through sudo) for apt-get alone, and only when something is missing. Never installs a kernel, nor the
 # package `dnsmasq`, which starts a system daemon. As root it also makes the system user that QEMU runs as.
@@ -15,6 +15,8 @@ run="dnsmasq-base qemu-system-x86 qemu-utils seabios ipxe-qemu ovmf"
 guest="busybox-static cpio"
 tests="python3 python3-pytest python3-yaml python3-jsonschema nftables iproute2 strace clang ?libclang-rt-dev mandoc util-linux"
 lint="clang-tidy cppcheck shellcheck mandoc"
+# Without libvirt-daemon-system, which would start the daemons on this host.
+virsh="libvirt-daemon libvirt-clients libvirt-daemon-driver-qemu iproute2"
 
 say()
 {
@@ -112,7 +114,8 @@ for option; do
         case $option in
         --tests) wanted+=" $tests" ;;
         --lint) wanted+=" $lint" ;;
-        *) fail "unknown option '$option'" "usage: tests/setup.sh [--tests] [--lint]" ;;
+        --virsh) wanted+=" $virsh" ;;
+        *) fail "unknown option '$option'" "usage: tests/setup.sh [--tests] [--lint] [--virsh]" ;;
         esac
 done
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -11,13 +11,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct place {
+struct scratch {
         char *directory;
         struct paths *paths;
 };
 
 static void
-set_up(struct place *place, gconstpointer data)
+set_up(struct scratch *place, gconstpointer data)
 {
         g_autofree char *run = NULL, *kept = NULL, *vm = NULL;
         GError *error = NULL;
@@ -35,7 +35,7 @@ set_up(struct place *place, gconstpointer data)
 }
 
 static void
-tear_down(struct place *place, gconstpointer data)
+tear_down(struct scratch *place, gconstpointer data)
 {
         g_assert_true(file_remove_tree(place->directory, NULL));
         paths_free(place->paths);
@@ -43,7 +43,7 @@ tear_down(struct place *place, gconstpointer data)
 }
 
 static void
-test_state(struct place *place, gconstpointer data)
+test_state(struct scratch *place, gconstpointer data)
 {
         struct network network = {.name = "lan", .bridge = "br-lan", .subnet = {10 << 24 | 1 << 8, 24}};
         GError *error = NULL;
@@ -70,7 +70,7 @@ test_state(struct place *place, gconstpointer data)
 }
 
 static void
-write_state(const struct place *place, const char *text)
+write_state(const struct scratch *place, const char *text)
 {
         g_autofree char *path = g_build_filename(place->paths->data, "state.json", NULL);
 
@@ -78,7 +78,7 @@ write_state(const struct place *place, const char *text)
 }
 
 static void
-test_schema(struct place *place, gconstpointer data)
+test_schema(struct scratch *place, gconstpointer data)
 {
         static const struct {
                 const char *text;
@@ -102,7 +102,7 @@ test_schema(struct place *place, gconstpointer data)
 }
 
 static void
-test_spec(struct place *place, gconstpointer data)
+test_spec(struct scratch *place, gconstpointer data)
 {
         GError *error = NULL;
         g_autoptr(spec_t) spec = spec_new("lab", "web"), again = NULL, copy = NULL;
@@ -136,7 +136,7 @@ test_spec(struct place *place, gconstpointer data)
 
 /* A device keeps its port whatever comes and goes; a new one takes the lowest that is free. */
 static void
-test_ports(struct place *place, gconstpointer data)
+test_ports(struct scratch *place, gconstpointer data)
 {
         g_autoptr(spec_t) spec = spec_new("lab", "web");
         g_autoptr(GPtrArray) kept = g_ptr_array_new();
@@ -159,7 +159,7 @@ test_ports(struct place *place, gconstpointer data)
 }
 
 static void
-test_log_trim(struct place *place, gconstpointer data)
+test_log_trim(struct scratch *place, gconstpointer data)
 {
         auto_fd directory = open(place->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
         g_autofree char *log = g_build_filename(place->directory, "a.log", NULL);
@@ -189,7 +189,7 @@ test_log_trim(struct place *place, gconstpointer data)
 
 /* A guest's log is in a directory of QEMU's user, who might put anything there. */
 static void
-test_log_trim_hostile(struct place *place, gconstpointer data)
+test_log_trim_hostile(struct scratch *place, gconstpointer data)
 {
         auto_fd directory = open(place->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
         g_autofree char *victim = g_build_filename(place->directory, "victim", NULL);
@@ -205,7 +205,7 @@ test_log_trim_hostile(struct place *place, gconstpointer data)
 }
 
 static void
-test_identity(struct place *place, gconstpointer data)
+test_identity(struct scratch *place, gconstpointer data)
 {
         struct ether_addr a = identity_mac("lab", "web", "lan", FALSE), b = identity_mac("lab", "web", "lan", FALSE);
         struct ether_addr c = identity_mac("lab", "we", "blan", FALSE);
@@ -222,7 +222,7 @@ test_identity(struct place *place, gconstpointer data)
         g_assert_cmpstr(one, !=, two);
 }
 
-#define ADD(name, function) g_test_add(name, struct place, NULL, set_up, function, tear_down)
+#define ADD(name, function) g_test_add(name, struct scratch, NULL, set_up, function, tear_down)
 
 int
 main(int argc, char **argv)
