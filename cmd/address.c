@@ -1,0 +1,173 @@
+/* address.c - the addresses of VMs, and how we know them */
+#include "cmd/address.h"
+
+#include "parser/value.h"
+
+#include <string.h>
+#include <time.h>
+
+struct address_book {
+        const struct session *session;
+        GHashTable *leases;     /* MAC as guint64 -> GUINT_TO_POINTER(ip) */
+        GHashTable *neighbours; /* the same */
+        GHashTable *vms;        /* name -> struct resolved_vm */
+};
+
+static guint64
+mac_number(const struct ether_addr *mac)
+{
+        guint64 number = 0;
+
+        for (int i = 0; i < 6; i++)
+                number = number << 8 | mac->ether_addr_octet[i];
+        return number;
+}
+
+static void
+add(GHashTable *table, const struct ether_addr *mac, guint32 ip)
+{
+        guint64 number = mac_number(mac);
+
+        g_hash_table_insert(table, g_memdup2(&number, sizeof number), GUINT_TO_POINTER(ip));
+}
+
+struct address_book *
+address_book_new(const struct session *session)
+{
+        struct address_book *book = g_new0(struct address_book, 1);
+        const struct world *world = session->world;
+        gint64 now = time(NULL);
+
+        book->session = session;
+        book->leases = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+        book->neighbours = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+        book->vms = g_hash_table_new(g_str_hash, g_str_equal);
+        for (guint i = 0; world->leases && i < world->leases->len; i++) {
+                const struct lease *lease = &g_array_index(world->leases, struct lease, i);
+
+                if (!lease->expires || lease->expires > now)
+                        add(book->leases, &lease->mac, lease->ip);
+        }
+        for (guint i = 0; world->links && i < world->links->neighbours->len; i++) {
+                const struct link_neighbour *neighbour = &g_array_index(world->links->neighbours, struct link_neighbour, i);
+
+                if (!neighbour->failed)
+                        add(book->neighbours, &neighbour->mac, neighbour->ip);
+        }
+        for (guint i = 0; session->resolved && i < session->resolved->vm_count; i++)
+                g_hash_table_insert(book->vms, (void *)session->resolved->vms[i].vm->name, &session->resolved->vms[i]);
+        return book;
+}
+
+void
+address_book_free(struct address_book *book)
+{
+        if (!book)
+                return;
+        g_hash_table_unref(book->leases);
+        g_hash_table_unref(book->neighbours);
+        g_hash_table_unref(book->vms);
+        g_free(book);
+}
+
+static void
+address_clear(gpointer data)
+{
+        g_free(((struct address *)data)->network);
+}
+
+static void
+look_up(const struct address_book *book, GArray *addresses, const char *network, guint32 reserved, const struct ether_addr *mac)
+{
+        struct address address = {.network = g_strdup(network), .ip = reserved, .mac = *mac};
+        guint64 number = mac_number(mac);
+
+        if (reserved) {
+                address.source = "reservation";
+        } else if ((address.ip = GPOINTER_TO_UINT(g_hash_table_lookup(book->leases, &number)))) {
+                address.source = "lease";
+        } else if ((address.ip = GPOINTER_TO_UINT(g_hash_table_lookup(book->neighbours, &number)))) {
+                address.source = "neighbour";
+        }
+        g_array_append_val(addresses, address);
+}
+
+/* A VM that left the file: its NICs are those that it was started with. */
+static void
+look_up_kept(const struct address_book *book, GArray *addresses, const struct spec *spec)
+{
+        json_t *nics = json_object_get(spec->wish, "networks"), *nic;
+        const char *name;
+
+        json_object_foreach(nics, name, nic)
+        {
+                const char *text = g_hash_table_lookup(spec->macs, name);
+                const char *network = json_text(nic, "network"), *reserved = json_text(nic, "ip");
+                struct ether_addr mac;
+                guint32 ip = 0;
+
+                if (!text || !value_parse_mac(text, &mac, NULL))
+                        continue;
+                if (reserved && !value_parse_ipv4(reserved, &ip, NULL))
+                        ip = 0;
+                look_up(book, addresses, network ? network : name, ip, &mac);
+        }
+}
+
+GArray *
+address_book_find(const struct address_book *book, const struct vm_world *vm)
+{
+        const struct resolved_vm *resolved = g_hash_table_lookup(book->vms, vm->name);
+        GArray *addresses = g_array_new(FALSE, FALSE, sizeof(struct address));
+
+        g_array_set_clear_func(addresses, address_clear);
+        for (guint i = 0; resolved && i < resolved->launch.nic_count; i++) {
+                const struct launch_nic *nic = &resolved->launch.nics[i];
+
+                look_up(book, addresses, nic->nic->network, nic->nic->ip, &nic->mac);
+        }
+        if (!resolved && vm->spec && vm->spec->wish)
+                look_up_kept(book, addresses, vm->spec);
+        return addresses;
+}
+
+char *
+address_format_ip(guint32 ip)
+{
+        return value_format_ipv4(ip);
+}
+
+char *
+address_text(const GArray *addresses)
+{
+        GString *text = g_string_new(NULL);
+
+        for (guint i = 0; i < addresses->len; i++) {
+                const struct address *address = &g_array_index(addresses, struct address, i);
+                g_autofree char *ip = address->source ? address_format_ip(address->ip) : NULL;
+
+                if (ip)
+                        g_string_append_printf(text, "%s%s", text->len ? ", " : "", ip);
+        }
+        return g_string_free(text, FALSE);
+}
+
+json_t *
+address_to_json(const GArray *addresses)
+{
+        json_t *list = json_array();
+
+        for (guint i = 0; i < addresses->len; i++) {
+                const struct address *address = &g_array_index(addresses, struct address, i);
+                g_autofree char *ip = address->source ? address_format_ip(address->ip) : NULL;
+                g_autofree char *mac = value_format_mac(&address->mac);
+                json_t *item = json_object();
+
+                json_set_text(item, "network", address->network);
+                json_set_text(item, "ip", ip);
+                json_set_text(item, "mac", mac);
+                json_set_text(item, "source", address->source);
+                json_array_append_new(list, item);
+        }
+        return list;
+}

@@ -1,0 +1,181 @@
+/* cli.c - from the command line to a verb's handler: options, verb, project file, and the status in the end */
+#include "cmd/print.h"
+#include "cmd/select.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/text.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+/*
+ * A descriptor from 0 to 2 that is closed would be taken by the next file opened, and output would go there. In its place
+ * comes one that cannot be written (or, for 0, read), so that the write is the error that it has to be.
+ */
+static void
+guard_standard_streams(void)
+{
+        for (int fd = 0; fd <= 2; fd++)
+                if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+                        (void)!open("/dev/null", (fd == 0 ? O_WRONLY : O_RDONLY) | O_NOFOLLOW);
+}
+
+static int
+fail_unknown_verb(const char *word)
+{
+        g_autofree char *shown = text_make_printable(word, -1);
+        g_autofree char *meant = verb_suggest(word);
+        g_autoptr(GError) error = NULL;
+
+        error_set(&error, DROVER_ERROR_USAGE, "unknown verb '%s'", shown);
+        error_hint(&error, "%s", meant ? meant : "'drover help' lists the verbs");
+        return print_error(error);
+}
+
+static gboolean
+check_arguments(const struct verb *verb, char **arguments, GError **error)
+{
+        int count = (int)g_strv_length(arguments);
+
+        if (count < verb->min_arguments) {
+                error_set(error, DROVER_ERROR_USAGE, "'%s' needs %s", verb->name, verb->synopsis);
+                return error_hint(error, "usage: drover %s [OPTION...] %s", verb->name, verb->synopsis);
+        }
+        if (count > verb->max_arguments) {
+                g_autofree char *shown = text_make_printable(arguments[verb->max_arguments], -1);
+
+                error_set(error, DROVER_ERROR_USAGE, "unexpected argument '%s'", shown);
+                return error_hint(error, "usage: drover %s [OPTION...]%s%s", verb->name, *verb->synopsis ? " " : "",
+                                  verb->synopsis);
+        }
+        return TRUE;
+}
+
+/* Load the project if the verb needs one; EXIT_DONE when the handler may go on. */
+static int
+load(const struct verb *verb, struct verb_call *call)
+{
+        g_autofree char *directory = g_get_current_dir();
+        struct load_options options = {
+                .files = (const char *const *)call->globals->files,
+                .name = call->globals->project_name,
+                .directory = directory,
+                .no_files = !(verb->needs & NEEDS_FILES),
+                .root = geteuid() == 0,
+        };
+        struct diagnostics *diagnostics = NULL;
+        g_autoptr(GError) error = NULL;
+        int status = EXIT_DONE;
+
+        if (!(verb->needs & NEEDS_PROJECT))
+                return EXIT_DONE;
+        call->project = project_load(&options, &diagnostics, &error);
+        if (call->project && (verb->needs & NEEDS_REFUSALS) && project_refusals(call->project, diagnostics) > 0) {
+                diagnostics_sort(diagnostics);
+                status = EXIT_CONFIG;
+        }
+        if (!call->project && g_error_matches(error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND) &&
+            (verb->needs & NEEDS_NO_FILE_OK) && options.name && !options.files) {
+                g_autoptr(GError) none = NULL;
+
+                call->project = select_empty_project(options.name, options.root, &none);
+                if (!call->project)
+                        status = print_error(none);
+        } else if (!call->project) {
+                gboolean explained = diagnostics && diagnostics->error_count > 0;
+
+                print_diagnostics(diagnostics, (verb->needs & NEEDS_FILES) != 0);
+                status = explained ? exit_status_of(error) : print_error(error);
+        } else if (diagnostics) {
+                print_diagnostics(diagnostics, (verb->needs & NEEDS_FILES) != 0);
+        }
+        diagnostics_free(diagnostics);
+        return status;
+}
+
+static int
+run(const struct verb *verb, struct verb_call *call)
+{
+        int status = load(verb, call);
+
+        if (status == EXIT_DONE)
+                status = verb->run(call);
+        g_clear_pointer(&call->project, project_free);
+        return status;
+}
+
+static int
+help_for(const struct globals *globals, char *name)
+{
+        char *arguments[] = {name, NULL};
+        struct verb_call call = {.globals = globals, .arguments = arguments};
+
+        return verb_help.run(&call);
+}
+
+/* The verb and what stands behind it. */
+static int
+parse_and_run(struct globals *globals, char **argv)
+{
+        const struct verb *verb = verb_find(argv[0]);
+        g_autofree void *options = verb ? g_malloc0(MAX(verb->options_size, 1)) : NULL;
+        g_autoptr(GPtrArray) rest = g_ptr_array_new();
+        struct option_set sets[] = {{verb ? verb->options : NULL, options}, {global_options, globals}, {NULL, NULL}};
+        struct verb_call call = {.globals = globals, .options = options};
+        g_autoptr(GError) error = NULL;
+        int status;
+
+        if (!verb)
+                return fail_unknown_verb(argv[0]);
+        argv++;
+        options_init(&sets[0]);
+        if (!options_parse(sets, FALSE, &argv, rest, &error)) {
+                error_hint(&error, "'drover help %s' lists its options", verb->name);
+                status = print_error(error);
+        } else if (globals->help && verb != &verb_help) {
+                status = help_for(globals, (char *)verb->name);
+        } else {
+                globals_finish(globals);
+                print_setup(globals);
+                g_ptr_array_add(rest, NULL);
+                call.arguments = (char **)rest->pdata;
+                status = check_arguments(verb, call.arguments, &error) ? run(verb, &call) : print_error(error);
+        }
+        options_clear(&sets[0]);
+        return status;
+}
+
+int
+cli_run(int argc, char **argv)
+{
+        struct globals globals = {0};
+        struct option_set sets[] = {{global_options, &globals}, {NULL, NULL}};
+        g_autoptr(GError) error = NULL;
+        int status;
+
+        guard_standard_streams();
+        signal(SIGPIPE, SIG_IGN);
+        argv += argc > 0 ? 1 : 0;
+        options_init(&sets[0]);
+        if (!options_parse(sets, TRUE, &argv, NULL, &error)) {
+                globals_finish(&globals);
+                print_setup(&globals);
+                error_hint(&error, "'drover help' lists options and verbs");
+                status = print_error(error);
+        } else {
+                gboolean nothing = !*argv && !globals.help && !globals.version;
+                char *fallback[] = {(char *)(globals.version ? "version" : "help"), NULL};
+                struct globals shown = globals;
+
+                globals_finish(&shown);
+                print_setup(&shown);
+                if (nothing)
+                        status = print_usage_error("no verb is given");
+                else
+                        status = parse_and_run(&globals, *argv && !globals.version ? argv : fallback);
+        }
+        options_clear(&sets[0]);
+        return print_finish(status);
+}

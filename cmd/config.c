@@ -1,0 +1,183 @@
+/* config.c - drover config: the project file as understood */
+#include "cmd/operate.h"
+#include "cmd/select.h"
+#include "cmd/yaml.h"
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <string.h>
+
+struct config_options {
+        gboolean quiet, vms, networks, images, hash;
+        char *format, *qemu;
+};
+
+static void
+print_vms(const struct project *project)
+{
+        for (guint i = 0; i < project->vm_count; i++)
+                printf("%s\n", project->vms[i].name);
+}
+
+static void
+print_networks(const struct project *project)
+{
+        for (guint i = 0; i < project->network_count; i++)
+                printf("%s\n", project->networks[i].name);
+}
+
+/* Each once, in the order of the file. */
+static void
+print_images(const struct project *project)
+{
+        g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+        for (guint i = 0; i < project->vm_count; i++) {
+                const char *image = project->vms[i].image;
+
+                if (image && g_hash_table_add(seen, (char *)image))
+                        printf("%s\n", image);
+        }
+}
+
+/* A VM's hash changes with anything that the file says of it, and with nothing else. */
+static void
+print_hashes(const struct project *project, char *const *names)
+{
+        for (guint i = 0; i < project->vm_count; i++) {
+                const struct vm *vm = &project->vms[i];
+                g_autoptr(json_t) wish = NULL;
+                g_autofree char *text = NULL, *hash = NULL;
+
+                if (*names && !g_strv_contains((const char *const *)names, vm->name))
+                        continue;
+                wish = keys_encode(&keys_vm, vm, TRUE);
+                text = json_dumps(wish, JSON_COMPACT | JSON_SORT_KEYS);
+                hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text ? text : "", -1);
+                printf("%s %s\n", vm->name, hash);
+        }
+}
+
+static gboolean
+check_name(const struct project *project, const char *name, GError **error)
+{
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        g_autofree char *shown = text_make_printable(name, -1);
+        const char *meant;
+
+        if (project_find_vm(project, name))
+                return TRUE;
+        for (guint i = 0; i < project->vm_count; i++)
+                g_ptr_array_add(names, (char *)project->vms[i].name);
+        g_ptr_array_add(names, NULL);
+        meant = text_suggest(name, (const char *const *)names->pdata);
+        error_set(error, DROVER_ERROR_NOT_FOUND, "no vm '%s' in project '%s'", shown, project->name);
+        return meant ? error_hint(error, "did you mean '%s'?", meant) : FALSE;
+}
+
+/* The exact argument vector, as `up` would start it now; descriptors from 3 on are those that drover hands over. */
+static int
+print_qemu(struct verb_call *call, const char *name)
+{
+        struct observe_options look = {.images = TRUE, .network = TRUE};
+        g_autoptr(GError) error = NULL;
+        int status = EXIT_DONE;
+        g_autoptr(session_t) session = NULL;
+        g_autoptr(qemu_command_t) command = NULL;
+        g_autofree char *line = NULL;
+        const struct resolved_vm *resolved;
+
+        if (!check_name(call->project, name, &error))
+                return print_error(error);
+        session = operate_open(call, &look, FALSE, &status);
+        if (!session)
+                return status;
+        if (session->resolve_error)
+                return print_error(session->resolve_error);
+        resolved = &session->resolved->vms[project_find_vm(session->project, name) - session->project->vms];
+        if (resolved->error) {
+                error_set(&error, DROVER_ERROR_FAILED, "%s", resolved->error);
+                return print_error(error);
+        }
+        command = qemu_command_build(&resolved->launch);
+        line = text_quote_argv((const char *const *)command->argv);
+        printf("%s\n", line);
+        return EXIT_DONE;
+}
+
+static int
+print_whole(const struct project *project, gboolean json)
+{
+        g_autoptr(json_t) file = keys_encode(&keys_project, project, TRUE);
+        g_autofree char *text = NULL;
+
+        if (json) {
+                print_json(g_steal_pointer(&file));
+                return EXIT_DONE;
+        }
+        text = yaml_format(file);
+        fputs(text, stdout);
+        return EXIT_DONE;
+}
+
+static int
+run_config(struct verb_call *call)
+{
+        const struct config_options *options = call->options;
+        g_autoptr(GError) error = NULL;
+
+        if (*call->arguments && !options->hash)
+                return print_usage_error("'config' takes names only with --hash");
+        for (char **name = call->arguments; *name; name++)
+                if (!check_name(call->project, *name, &error))
+                        return print_error(error);
+        if (options->quiet)
+                return EXIT_DONE;
+        if (options->qemu)
+                return print_qemu(call, options->qemu);
+        if (options->vms)
+                print_vms(call->project);
+        if (options->networks)
+                print_networks(call->project);
+        if (options->images)
+                print_images(call->project);
+        if (options->hash)
+                print_hashes(call->project, call->arguments);
+        if (options->vms || options->networks || options->images || options->hash)
+                return EXIT_DONE;
+        return print_whole(call->project, g_strcmp0(options->format, "json") == 0);
+}
+
+#define ROW(name, letter, type, argument, field, help)                                                                         \
+        {                                                                                                                      \
+                name, letter, type, argument, help, G_STRUCT_OFFSET(struct config_options, field)                              \
+        }
+
+static const struct option_row rows[] = {
+        ROW("quiet", 'q', OPTION_FLAG, NULL, quiet, "Only check the file"),
+        ROW("format", 0, OPTION_TEXT, "yaml|json", format, "How to print it"),
+        ROW("vms", 0, OPTION_FLAG, NULL, vms, "Names of the VMs"),
+        ROW("networks", 0, OPTION_FLAG, NULL, networks, "Names of the networks"),
+        ROW("images", 0, OPTION_FLAG, NULL, images, "Image files"),
+        ROW("hash", 0, OPTION_FLAG, NULL, hash, "A hash of what the file says of each VM, or of those named"),
+        ROW("qemu", 0, OPTION_TEXT, "VM", qemu, "The exact QEMU command line of a VM, quoted for a shell"),
+        {"origin", 0, OPTION_FUTURE, NULL, "Where each value comes from", 0},
+        {"profiles", 0, OPTION_FUTURE, NULL, "Names of the profiles", 0},
+        {"variables", 0, OPTION_FUTURE, NULL, "Variables of the file", 0},
+        {NULL},
+};
+
+const struct verb verb_config = {
+        .name = "config",
+        .synopsis = "[VM...]",
+        .help = "Print the project file as understood",
+        .text = "With all defaults, in canonical spelling; what is printed is a project file again. Errors in the file are "
+                "all printed, with their place.",
+        .needs = NEEDS_PROJECT | NEEDS_FILES,
+        .max_arguments = ARGUMENTS_MANY,
+        .options = rows,
+        .options_size = sizeof(struct config_options),
+        .completes_vms = TRUE,
+        .run = run_config,
+};

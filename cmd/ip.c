@@ -1,0 +1,89 @@
+/* ip.c - drover ip: the addresses of VMs, and how we know them */
+#include "cmd/address.h"
+#include "cmd/operate.h"
+#include "cmd/select.h"
+
+#include "parser/value.h"
+
+struct ip_options {
+        char *format;
+};
+
+static void
+add_rows(struct table *table, const struct vm_world *vm, const GArray *addresses)
+{
+        for (guint i = 0; i < addresses->len; i++) {
+                const struct address *address = &g_array_index(addresses, struct address, i);
+                g_autofree char *ip = address->source ? address_format_ip(address->ip) : NULL;
+                g_autofree char *mac = value_format_mac(&address->mac);
+
+                table_add(table, vm->name, address->network, ip, mac, address->source);
+        }
+}
+
+static int
+run_ip(struct verb_call *call)
+{
+        static const char *const titles[] = {"VM", "NETWORK", "ADDRESS", "MAC", "SOURCE", NULL};
+        const struct ip_options *options = call->options;
+        struct observe_options look = {.network = TRUE};
+        gboolean json = g_strcmp0(options->format, "json") == 0, plain = g_strcmp0(options->format, "plain") == 0;
+        g_autoptr(GError) error = NULL;
+        int status = EXIT_DONE;
+        g_autoptr(session_t) session = operate_look(call, look, &status);
+        g_autoptr(address_book_t) book = session ? address_book_new(session) : NULL;
+        g_autoptr(GPtrArray) names =
+                session ? select_vms(session->project, session->world->paths, call->arguments, &error) : NULL;
+        g_autoptr(table_t) table = table_new(titles);
+        g_autoptr(json_t) list = json_array();
+
+        if (!session)
+                return status;
+        if (!names)
+                return print_error(error);
+        for (guint i = 0; i < names->len; i++) {
+                const struct vm_world *vm = world_vm(session->world, g_ptr_array_index(names, i));
+                g_autoptr(GArray) addresses = vm ? address_book_find(book, vm) : NULL;
+                json_t *item = NULL;
+
+                if (!vm)
+                        continue;
+                add_rows(table, vm, addresses);
+                item = json_object();
+                json_set_text(item, "name", vm->name);
+                json_set(item, "addresses", address_to_json(addresses));
+                json_array_append_new(list, item);
+                for (guint n = 0; plain && n < addresses->len; n++) {
+                        const struct address *address = &g_array_index(addresses, struct address, n);
+                        g_autofree char *ip = address->source ? address_format_ip(address->ip) : NULL;
+
+                        if (ip)
+                                printf("%s\n", ip);
+                }
+        }
+        if (json)
+                print_document("vms", g_steal_pointer(&list));
+        else if (!plain)
+                table_print(table);
+        return EXIT_DONE;
+}
+
+static const struct option_row rows[] = {
+        {"format", 0, OPTION_TEXT, "table|plain|json", "How to print them; plain: addresses only",
+         G_STRUCT_OFFSET(struct ip_options, format)},
+        {NULL},
+};
+
+const struct verb verb_ip = {
+        .name = "ip",
+        .synopsis = "[VM...]",
+        .help = "Print addresses of VMs, and how they are known",
+        .text = "SOURCE is reservation (the file says it), lease (dnsmasq gave it) or neighbour (the kernel saw it). "
+                "Addresses of a private project are inside its own network: the host does not reach them.",
+        .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
+        .max_arguments = ARGUMENTS_MANY,
+        .options = rows,
+        .options_size = sizeof(struct ip_options),
+        .completes_vms = TRUE,
+        .run = run_ip,
+};

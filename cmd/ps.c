@@ -1,0 +1,213 @@
+/* ps.c - drover ps: the VMs and how they are; looks only, never locks, never waits */
+#include "cmd/address.h"
+#include "cmd/operate.h"
+#include "cmd/select.h"
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <string.h>
+#include <time.h>
+
+struct ps_options {
+        gboolean all, quiet, vms;
+        char *format, *status;
+};
+
+/* "unreadable" is no status of a VM but of what we keep about it. */
+static const char *
+state_name(const struct vm_world *vm)
+{
+        return vm->error ? "unreadable" : vm_status_name(vm->status);
+}
+
+static const struct resolved_vm *
+find_resolved(const struct session *session, const char *name)
+{
+        const struct vm *vm = project_find_vm(session->project, name);
+
+        return vm && session->resolved ? &session->resolved->vms[vm - session->project->vms] : NULL;
+}
+
+/* What waits for a restart; NULL: nothing, or nothing can be said. */
+static GPtrArray *
+find_pending(const struct session *session, const struct vm_world *vm)
+{
+        const struct resolved_vm *resolved = find_resolved(session, vm->name);
+
+        if (!vm_is_alive(vm) || !vm->spec || !vm->spec->wish || !resolved)
+                return NULL;
+        return plan_vm_changes(vm->spec, resolved->spec);
+}
+
+/* Without -a: what runs, and what should but does not. */
+static gboolean
+is_shown(const struct vm_world *vm, const struct ps_options *options, char *const *names)
+{
+        if (*names && !g_strv_contains((const char *const *)names, vm->name))
+                return FALSE;
+        if (options->status)
+                return strcmp(options->status, state_name(vm)) == 0;
+        if (vm->error || vm_is_alive(vm) || vm->status == VM_CRASHED)
+                return TRUE;
+        return (options->all || *names) && vm->spec && vm->spec->present;
+}
+
+static const char *
+isolation_name(const struct session *session)
+{
+        const struct state *state = session->world->state;
+        enum isolation isolation = state && state->exists ? state->isolation : session->project->isolation;
+
+        return isolation == ISOLATION_HOST ? "host" : "private";
+}
+
+static void
+add_row(struct table *table, const struct session *session, const struct address_book *book, const struct vm_world *vm)
+{
+        g_autoptr(GArray) addresses = address_book_find(book, vm);
+        g_autoptr(GPtrArray) pending = find_pending(session, vm);
+        g_autofree char *address = vm_is_alive(vm) ? address_text(addresses) : NULL;
+        g_autofree char *uptime = vm->started ? when_uptime(time(NULL) - vm->started) : NULL;
+        g_autofree char *changes = pending && pending->len ? show_changes(pending) : NULL;
+        const char *note = vm->error                         ? vm->error->message
+                           : vm->status == VM_UNREACHABLE    ? vm->detail
+                           : !vm->in_file && vm_is_alive(vm) ? "no longer in the file"
+                                                             : changes;
+
+        table_add(table, vm->name, state_name(vm), address, isolation_name(session), uptime, note);
+}
+
+static void
+add_spec_json(json_t *item, const struct session *session, const struct vm_world *vm)
+{
+        const struct vm *wish = project_find_vm(session->project, vm->name);
+
+        if (vm->spec) {
+                json_set_text(item, "uuid", vm->spec->uuid);
+                if (vm_is_alive(vm))
+                        json_set_text(item, "acceleration", vm->spec->kvm ? "kvm" : "tcg");
+        }
+        if (wish) {
+                json_set(item, "memory_bytes", json_integer((json_int_t)wish->memory_bytes));
+                json_set(item, "cpus", json_integer(wish->cpus));
+        }
+}
+
+static json_t *
+vm_to_json(const struct session *session, const struct address_book *book, const struct vm_world *vm)
+{
+        g_autoptr(GArray) addresses = address_book_find(book, vm);
+        g_autoptr(GPtrArray) pending = find_pending(session, vm);
+        g_autofree char *started = vm->started ? when_rfc3339(vm->started) : NULL;
+        json_t *item = json_object();
+
+        json_set_text(item, "name", vm->name);
+        json_set_text(item, "project", session->project->name);
+        json_set_text(item, "state", state_name(vm));
+        json_set_text(item, "detail", vm->error ? vm->error->message : vm->detail);
+        json_set(item, "pid", vm->pid ? json_integer(vm->pid) : json_null());
+        json_set_text(item, "isolation", isolation_name(session));
+        json_set(item, "in_file", json_boolean(vm->in_file));
+        json_set(item, "addresses", address_to_json(addresses));
+        json_set_text(item, "started", started);
+        json_set(item, "uptime_seconds", vm->started ? json_integer(MAX(time(NULL) - vm->started, 0)) : json_null());
+        json_set(item, "pending", show_changes_json(pending));
+        add_spec_json(item, session, vm);
+        return item;
+}
+
+/* The names in the file, without a look at the host: the fast way for completion. */
+static int
+print_names(const struct project *project)
+{
+        for (guint i = 0; i < project->vm_count; i++)
+                printf("%s\n", project->vms[i].name);
+        return EXIT_DONE;
+}
+
+static void
+print_vms(const struct session *session, const struct ps_options *options, const GPtrArray *shown)
+{
+        static const char *const titles[] = {"NAME", "STATE", "ADDRESS", "ISOLATION", "UPTIME", "PENDING", NULL};
+        g_autoptr(address_book_t) book = address_book_new(session);
+        gboolean json = g_strcmp0(options->format, "json") == 0;
+        g_autoptr(table_t) table = table_new(titles);
+        json_t *list = json_array();
+
+        for (guint i = 0; i < shown->len; i++) {
+                const struct vm_world *vm = g_ptr_array_index(shown, i);
+
+                if (options->quiet)
+                        printf("%s\n", vm->name);
+                else if (json)
+                        json_array_append_new(list, vm_to_json(session, book, vm));
+                else
+                        add_row(table, session, book, vm);
+        }
+        if (json && !options->quiet) {
+                print_document("vms", list);
+                return;
+        }
+        json_decref(list);
+        if (!options->quiet)
+                table_print(table);
+}
+
+static int
+run_ps(struct verb_call *call)
+{
+        const struct ps_options *options = call->options;
+        struct observe_options look = {.qmp = !options->quiet || options->status, .network = !options->quiet};
+        g_autoptr(GPtrArray) names = NULL, shown = g_ptr_array_new();
+        g_autoptr(GError) error = NULL;
+        int status = EXIT_DONE;
+        g_autoptr(session_t) session = NULL;
+
+        if (options->vms)
+                return print_names(call->project);
+        session = operate_look(call, look, &status);
+        if (!session)
+                return status;
+        if (*call->arguments && !(names = select_vms(session->project, session->world->paths, call->arguments, &error)))
+                return print_error(error);
+        if (session->resolve_error)
+                print_note("%s", session->resolve_error->message);
+        for (guint i = 0; i < session->world->vms->len; i++) {
+                struct vm_world *vm = g_ptr_array_index(session->world->vms, i);
+
+                if (is_shown(vm, options, call->arguments))
+                        g_ptr_array_add(shown, vm);
+        }
+        print_vms(session, options, shown);
+        return EXIT_DONE;
+}
+
+#define ROW(name, letter, type, argument, field, help)                                                                         \
+        {                                                                                                                      \
+                name, letter, type, argument, help, G_STRUCT_OFFSET(struct ps_options, field)                                  \
+        }
+
+static const struct option_row rows[] = {
+        ROW("all", 'a', OPTION_FLAG, NULL, all, "Also VMs that are stopped"),
+        ROW("quiet", 'q', OPTION_FLAG, NULL, quiet, "Names only"),
+        ROW("format", 0, OPTION_TEXT, "table|json", format, "How to print them"),
+        ROW("status", 0, OPTION_TEXT, "running|paused|stopped|crashed|starting|panicked|unreachable|unreadable|absent", status,
+            "Only VMs in this state"),
+        ROW("vms", 0, OPTION_FLAG, NULL, vms, "The names in the file, without a look at the host"),
+        {NULL},
+};
+
+const struct verb verb_ps = {
+        .name = "ps",
+        .synopsis = "[VM...]",
+        .help = "List VMs: state, address, uptime, pending changes",
+        .text = "Without -a: those that run, and those that crashed. PENDING is what an edit of the file has changed and a "
+                "restart will bring.",
+        .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
+        .max_arguments = ARGUMENTS_MANY,
+        .options = rows,
+        .options_size = sizeof(struct ps_options),
+        .completes_vms = TRUE,
+        .run = run_ps,
+};

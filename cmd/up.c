@@ -1,0 +1,229 @@
+/* up.c - drover up: make the host match the file */
+#include "cmd/operate.h"
+#include "cmd/select.h"
+#include "cmd/wait.h"
+
+#include "base/text.h"
+
+#include <time.h>
+
+enum { SHOWN_PENDING = 20 };
+
+struct up_options {
+        gboolean restart, fresh, wait, paused, remove_orphans, force_recreate, no_recreate, no_deps, no_start, yes, detach;
+        gint64 wait_timeout_ms, grace_ms;
+};
+
+/* What will be lost or cut off, as a question. */
+static char *
+question(const struct plan *plan, const struct session *session)
+{
+        g_autoptr(GString) restarts = g_string_new(NULL);
+        g_autoptr(GString) fresh = g_string_new(NULL);
+
+        for (guint i = 0; i < plan->steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(plan->steps, i);
+                GString *names = step->fresh ? fresh : restarts;
+
+                if (step->kind == KIND_VM && (step->fresh || step->action == ACTION_RESTART))
+                        g_string_append_printf(names, "%s%s", names->len ? ", " : "", step->name);
+        }
+        if (!restarts->len && !fresh->len)
+                return NULL;
+        return g_strdup_printf("%s%s%s%s%s?", restarts->len ? "restart " : "", restarts->str,
+                               restarts->len && fresh->len ? ", and " : "",
+                               fresh->len ? "start with new disks, losing what is on the old ones: " : "", fresh->str);
+}
+
+static void
+tell_pending(const struct plan *plan)
+{
+        guint restarts = 0, fresh = 0;
+
+        for (guint i = 0; i < plan->steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(plan->steps, i);
+                g_autofree char *changes = show_changes(step->changes);
+
+                if (step->action == ACTION_PENDING && ++restarts <= SHOWN_PENDING)
+                        print_info("restart required for vm '%s': %s", step->name, changes);
+                if (step->action == ACTION_FRESH_PENDING && ++fresh <= SHOWN_PENDING)
+                        print_info("new disk required for vm '%s': %s", step->name, changes);
+                if (step->action == ACTION_ORPHAN)
+                        print_note("%s '%s' is kept: %s", plan_kind_name(step->kind), step->name,
+                                   step->detail ? step->detail : "it is no longer in the file");
+        }
+        if (restarts > SHOWN_PENDING || fresh > SHOWN_PENDING)
+                print_info("%u VMs wait in all", restarts + fresh);
+        if (restarts)
+                print_info("  drover up --restart");
+        if (fresh)
+                print_info("  drover up --fresh VM    (the old disk is lost)");
+}
+
+static gboolean
+is_start(const struct plan_step *step)
+{
+        return step->kind == KIND_VM && !step->idle && (step->action == ACTION_CREATE || step->action == ACTION_START);
+}
+
+/* An old root disk explains many a "why is my change not there". */
+static guint
+tell_started(const struct plan *plan, const struct session *session)
+{
+        guint started = 0;
+
+        for (guint i = 0; i < plan->steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(plan->steps, i);
+                const struct vm_world *vm;
+                g_autofree char *day = NULL;
+
+                if (!is_start(step))
+                        continue;
+                started++;
+                vm = world_vm(session->world, step->name);
+                if (step->fresh || !vm || !vm->root_written)
+                        continue;
+                day = when_day(vm->root_written);
+                if (started <= SHOWN_PENDING)
+                        print_info("vm '%s': root disk of %s reused", step->name, day);
+        }
+        return started;
+}
+
+/* The first address of a VM that the file promises, and whether it can be reached from here. */
+static void
+tell_address(const struct session *session)
+{
+        const struct lab *lab = session->resolved ? &session->resolved->lab : NULL;
+
+        for (guint i = 0; lab && i < session->resolved->vm_count; i++) {
+                const struct vm *vm = session->resolved->vms[i].vm;
+
+                for (guint n = 0; n < vm->nic_count; n++) {
+                        g_autofree char *ip = NULL;
+
+                        if (!vm->nics[n].ip)
+                                continue;
+                        ip = g_strdup_printf("%u.%u.%u.%u", vm->nics[n].ip >> 24, vm->nics[n].ip >> 16 & 255,
+                                             vm->nics[n].ip >> 8 & 255, vm->nics[n].ip & 255);
+                        print_info("  %s is %s%s", vm->name, ip,
+                                   lab->isolation == ISOLATION_PRIVATE ? " (inside the project's own network)" : "");
+                        return;
+                }
+        }
+}
+
+static void
+tell_next(const struct session *session, const char *vm)
+{
+        print_info("next:");
+        print_info("  drover ps");
+        print_info("  drover console %s", vm);
+        tell_address(session);
+}
+
+static int
+wait_for_all(const struct up_options *options, const struct session *session, struct verb_call *call)
+{
+        g_autoptr(GPtrArray) vms = g_ptr_array_new();
+        g_autoptr(GError) error = NULL;
+
+        for (guint i = 0; i < session->world->vms->len; i++) {
+                struct vm_world *vm = g_ptr_array_index(session->world->vms, i);
+
+                if (*call->arguments ? g_strv_contains((const char *const *)call->arguments, vm->name) : vm->in_file)
+                        g_ptr_array_add(vms, vm);
+        }
+        return wait_for(session->world, vms, FALSE, options->wait_timeout_ms, &error) ? EXIT_DONE : print_error(error);
+}
+
+static int
+finish(const struct operation *operation, const struct plan *plan, const struct session *session, struct verb_call *call)
+{
+        const struct up_options *options = operation->data;
+        const char *first = NULL;
+
+        tell_pending(plan);
+        if (tell_started(plan, session) && print_mode() != PROGRESS_JSON) {
+                for (guint i = 0; i < plan->steps->len && !first; i++) {
+                        const struct plan_step *step = g_ptr_array_index(plan->steps, i);
+
+                        first = is_start(step) ? step->name : NULL;
+                }
+                tell_next(session, first);
+        }
+        return options->wait ? wait_for_all(options, session, call) : EXIT_DONE;
+}
+
+static int
+run_up(struct verb_call *call)
+{
+        struct up_options *options = call->options;
+        struct operation operation = {
+                .plan =
+                        {
+                                .vms = select_names(call->arguments),
+                                .goal = options->no_start ? GOAL_CREATE : GOAL_UP,
+                                .networks = TRUE,
+                                .restart = options->restart,
+                                .fresh = options->fresh,
+                                .no_deps = options->no_deps,
+                                .remove_orphans = options->remove_orphans,
+                                .force_recreate = options->force_recreate,
+                                .no_recreate = options->no_recreate,
+                                .paused = options->paused,
+                                .grace_ms = operate_grace(options->grace_ms),
+                        },
+                .create_namespace = TRUE,
+                .yes = options->yes,
+                .data = options,
+                .question = question,
+                .finish = finish,
+        };
+
+        if (options->force_recreate && options->no_recreate)
+                return print_usage_error("--force-recreate and --no-recreate exclude each other");
+        if (options->wait && (options->paused || options->no_start))
+                return print_usage_error("--wait waits for running VMs, which --paused and --no-start do not make");
+        return operate(call, &operation);
+}
+
+#define ROW(name, letter, type, argument, field, help)                                                                         \
+        {                                                                                                                      \
+                name, letter, type, argument, help, G_STRUCT_OFFSET(struct up_options, field)                                  \
+        }
+
+static const struct option_row rows[] = {
+        ROW("restart", 0, OPTION_FLAG, NULL, restart, "Restart VMs whose changes need it"),
+        ROW("fresh", 0, OPTION_FLAG, NULL, fresh, "Start the VMs with new disks of their own; what is on the old ones is lost"),
+        ROW("detach", 'd', OPTION_FLAG, NULL, detach, "Accepted, as in compose: VMs always run in the background"),
+        ROW("wait", 0, OPTION_FLAG, NULL, wait, "Wait until the VMs run"),
+        ROW("wait-timeout", 0, OPTION_DURATION, "T", wait_timeout_ms, "Give up waiting after this time"),
+        ROW("paused", 0, OPTION_FLAG, NULL, paused, "Leave new VMs before their first instruction"),
+        ROW("no-start", 0, OPTION_FLAG, NULL, no_start, "Make networks and disks, start no VM"),
+        ROW("no-deps", 0, OPTION_FLAG, NULL, no_deps, "Leave alone what the named VMs depend on"),
+        ROW("remove-orphans", 0, OPTION_FLAG, NULL, remove_orphans, "Remove VMs that are no longer in the file"),
+        ROW("force-recreate", 0, OPTION_FLAG, NULL, force_recreate, "Restart all VMs, changed or not; disks stay"),
+        ROW("no-recreate", 0, OPTION_FLAG, NULL, no_recreate, "Leave all changes to running VMs pending"),
+        ROW("timeout", 't', OPTION_DURATION, "T", grace_ms, "Grace period for VMs that are stopped"),
+        ROW("yes", 'y', OPTION_FLAG, NULL, yes, "Do not ask"),
+        {"scale", 0, OPTION_FUTURE, "VM=N", "How many replicas of a VM", 0},
+        {"pull", 0, OPTION_FUTURE, "always|missing|never", "When images are fetched", 0},
+        {"attach", 0, OPTION_FUTURE, NULL, "Follow the consoles, and stop the VMs on Ctrl-C", 0},
+        {NULL},
+};
+
+const struct verb verb_up = {
+        .name = "up",
+        .synopsis = "[VM...]",
+        .help = "Make the host match the project file",
+        .text = "Makes networks, disks and VMs that are missing, starts what is stopped, and changes what can be changed "
+                "while it runs. Changes that need a restart stay pending until --restart; a disk is never lost without "
+                "--fresh. A second up has nothing to do.",
+        .needs = NEEDS_PROJECT | NEEDS_FILES | NEEDS_REFUSALS,
+        .max_arguments = ARGUMENTS_MANY,
+        .options = rows,
+        .options_size = sizeof(struct up_options),
+        .completes_vms = TRUE,
+        .run = run_up,
+};

@@ -1,0 +1,81 @@
+/* verbs.h - the table of verbs: name, synopsis, help, options, what each needs; dispatch, help and completion come from it
+ *
+ * cmd/ is the only room that prints. Data goes to standard output; progress, notes and errors to standard error.
+ *
+ * Adding a verb: a file cmd/VERB.c with its `verb_VERB`, a row in verbs.c, a section in man/drover.1. tests/unit/test-cmd.c
+ * fails where a verb or one of its options lacks help or is not in the manual page.
+ */
+#pragma once
+
+#include "cmd/options.h"
+#include "runtime/session.h"
+
+/** Exit statuses; nothing else is ever returned (exec, ssh and run of later releases excepted) */
+enum {
+        EXIT_DONE = 0,
+        EXIT_FAILED = 1,
+        EXIT_PENDING = 2,
+        EXIT_CONFIG = 3,
+        EXIT_USAGE = 4,
+        EXIT_PERMISSION = 5,
+        EXIT_NOT_FOUND = 6,
+        EXIT_TIMEOUT = 7,
+        EXIT_LOCKED = 8,
+        EXIT_INTERRUPTED = 130,
+};
+
+enum verb_needs {
+        NEEDS_NOTHING = 0,
+        NEEDS_PROJECT = 1 << 0,    /* a project file (or -p and kept state) */
+        NEEDS_FILES = 1 << 1,      /* images, kernels and disks that the file names have to be there */
+        NEEDS_REFUSALS = 1 << 2,   /* stops at keys that are not built yet */
+        NEEDS_NO_FILE_OK = 1 << 3, /* with -p and no file: goes on with an empty project of that name */
+};
+
+enum { ARGUMENTS_MANY = G_MAXINT };
+
+/** struct verb_call - One verb as it was typed */
+struct verb_call {
+        const struct globals *globals;
+        struct project *project; /* loaded, for verbs that need one; a handler that opens a session takes it */
+        void *options;           /* the verb's own struct, filled by its table */
+        char **arguments;        /* what is left, NULL-terminated; never NULL */
+};
+
+struct verb {
+        const char *name;
+        const char *synopsis; /* "[VM...]" */
+        const char *help;     /* one line */
+        const char *text;     /* a paragraph for `help VERB`, or NULL */
+        guint needs;
+        int min_arguments, max_arguments;
+        const struct option_row *options; /* NULL: none */
+        size_t options_size;
+        gboolean completes_vms;             /* arguments are VM names */
+        int (*run)(struct verb_call *call); /* returns an exit status; has printed its errors */
+};
+
+/** verbs - All of them, in the order of the help; NULL ends the list */
+extern const struct verb *const verbs[];
+
+/** verb_find() - By name, or NULL; also finds what is not in the table, since only drover itself types it */
+const struct verb *verb_find(const char *name);
+
+/**
+ * verb_suggest() - What was probably meant by a word that is no verb
+ *
+ * Knows what virsh, Vagrant and terraform call things, verbs that are not built yet, and slips of the finger. Returns a
+ * sentence to put behind "unknown verb 'x'", e.g. "did you mean 'up'?", or NULL. New string.
+ */
+char *verb_suggest(const char *word);
+
+/** cli_run() - The whole of drover: options, verb, project, handler; returns the exit status */
+int cli_run(int argc, char **argv);
+
+/* One of these a file cmd/VERB.c (start, stop, restart, pause and unpause share cmd/lifecycle.c) */
+extern const struct verb verb_up, verb_down, verb_plan, verb_ps, verb_config, verb_start, verb_stop, verb_restart, verb_kill,
+        verb_pause, verb_unpause, verb_logs, verb_console, verb_ip, verb_inspect, verb_wait, verb_ls, verb_rm, verb_doctor,
+        verb_schema, verb_completion, verb_version, verb_help;
+
+/** verb_supervise - What supervisor_ensure() starts; not in the table */
+extern const struct verb verb_supervise;

@@ -1,0 +1,158 @@
+/* wait.c - drover wait: until VMs run, or have stopped */
+#include "cmd/wait.h"
+#include "cmd/operate.h"
+#include "cmd/select.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/process.h"
+#include "runtime/qmp.h"
+#include "runtime/vm.h"
+
+#include <string.h>
+
+enum { LOOK_MS = 200, ASK_MS = 2000 };
+
+static const char *const status_question[] = {"query-status", NULL};
+
+/* Ask all of these at once whether they run, and keep those that do not. */
+static GPtrArray *
+keep_not_running(const struct world *world, const GPtrArray *vms)
+{
+        g_autofree struct qmp_question *questions = g_new0(struct qmp_question, vms->len);
+        g_autofree json_t **answers = g_new0(json_t *, MAX(vms->len, 1));
+        GPtrArray *left = g_ptr_array_new();
+
+        for (guint i = 0; i < vms->len; i++) {
+                const struct vm_world *vm = g_ptr_array_index(vms, i);
+
+                questions[i] = (struct qmp_question){
+                        .directory_fd = vm_open_run_directory(world->paths, vm->name, NULL),
+                        .socket = QEMU_SOCKET_OBSERVE,
+                        .commands = status_question,
+                        .answers = &answers[i],
+                };
+        }
+        qmp_ask_all(questions, vms->len, ASK_MS);
+        for (guint i = 0; i < vms->len; i++) {
+                if (!answers[i] || g_strcmp0(json_text(answers[i], "status"), "running") != 0)
+                        g_ptr_array_add(left, g_ptr_array_index(vms, i));
+                json_decref(answers[i]);
+                g_clear_error(&questions[i].error);
+                fd_clear(&questions[i].directory_fd);
+        }
+        return left;
+}
+
+/* Wait a moment, or until the first living one ends, and keep those that still live. */
+static GPtrArray *
+keep_alive(const struct world *world, const GPtrArray *vms, int timeout_ms)
+{
+        GPtrArray *left = g_ptr_array_new();
+
+        for (guint i = 0; i < vms->len; i++) {
+                struct vm_world *vm = g_ptr_array_index(vms, i);
+
+                if (!left->len && vm_is_locked(world->paths, vm->name)) {
+                        pid_t pid = vm->spec ? vm_find_pid(world->paths, vm->name, vm->spec->uuid) : 0;
+                        auto_fd pidfd = pid ? process_open(pid) : -1;
+
+                        if (pidfd >= 0)
+                                process_wait(pidfd, timeout_ms);
+                        else
+                                g_usleep((gulong)MIN(timeout_ms, LOOK_MS) * 1000);
+                }
+                if (vm_is_locked(world->paths, vm->name))
+                        g_ptr_array_add(left, vm);
+        }
+        return left;
+}
+
+static gboolean
+fail_late(const GPtrArray *left, gboolean stopped, gint64 timeout_ms, GError **error)
+{
+        g_autoptr(GString) names = g_string_new(NULL);
+
+        for (guint i = 0; i < left->len && i < 10; i++)
+                g_string_append_printf(names, "%s'%s'", i ? ", " : "",
+                                       ((const struct vm_world *)g_ptr_array_index(left, i))->name);
+        if (left->len > 10)
+                g_string_append_printf(names, " and %u more", left->len - 10);
+        return error_set(error, DROVER_ERROR_TIMEOUT, "after %.1f s, still not %s: %s", (double)timeout_ms / 1000,
+                         stopped ? "stopped" : "running", names->str);
+}
+
+gboolean
+wait_for(const struct world *world, const GPtrArray *vms, gboolean stopped, gint64 timeout_ms, GError **error)
+{
+        gint64 end = g_get_monotonic_time() + timeout_ms * 1000;
+        g_autoptr(GPtrArray) left = g_ptr_array_new();
+
+        for (guint i = 0; i < vms->len; i++)
+                g_ptr_array_add(left, g_ptr_array_index(vms, i));
+        for (;;) {
+                gint64 rest_ms = timeout_ms < 0 ? G_MAXINT : (end - g_get_monotonic_time()) / 1000;
+                GPtrArray *still =
+                        stopped ? keep_alive(world, left, (int)CLAMP(rest_ms, 0, ASK_MS)) : keep_not_running(world, left);
+
+                g_ptr_array_unref(left);
+                left = still;
+                if (!left->len)
+                        return TRUE;
+                if (rest_ms <= 0)
+                        return fail_late(left, stopped, timeout_ms, error);
+                if (!stopped)
+                        g_usleep((gulong)MIN(rest_ms, LOOK_MS) * 1000);
+        }
+}
+
+struct wait_options {
+        char *what;
+        gint64 timeout_ms;
+};
+
+static int
+run_wait(struct verb_call *call)
+{
+        const struct wait_options *options = call->options;
+        struct observe_options look = {0};
+        g_autoptr(GPtrArray) names = NULL, vms = g_ptr_array_new();
+        g_autoptr(GError) error = NULL;
+        int status = EXIT_DONE;
+        g_autoptr(session_t) session = operate_open(call, &look, FALSE, &status);
+
+        if (!session)
+                return status;
+        names = select_vms(session->project, session->world->paths, call->arguments, &error);
+        if (!names)
+                return print_error(error);
+        for (guint i = 0; i < names->len; i++) {
+                const struct vm_world *vm = world_vm(session->world, g_ptr_array_index(names, i));
+
+                if (vm && (vm->in_file || *call->arguments || !session->project->vm_count))
+                        g_ptr_array_add(vms, (void *)vm);
+        }
+        if (!wait_for(session->world, vms, g_strcmp0(options->what, "stopped") == 0, options->timeout_ms, &error))
+                return print_error(error);
+        return EXIT_DONE;
+}
+
+static const struct option_row wait_rows[] = {
+        {"for", 0, OPTION_TEXT, "healthy|running|stopped", "What to wait for; without a healthcheck healthy is running",
+         G_STRUCT_OFFSET(struct wait_options, what)},
+        {"timeout", 0, OPTION_DURATION, "T", "Give up after this time; default: never",
+         G_STRUCT_OFFSET(struct wait_options, timeout_ms)},
+        {NULL},
+};
+
+const struct verb verb_wait = {
+        .name = "wait",
+        .synopsis = "[VM...]",
+        .help = "Wait until VMs run, or have stopped",
+        .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
+        .max_arguments = ARGUMENTS_MANY,
+        .options = wait_rows,
+        .options_size = sizeof(struct wait_options),
+        .completes_vms = TRUE,
+        .run = run_wait,
+};

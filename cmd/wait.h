@@ -1,0 +1,14 @@
+/* wait.h - until VMs run, or have stopped */
+#pragma once
+
+#include "cmd/print.h"
+
+/**
+ * wait_for() - Wait until all of these VMs run (or, with @stopped, are not alive)
+ * @vms:        struct vm_world *, of @world
+ * @timeout_ms: -1: for ever
+ *
+ * The end of a QEMU is an event (pidfd); that one has come up is asked of its monitor five times a second, since who has not
+ * been started yet has nobody to listen to. Fails with DROVER_ERROR_TIMEOUT, naming those that are not there yet.
+ */
+gboolean wait_for(const struct world *world, const GPtrArray *vms, gboolean stopped, gint64 timeout_ms, GError **error);
