@@ -72,7 +72,7 @@ check_name(const struct project *project, const char *name, GError **error)
                 g_ptr_array_add(names, (char *)project->vms[i].name);
         g_ptr_array_add(names, NULL);
         meant = text_suggest(name, (const char *const *)names->pdata);
-        error_set(error, DROVER_ERROR_NOT_FOUND, "no vm '%s' in project '%s'", shown, project->name);
+        error_set(error, DROVER_ERROR_NOT_FOUND, "there is no vm '%s' in project '%s'", shown, project->name);
         return meant ? error_hint(error, "did you mean '%s'?", meant) : FALSE;
 }
 

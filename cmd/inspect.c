@@ -205,7 +205,7 @@ find_object(struct object *object, const struct session *session, const char *ar
         else if (disk)
                 inspect_disk(object, session, disk);
         else
-                return error_set(error, DROVER_ERROR_NOT_FOUND, "no vm, network or disk '%s' in project '%s'", shown,
+                return error_set(error, DROVER_ERROR_NOT_FOUND, "there is no vm, network or disk '%s' in project '%s'", shown,
                                  session->project->name);
         return TRUE;
 }

@@ -83,7 +83,8 @@ apply(struct verb_call *call, const struct operation *operation, struct session 
                 .grace_ms = operation->plan.grace_ms,
         };
         g_autoptr(GError) error = NULL;
-        gboolean good = session_apply(session, plan, &options, NULL, &error);
+        guint failed = 0;
+        gboolean good = session_apply(session, plan, &options, &failed, &error);
         gboolean cancelled = g_atomic_int_get(progress_cancel(progress)) != 0;
         guint done = progress_done(progress), total = progress_total(progress);
         int status = progress_end(progress);
@@ -95,7 +96,7 @@ apply(struct verb_call *call, const struct operation *operation, struct session 
         if (good)
                 return EXIT_DONE;
         /* Each failure was printed; the count is worth a line only where there are several, or none was. */
-        if (status == EXIT_DONE || total - done > 1)
+        if (status == EXIT_DONE || failed > 1)
                 print_error(error);
         return status == EXIT_DONE ? exit_status_of(error) : status;
 }

@@ -82,7 +82,7 @@ fail_unknown(const struct project *project, const GPtrArray *others, const char 
         for (guint i = 0; i < others->len; i++)
                 g_ptr_array_add(names, g_ptr_array_index(others, i));
         g_ptr_array_add(names, NULL);
-        error_set(error, DROVER_ERROR_NOT_FOUND, "no vm '%s' in project '%s'", shown, project->name);
+        error_set(error, DROVER_ERROR_NOT_FOUND, "there is no vm '%s' in project '%s'", shown, project->name);
         meant = text_suggest(wrong, (const char *const *)names->pdata);
         return meant ? error_hint(error, "did you mean '%s'?", meant) : FALSE;
 }

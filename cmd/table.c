@@ -63,12 +63,11 @@ print_width(const char *text)
 static void
 print_row(const struct table *table, const char *const *cells, const guint *widths)
 {
-        for (guint i = 0; i < table->columns; i++) {
-                gboolean last = i + 1 == table->columns;
+        g_autoptr(GString) line = g_string_new(NULL);
 
-                printf("%s%*s", cells[i], last ? 0 : (int)(widths[i] - print_width(cells[i]) + COLUMN_GAP), "");
-        }
-        putchar('\n');
+        for (guint i = 0; i < table->columns; i++)
+                g_string_append_printf(line, "%s%*s", cells[i], (int)(widths[i] - print_width(cells[i]) + COLUMN_GAP), "");
+        puts(g_strchomp(line->str));
 }
 
 void

@@ -461,8 +461,8 @@ build_graph(struct apply *apply, guint *ret_count, GArray *after)
                 nodes[count].function = run_action;
                 nodes[count].data = &apply->actions[count];
                 nodes[count].after_count = after->len - offsets[count];
-                nodes[count].waits = step->kind == KIND_VM && grace_of(apply, step) > 0 &&
-                                     (step->action == ACTION_STOP || step->action == ACTION_REMOVE);
+                nodes[count].waits = step->kind == KIND_VM && (step->action == ACTION_STOP || step->action == ACTION_KILL ||
+                                                               step->action == ACTION_REMOVE);
                 count++;
         }
         for (guint i = 0; i < count; i++)

@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 
+enum { MAX_WAITERS = 256 }; /* beyond that, actions that wait share the workers with the others */
+
 struct run {
         struct graph_node *nodes;
         guint count, unfinished;
@@ -15,6 +17,7 @@ struct run {
         GMutex mutex;
         GCond changed;
         GPtrArray *waiters; /* GThread of actions that wait */
+        guint waiting;      /* how many of them run now */
 };
 
 struct waiter {
@@ -92,6 +95,7 @@ waiter_main(gpointer data)
 
         g_mutex_lock(&waiter->run->mutex);
         run_node(waiter->run, waiter->index);
+        waiter->run->waiting--;
         g_mutex_unlock(&waiter->run->mutex);
         g_free(waiter);
         return NULL;
@@ -103,6 +107,7 @@ start_waiter(struct run *run, guint index)
         struct waiter *waiter = g_new(struct waiter, 1);
 
         *waiter = (struct waiter){run, index};
+        run->waiting++;
         g_ptr_array_add(run->waiters, g_thread_new("waiter", waiter_main, waiter));
 }
 
@@ -116,7 +121,7 @@ take_one(struct run *run, guint *from, gboolean threads)
                 if (run->nodes[i].state != GRAPH_WAITING || !settle(run, i))
                         continue;
                 set_state(run, i, GRAPH_RUNNING);
-                if (threads && run->nodes[i].waits)
+                if (threads && run->nodes[i].waits && run->waiting < MAX_WAITERS)
                         start_waiter(run, i);
                 else
                         run_node(run, i);

@@ -71,12 +71,16 @@ image_is_same(const struct image_info *a, const struct image_info *b)
         return a->device == b->device && a->inode == b->inode && a->size_bytes == b->size_bytes && a->mtime_ns == b->mtime_ns;
 }
 
+/* @other: the name of the other file, or NULL where it is not known */
 static gboolean
 refuse_reference(GError **error, const char *path, const char *what, const char *other)
 {
-        g_autofree char *name = text_make_printable(other, -1);
+        g_autofree char *name = text_make_printable(other ? other : "", -1);
 
-        error_set(error, DROVER_ERROR_FAILED, "image '%s' %s '%s'", path, what, name);
+        if (*name)
+                error_set(error, DROVER_ERROR_FAILED, "image '%s' %s: '%s'", path, what, name);
+        else
+                error_set(error, DROVER_ERROR_FAILED, "image '%s' %s", path, what);
         return error_hint(error, "if you trust where it comes from, make one file of it: qemu-img convert -O qcow2 IN OUT");
 }
 
@@ -114,28 +118,39 @@ check_qcow2(int fd, const char *path, const guint8 *head, GError **error)
         if (backing_at) {
                 if (backing_at > G_MAXINT64 || pread(fd, name, length, (off_t)backing_at) < 0)
                         name[0] = '\0';
-                return refuse_reference(error, path, "stands on another file,", name);
+                return refuse_reference(error, path, "stands on another file", name);
         }
         if (read_be32(head + 4) >= 3 && (read_be64(head + QCOW2_INCOMPATIBLE_AT) & QCOW2_EXTERNAL_DATA))
-                return refuse_reference(error, path, "keeps its data in another file, as its header says:", "external data file");
+                return refuse_reference(error, path, "keeps its data in another file", NULL);
         return read_be32(head + QCOW2_CRYPT_AT) == 0 || refuse_encrypted(error, path);
+}
+
+/* As QEMU finds it: comments and blank lines, then the version. Source: the VMDK format, "The Descriptor File" */
+static gboolean
+is_vmdk_descriptor(const char *text)
+{
+        while (*text == '#' || *text == ' ' || *text == '\r' || *text == '\n') {
+                text += *text == '#' ? strcspn(text, "\n") : strspn(text, " \r");
+                text += *text == '\n';
+        }
+        return g_str_has_prefix(text, "version=");
 }
 
 /* What can be told from the first bytes, and must be before qemu-img opens what they name. */
 static gboolean
 check_head(int fd, const char *path, GError **error)
 {
-        guint8 head[HEAD_BYTES] = {0};
-        ssize_t n = pread(fd, head, sizeof head, 0);
+        guint8 head[HEAD_BYTES + 1] = {0}; /* ends with a NUL */
+        ssize_t n = pread(fd, head, HEAD_BYTES, 0);
 
         if (n < 0)
                 return error_errno(error, "cannot read image '%s'", path);
+        if (is_vmdk_descriptor((const char *)head))
+                return refuse_reference(error, path, "keeps its data in other files", NULL);
         if (n < HEAD_BYTES)
                 return error_set(error, DROVER_ERROR_FAILED, "'%s' is no disk image: it has %zd bytes", path, n);
         if (memcmp(head, "QFI\xfb", 4) == 0)
                 return check_qcow2(fd, path, head, error);
-        if (memcmp(head, "# Disk DescriptorFile", 21) == 0 || memcmp(head, "COWD", 4) == 0)
-                return refuse_reference(error, path, "keeps its data in other files, as its header says:", "VMDK descriptor");
         for (size_t i = 0; i < G_N_ELEMENTS(packed); i++)
                 if (memcmp(head, packed[i].magic, packed[i].length) == 0) {
                         error_set(error, DROVER_ERROR_FAILED, "'%s' is no disk image: it is packed with %s", path,
@@ -155,14 +170,14 @@ check_closed(const char *path, const char *self, const json_t *info, GError **er
         size_t i;
 
         if (backing)
-                return refuse_reference(error, path, "stands on another file,", backing);
+                return refuse_reference(error, path, "stands on another file", backing);
         if (file)
-                return refuse_reference(error, path, "keeps its data in another file,", file);
+                return refuse_reference(error, path, "keeps its data in another file", file);
         json_array_foreach (json_object_get(data, "extents"), i, extent) {
                 const char *name = json_text(extent, "filename");
 
                 if (g_strcmp0(name, self) != 0)
-                        return refuse_reference(error, path, "keeps its data in another file,", name ? name : "");
+                        return refuse_reference(error, path, "keeps its data in another file", name);
         }
         return !json_flag(info, "encrypted") || refuse_encrypted(error, path);
 }

@@ -94,6 +94,14 @@ paths_host_state(const struct paths *paths)
 }
 
 gboolean
+paths_ensure_data(const struct paths *paths, GError **error)
+{
+        mode_t mode = paths->root ? 0711 : 0700;
+
+        return file_make_directory(paths->data_root, mode, error) && file_make_directory(paths->data, mode, error);
+}
+
+gboolean
 paths_ensure(const struct paths *paths, GError **error)
 {
         const char *parents[] = {paths->run_root, paths->data_root, paths->run, paths->data};

@@ -41,5 +41,8 @@ char *paths_named_disk(const struct paths *paths, const char *disk, guint genera
 /** paths_host_state() - "data_root/host.json": what drover changed on the host as a whole (ip_forward) */
 char *paths_host_state(const struct paths *paths);
 
+/** paths_ensure_data() - Make the data directory alone, for the lock */
+gboolean paths_ensure_data(const struct paths *paths, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** paths_ensure() - Make the project's directories with their modes */
 gboolean paths_ensure(const struct paths *paths, GError **error) G_GNUC_WARN_UNUSED_RESULT;

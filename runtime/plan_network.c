@@ -239,6 +239,7 @@ plan_networks_removed(struct planner *planner)
         if (all && planner->world->firewall != FIREWALL_ABSENT)
                 remove_after_vms(planner, KIND_FIREWALL);
         planner->plan->remove_namespace = all;
+        planner->plan->remove_namespace = all;
         if (!links || (!all && !planner->options->networks))
                 return;
         for (guint i = 0; i < links->links->len; i++) {

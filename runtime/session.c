@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 enum { LOCK_RETRY_MS = 50 };
 
@@ -35,6 +36,15 @@ forget_observation(struct session *session)
         g_clear_error(&session->resolve_error);
 }
 
+/* A lock that was taken on a file which `down -v` has removed meanwhile locks nothing. */
+static gboolean
+is_still_there(int fd, const char *path)
+{
+        struct stat ours, there;
+
+        return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 /* A verb that was refused leaves no trace of a project that has never been up. We hold the lock; see is_still_there(). */
 static void
 remove_empty_data(const struct session *session)
@@ -43,7 +53,7 @@ remove_empty_data(const struct session *session)
         g_autofree char *state = g_build_filename(paths->data, "state.json", NULL);
         g_autofree char *lock = g_build_filename(paths->data, "lock", NULL);
 
-        if (!file_exists(state) && file_remove(lock, NULL))
+        if (!file_exists(state) && is_still_there(session->lock_fd, lock) && file_remove(lock, NULL))
                 (void)rmdir(paths->data); /* fails where there is more, which then stays */
 }
 
@@ -89,15 +99,6 @@ fail_locked(const char *path, int timeout_ms, GError **error)
         error_set(error, DROVER_ERROR_LOCKED, "another drover works on this project (pid %d%s%s%s)", (int)holder,
                   verb ? ": drover " : "", verb ? verb : "", "");
         return error_hint(error, "waited %.1f s; --lock-timeout waits longer", timeout_ms / 1000.0);
-}
-
-/* A lock that was taken on a file which `down -v` has removed meanwhile locks nothing. */
-static gboolean
-is_still_there(int fd, const char *path)
-{
-        struct stat ours, there;
-
-        return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
 /* POSIX rather than OFD, so that the kernel can tell who holds it. It is opened once, here, and never by the children. */

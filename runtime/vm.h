@@ -35,7 +35,7 @@ gboolean vm_start(const struct vm_host *host, const struct launch *launch, const
                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
- * vm_stop() - ACPI power-off, then, after the grace period, `quit`, then SIGKILL
+ * vm_stop() - ACPI power-off, then, after the grace period, SIGTERM (QEMU's `quit`), then SIGKILL
  * @grace_ms:   0: no ACPI, at once
  * @ret_forced: on success, whether the guest had to be cut off; may be NULL
  *
