@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int
+int
 trace_descriptor(void)
 {
         static gsize once;

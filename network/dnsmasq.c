@@ -14,6 +14,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { STOP_TIMEOUT_MS = 3000, FILE_MAX = 64 << 20 };
 
@@ -65,6 +66,28 @@ argument_prefix(const char *directory)
         return g_strdup_printf("--conf-file=%s/", directory);
 }
 
+static gboolean
+find_user(struct child_user *ret_user, GError **error)
+{
+        return child_user_find("dnsmasq", ret_user, NULL) || child_user_find("nobody", ret_user, error);
+}
+
+/* Anybody may give a process our argument; only root's, our own and dnsmasq's user can be the one that we started. */
+static gboolean
+is_trusted(pid_t pid)
+{
+        g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)pid);
+        g_autofree char *text = NULL;
+        struct child_user user;
+        const char *line;
+        uid_t uid;
+
+        if (!file_read(path, 65536, &text, NULL, NULL) || !(line = strstr(text, "\nUid:\t")))
+                return FALSE;
+        uid = (uid_t)g_ascii_strtoull(line + strlen("\nUid:\t"), NULL, 10);
+        return uid == geteuid() || (geteuid() == 0 && find_user(&user, NULL) && uid == user.uid);
+}
+
 /* The configuration that process @pid runs with, or NULL when it is not our dnsmasq. */
 static char *
 config_of(pid_t pid, const char *directory)
@@ -73,7 +96,7 @@ config_of(pid_t pid, const char *directory)
         g_auto(GStrv) argv = process_argv(pid);
 
         for (char **argument = argv; argument && *argument; argument++)
-                if (g_str_has_prefix(*argument, prefix))
+                if (g_str_has_prefix(*argument, prefix) && is_trusted(pid))
                         return g_strdup(*argument + strlen(prefix));
         return NULL;
 }
@@ -141,6 +164,34 @@ dnsmasq_observe(const struct lab *lab, struct dnsmasq_state *ret_state)
         observe(lab, &texts, ret_state);
 }
 
+/* dnsmasq starts all the same when its user cannot reach the files, and then answers nothing. */
+static gboolean
+check_reachable(const char *directory, const struct child_user *user, GError **error)
+{
+        g_autofree char *path = g_path_get_dirname(directory);
+
+        while (strcmp(path, "/") != 0 && strcmp(path, ".") != 0) {
+                struct stat st;
+                mode_t needed = S_IXOTH;
+                char *above;
+
+                if (stat(path, &st) < 0)
+                        return error_errno(error, "cannot look at '%s'", path);
+                if (st.st_uid == user->uid)
+                        needed = S_IXUSR;
+                else if (st.st_gid == user->gid)
+                        needed = S_IXGRP;
+                if (!(st.st_mode & needed)) {
+                        error_set(error, DROVER_ERROR_PERMISSION, "dnsmasq's user '%s' cannot pass '%s'", user->name, path);
+                        return error_hint(error, "'chmod o+x %s', or choose another DROVER_DATA_DIR", path);
+                }
+                above = g_path_get_dirname(path);
+                g_free(path);
+                path = above;
+        }
+        return TRUE;
+}
+
 /* As root dnsmasq drops to a user of its own, who must be able to read here: the directory hands its group to what is made in it. */
 static gboolean
 make_directories(const char *directory, const struct child_user *user, GError **error)
@@ -158,7 +209,7 @@ make_directories(const char *directory, const struct child_user *user, GError **
         }
         file_remove_drafts(directory);
         file_remove_drafts(names);
-        return TRUE;
+        return !user || check_reachable(directory, user, error);
 }
 
 static gboolean
@@ -167,12 +218,6 @@ write_text(const char *directory, const char *name, const char *text, GError **e
         g_autofree char *path = g_build_filename(directory, name, NULL);
 
         return file_write_if_changed(path, text, strlen(text), geteuid() == 0 ? 0640 : 0600, NULL, error);
-}
-
-static gboolean
-find_user(struct child_user *ret_user, GError **error)
-{
-        return child_user_find("dnsmasq", ret_user, NULL) || child_user_find("nobody", ret_user, error);
 }
 
 static gboolean

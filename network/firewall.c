@@ -48,9 +48,17 @@ add_nat_rule(GString *text, const struct network *network)
 {
         char ip[LAB_IP_LENGTH];
 
-        lab_format_ip(network->subnet.address, ip);
-        g_string_append_printf(text, "\t\tip saddr %s/%u ip daddr != %s/%u oifname != \"%s\" masquerade\n", ip,
-                               network->subnet.prefix, ip, network->subnet.prefix, network->bridge);
+        g_string_append_printf(text, "\t\tip saddr %s/%u masquerade\n", lab_format_ip(network->subnet.address, ip),
+                               network->subnet.prefix);
+}
+
+/* Where br_netfilter is on, frames between guests come by here too, also those that a router VM passes on. */
+static void
+add_bridge_exceptions(GString *text, const struct lab *lab)
+{
+        for (guint i = 0; i < lab->network_count; i++)
+                if (is_ours(&lab->networks[i]))
+                        g_string_append_printf(text, "\t\toifname \"%s\" accept\n", lab->networks[i].bridge);
 }
 
 /* The two chains, without the table around them: what is hashed. */
@@ -63,6 +71,7 @@ build_chains(const struct lab *lab)
                 if (is_ours(&lab->networks[i]))
                         add_forward_rules(text, &lab->networks[i]);
         g_string_append(text, "\t}\n\tchain postrouting {\n\t\ttype nat hook postrouting priority 100; policy accept;\n");
+        add_bridge_exceptions(text, lab);
         for (guint i = 0; i < lab->network_count; i++)
                 if (is_ours(&lab->networks[i]) && lab->networks[i].mode == MODE_NAT)
                         add_nat_rule(text, &lab->networks[i]);
@@ -115,6 +124,23 @@ compare_listing(const char *listing, const char *chains)
         return strstr(listing, hash) && count_rules(listing) == count_rules(chains) ? FIREWALL_SAME : FIREWALL_DIFFERENT;
 }
 
+static gboolean
+needs_forwarding(const struct lab *lab)
+{
+        for (guint i = 0; i < lab->network_count; i++)
+                if (is_ours(&lab->networks[i]) && lab->networks[i].mode == MODE_NAT)
+                        return TRUE;
+        return FALSE;
+}
+
+static gboolean
+is_forwarding(struct home *home)
+{
+        g_autofree char *value = home_read_sysctl(home, IP_FORWARD, NULL);
+
+        return g_strcmp0(value, "1") == 0;
+}
+
 gboolean
 firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *ret_state, GError **error)
 {
@@ -125,6 +151,8 @@ firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *
 
         if (home_nft(home, command, &listing, &reason)) {
                 *ret_state = compare_listing(listing, chains);
+                if (needs_forwarding(lab) && !is_forwarding(home))
+                        *ret_state = FIREWALL_DIFFERENT;
                 return TRUE;
         }
         if (!g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND)) {
@@ -136,15 +164,6 @@ firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *
 }
 
 /* ---- ip_forward ---- */
-
-static gboolean
-needs_forwarding(const struct lab *lab)
-{
-        for (guint i = 0; i < lab->network_count; i++)
-                if (is_ours(&lab->networks[i]) && lab->networks[i].mode == MODE_NAT)
-                        return TRUE;
-        return FALSE;
-}
 
 /* The old value is written down before it is changed, and never written over: the first drover saw the host as it was. */
 static gboolean

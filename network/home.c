@@ -105,8 +105,10 @@ receive_reply(struct home *home, char **ret_text, int *ret_fd, GError **error)
         text[reply.length] = '\0';
         if (!home_receive(home->socket, text, reply.length, NULL))
                 goto gone;
-        if (reply.result == HOME_FAILED)
+        if (reply.result == HOME_FAILED) {
                 error_set(error, (enum drover_error)reply.code, "%s", text);
+                return HOME_FAILED;
+        }
         if (ret_text)
                 *ret_text = g_steal_pointer(&text);
         if (ret_fd)
@@ -156,6 +158,19 @@ ask_texts(struct home *home, enum home_operation operation, const char *const *t
         return ask(home, operation, payload->str, payload->len, ret_text, ret_fd, error);
 }
 
+/* The trace stays: its number is remembered, and would otherwise soon be that of something else. */
+static void
+close_all_but(int a, int b)
+{
+        unsigned low = (unsigned)MIN(a, b), high = (unsigned)MAX(a, b);
+
+        if (low > 3)
+                syscall(SYS_close_range, 3, low - 1, 0);
+        if (high > low + 1)
+                syscall(SYS_close_range, MAX(3, low + 1), high - 1, 0);
+        syscall(SYS_close_range, MAX(3, high + 1), ~0U, 0);
+}
+
 /* The forked process: nothing of drover but this socket, no signal of the terminal. */
 static void G_GNUC_NORETURN
 stand_inside(int socket, const struct home_options *options)
@@ -171,19 +186,17 @@ stand_inside(int socket, const struct home_options *options)
                 sigaction(number, &action, NULL);
         sigemptyset(&empty);
         sigprocmask(SIG_SETMASK, &empty, NULL);
-        if (dup2(socket, 3) < 0)
-                _exit(1);
         for (int i = 0; null_fd >= 0 && i < 3; i++)
                 dup2(null_fd, i);
-        syscall(SYS_close_range, 4, ~0U, 0);
+        close_all_but(socket, trace_descriptor() > 2 ? trace_descriptor() : socket);
         if (!home_enter(options, &error))
                 reply.result = error ? HOME_FAILED : HOME_NO_NAMESPACE;
         if (error) {
                 reply.code = (guint32)error->code;
                 reply.length = (guint32)strlen(error->message);
         }
-        if (home_send(3, &reply, sizeof reply, -1, error ? error->message : "", reply.length) && reply.result == HOME_DONE)
-                home_serve(3, options);
+        if (home_send(socket, &reply, sizeof reply, -1, error ? error->message : "", reply.length) && reply.result == HOME_DONE)
+                home_serve(socket, options);
         _exit(0);
 }
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "network/link.h"
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -33,10 +34,26 @@ answer_namespace(struct answer *answer, GError **error)
         return answer->fd >= 0 ? TRUE : error_errno(error, "cannot open the network namespace");
 }
 
+/* IFF_TUN_EXCL, without which somebody's persistent tap would be taken over, says EBUSY for any link of that name: which one? */
+static gboolean
+refuse_tap(const char *name, GError **error)
+{
+        struct answer answer = {.fd = -1};
+        g_autoptr(netlink_t) netlink = answer_netlink(&answer, error) ? netlink_new(answer.fd, error) : NULL;
+        g_auto(link_t) link = {0};
+
+        if (!netlink || !link_look(netlink, name, &link, error))
+                return FALSE;
+        if (link.is_held_tap)
+                return error_set(error, DROVER_ERROR_BUSY, "cannot make tap '%s': a process still holds it", name);
+        error_set(error, DROVER_ERROR_EXISTS, "link '%s' exists and is not drover's", name);
+        return error_hint(error, "remove or rename it");
+}
+
 static gboolean
 answer_tap(const char *name, struct answer *answer, GError **error)
 {
-        struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+        struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL};
         auto_fd fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
         if (fd < 0) {
@@ -45,11 +62,8 @@ answer_tap(const char *name, struct answer *answer, GError **error)
         }
         if (g_strlcpy(request.ifr_name, name, sizeof request.ifr_name) >= sizeof request.ifr_name)
                 return error_set(error, DROVER_ERROR_FAILED, "interface name '%s' is too long", name);
-        if (ioctl(fd, TUNSETIFF, &request) < 0) {
-                if (errno == EINVAL)
-                        return error_set(error, DROVER_ERROR_EXISTS, "a link '%s' exists and is no tap", name);
-                return error_errno(error, "cannot make tap '%s'", name);
-        }
+        if (ioctl(fd, TUNSETIFF, &request) < 0)
+                return errno == EBUSY ? refuse_tap(name, error) : error_errno(error, "cannot make tap '%s'", name);
         answer->fd = fd_steal(&fd);
         return TRUE;
 }

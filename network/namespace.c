@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 
 #define NAMES "/run/netns"
 
@@ -182,20 +183,25 @@ is_elsewhere(int fd)
         return fstat(fd, &there) == 0 && stat("/proc/self/ns/net", &here) == 0 && there.st_ino != here.st_ino;
 }
 
-/* A user that entered a namespace without our mark cannot go back: all further candidates fail then, and a new one is made
- * inside it, which is as private as any. Only a process that we took for ours by its lock and UUID can lead there. */
+/* A user namespace cannot be left again: a process of its own goes in first and looks at the mark. */
+static gboolean
+is_this_projects(const struct home_options *options, int fd)
+{
+        int status = 0;
+        pid_t pid = fork();
+
+        if (pid == 0)
+                _exit(enter_descriptor(fd, options->root) && is_marked(options->project) ? 0 : 1);
+        while (pid > 0 && waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return FALSE;
+        return pid > 0 && status == 0;
+}
+
 static gboolean
 try_descriptor(const struct home_options *options, int fd)
 {
-        auto_fd back = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-
-        if (!is_namespace(fd) || !is_elsewhere(fd) || !enter_descriptor(fd, options->root))
-                return FALSE;
-        if (is_marked(options->project))
-                return TRUE;
-        if (back >= 0)
-                setns(back, CLONE_NEWNET);
-        return FALSE;
+        return is_namespace(fd) && is_elsewhere(fd) && is_this_projects(options, fd) && enter_descriptor(fd, options->root);
 }
 
 /* The namespace that a process lives in, and those that it has open. */
@@ -229,7 +235,7 @@ enter_through_members(const struct home_options *options, GError **error)
 {
         for (size_t i = 0; i < options->member_count; i++)
                 if (try_member(options, options->members[i]))
-                        return !options->root || give_name(options->project, error);
+                        return !options->root || !options->create || give_name(options->project, error);
         return FALSE;
 }
 

@@ -138,14 +138,12 @@ create_disk(struct apply *apply, const struct plan_step *step, GError **error)
                 .backing_size_bytes = kept ? kept->backing.virtual_size_bytes : 0,
                 .owner = apply->host.user,
         };
-        g_autofree char *directory = g_path_get_dirname(disk->path);
 
         if (!disk->disk->named && !ensure_vm_directory(apply, vm->vm->name, error))
                 return FALSE;
         /* The image below an overlay is recorded before the overlay exists: a disk is never without its origin. */
         if (kept && !file_exists(disk->path) && !spec_save(apply->session->world->paths, vm->spec, error))
                 return FALSE;
-        file_remove_drafts(directory);
         return disk_ensure(&wish, error);
 }
 
@@ -356,6 +354,21 @@ report(guint index, const struct graph_node *node, void *data)
                                          node->end_us ? node->end_us - node->start_us : 0, apply->options->progress_data);
 }
 
+/* What killed drovers left half-written; once and before anything is written, since drafts of several steps share a directory. */
+static void
+remove_drafts(const struct world *world)
+{
+        g_autofree char *disks = g_build_filename(world->paths->data, "disks", NULL);
+
+        file_remove_drafts(world->paths->data);
+        file_remove_drafts(disks);
+        for (guint i = 0; i < world->vms->len; i++) {
+                g_autofree char *path = paths_vm_data(world->paths, ((struct vm_world *)g_ptr_array_index(world->vms, i))->name);
+
+                file_remove_drafts(path);
+        }
+}
+
 /* What is known of the bridges before anything is done. */
 static void
 find_bridges(struct apply *apply)
@@ -412,6 +425,7 @@ prepare(struct apply *apply, GError **error)
 
         if (!paths_ensure(world->paths, error))
                 return FALSE;
+        remove_drafts(world);
         if (session->root && needs_user(apply->plan)) {
                 if (!session_qemu_user(&apply->user, error))
                         return FALSE;

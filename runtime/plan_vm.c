@@ -226,12 +226,23 @@ plan_stop(struct planner *planner, guint index, enum plan_action action)
         }
 }
 
+/* Goals that need to know what the VM was last started with, and would write that anew. */
+static gboolean
+starts(enum goal goal)
+{
+        return goal == GOAL_UP || goal == GOAL_CREATE || goal == GOAL_START || goal == GOAL_RESTART;
+}
+
 static gboolean
 plan_vm(struct planner *planner, guint index, GError **error)
 {
         const struct vm_world *found = found_vm(planner, index);
         gboolean alive = vm_is_alive(found), present = found->spec && found->spec->present;
 
+        if (found->error && starts(planner->goals[index])) {
+                g_propagate_error(error, g_error_copy(found->error));
+                return error_prefix(error, "cannot tell what vm '%s' is", found->name);
+        }
         switch (planner->goals[index]) {
         case GOAL_LEAVE:
                 return TRUE;

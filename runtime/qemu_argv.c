@@ -159,7 +159,6 @@ static void
 build_machine(struct qemu_build *build)
 {
         const struct launch *launch = build->launch;
-        guint64 bytes = launch->vm->memory_bytes;
 
         if (launch->firmware_code) {
                 build_nodes(build, "pflash0", "pflash0-file", DESCRIPTOR_READ, launch->firmware_code, "raw", NULL);
@@ -171,10 +170,7 @@ build_machine(struct qemu_build *build)
         build_add_text(build, "-accel", launch->kvm ? "kvm" : "tcg");
         build_add_text(build, "-cpu", launch->kvm ? "host" : "max");
         build_add(build, "-smp", "%u", launch->vm->cpus);
-        if (bytes % (1 << 20) == 0)
-                build_add(build, "-m", "%" G_GUINT64_FORMAT "M", bytes >> 20);
-        else
-                build_add(build, "-m", "%" G_GUINT64_FORMAT "B", bytes);
+        build_add(build, "-m", "%" G_GUINT64_FORMAT "M", launch->vm->memory_bytes >> 20);
         build_add(build, "-rtc", "base=utc");
 }
 

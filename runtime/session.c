@@ -107,11 +107,21 @@ try_lock(const struct paths *paths, const char *path, GError **error)
 {
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         mode_t mode = paths->root ? 0711 : 0700;
+        g_autoptr(GError) reason = NULL;
         auto_fd fd = -1;
 
-        if (!file_make_directory(paths->data_root, mode, error) || !file_make_directory(paths->data, mode, error))
+        if (!file_make_directory(paths->data_root, mode, error))
                 return -1;
+        /* Whoever removes an empty project (or all of one: `down -v`) may do so between any two of these calls. */
+        if (!file_make_directory(paths->data, mode, &reason)) {
+                if (g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
+                        return error_set(error, DROVER_ERROR_LOCKED, "locked"), -1;
+                g_propagate_error(error, g_steal_pointer(&reason));
+                return -1;
+        }
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 && errno == ENOENT)
+                return error_set(error, DROVER_ERROR_LOCKED, "locked"), -1;
         if (fd < 0)
                 return error_errno(error, "cannot open lock file '%s'", path), -1;
         if (fcntl(fd, F_SETLK, &lock) < 0) {
@@ -198,7 +208,9 @@ check_directory(const struct session *session, const struct paths *paths, char *
         if (ret_note)
                 *ret_note = g_strdup_printf("project '%s' belonged to '%s', which is gone: it belongs to '%s' now",
                                             session->project->name, state->directory, mine);
-        return TRUE;
+        g_free(state->directory);
+        state->directory = g_strdup(mine);
+        return state_save(paths, state, error);
 }
 
 gboolean

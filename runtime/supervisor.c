@@ -199,11 +199,11 @@ read_events(struct supervisor *supervisor)
                                 g_hash_table_remove(supervisor->names, below);
                         g_hash_table_remove(supervisor->watches, GINT_TO_POINTER(event->wd));
                         changed = TRUE;
+                } else if (event->wd == supervisor->vms_watch || (event->len && strcmp(event->name, QEMU_PID_FILE) == 0)) {
+                        changed = TRUE; /* also when the pid file is written: it is made before QEMU locks it */
                 } else if (event->mask & IN_MODIFY && below) {
                         if (event->len && g_str_has_suffix(event->name, "log"))
                                 trim_logs(supervisor, below);
-                } else if (event->wd == supervisor->vms_watch || (event->len && strcmp(event->name, QEMU_PID_FILE) == 0)) {
-                        changed = TRUE;
                 }
         }
         return changed;

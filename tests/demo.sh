@@ -53,7 +53,7 @@ leave_console()
 fetch_page()
 {
         local seen nudge=yes from to deadline=$((SECONDS + limit)) started=$SECONDS command
-        command="until wget -T 2 -qO- http://web/ 2>/dev/null; do sleep 1; done; echo page'-'end"
+        command="until wget -qO- http://web/ 2>/dev/null; do sleep 1; done; echo page'-'end"
         printf '\n$ %s console client     # and there: wget -qO- http://web/\n' "$shown"
         # Not a coprocess: bash forgets its descriptors at once when the command ends.
         scratch=$(mktemp -d)

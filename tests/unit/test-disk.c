@@ -1,0 +1,347 @@
+/* test-disk.c - disk files are what qemu-img would have made, are grown, and are never lost */
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "runtime/disk.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MIB ((guint64)1 << 20)
+
+struct place {
+        char *path;
+};
+
+static void
+place_make(struct place *place, gconstpointer data)
+{
+        place->path = g_dir_make_tmp("drover-disk-XXXXXX", NULL);
+        g_assert_nonnull(place->path);
+}
+
+static void
+place_remove(struct place *place, gconstpointer data)
+{
+        g_assert_true(file_remove_tree(place->path, NULL));
+        g_free(place->path);
+}
+
+static char *
+inside(const struct place *place, const char *name)
+{
+        return g_build_filename(place->path, name, NULL);
+}
+
+static void
+run(const char *const *argv, char **ret_output)
+{
+        struct child child = CHILD_INIT;
+        g_autoptr(GError) error = NULL;
+
+        child.argv = argv;
+        g_assert_true(child_run(&child, 30000, ret_output, &error));
+        g_assert_no_error(error);
+}
+
+static json_t *
+image_info(const char *path, const char *format)
+{
+        const char *argv[] = {"qemu-img", "info", "--output=json", "-f", format, path, NULL};
+        g_autofree char *text = NULL;
+        json_t *info;
+
+        run(argv, &text);
+        info = json_loads(text, 0, NULL);
+        g_assert_nonnull(info);
+        return info;
+}
+
+static void
+ensure(const struct disk_wish *wish)
+{
+        g_autoptr(GError) error = NULL;
+
+        g_assert_true(disk_ensure(wish, &error));
+        g_assert_no_error(error);
+}
+
+/* No draft is left behind, whatever happened. */
+static void
+expect_files(const struct place *place, guint count)
+{
+        g_autoptr(GDir) dir = g_dir_open(place->path, 0, NULL);
+        guint found = 0;
+
+        while (g_dir_read_name(dir))
+                found++;
+        g_assert_cmpuint(found, ==, count);
+}
+
+static char *
+make_base(const struct place *place, const char *format, const char *size)
+{
+        char *path = inside(place, "base");
+        const char *argv[] = {"qemu-img", "create", "-q", "-f", format, path, size, NULL};
+
+        run(argv, NULL);
+        return path;
+}
+
+static void
+test_blank(struct place *place, gconstpointer data)
+{
+        g_autofree char *a = inside(place, "a.qcow2"), *b = inside(place, "b.raw");
+        struct disk_wish qcow2 = {.path = a, .format = "qcow2", .size_bytes = 1024 * MIB};
+        struct disk_wish raw = {.path = b, .format = "raw", .size_bytes = 300 * MIB};
+        const char *check[] = {"qemu-img", "check", "-q", "-f", "qcow2", a, NULL};
+        g_autoptr(json_t) info = NULL;
+        guint64 size;
+        struct stat st;
+
+        ensure(&qcow2);
+        ensure(&raw);
+        info = image_info(a, "qcow2");
+        g_assert_cmpint(json_number(info, "virtual-size", 0), ==, (gint64)(1024 * MIB));
+        g_assert_null(json_text(info, "backing-filename"));
+        run(check, NULL);
+        g_assert_cmpint(stat(a, &st), ==, 0);
+        g_assert_cmpint(st.st_mode & 07777, ==, 0600);
+        g_assert_cmpint(stat(b, &st), ==, 0);
+        g_assert_cmpint(st.st_size, ==, (off_t)(300 * MIB));
+        g_assert_cmpint(st.st_blocks, <, 16); /* sparse */
+        g_assert_true(disk_read_size(a, "qcow2", &size, NULL));
+        g_assert_cmpuint(size, ==, 1024 * MIB);
+        g_assert_true(disk_read_size(b, "raw", &size, NULL));
+        g_assert_cmpuint(size, ==, 300 * MIB);
+        expect_files(place, 2);
+}
+
+/* The second overlay is a copy of the first, and both are what qemu-img makes without the trick. */
+static void
+test_overlay(struct place *place, gconstpointer data)
+{
+        g_autofree char *base = make_base(place, "qcow2", "512M"), *a = inside(place, "a"), *b = inside(place, "b"),
+                        *plain = inside(place, "plain"), *large = inside(place, "large");
+        const char *argv[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, plain, NULL};
+        struct disk_wish wish = {.path = a, .format = "qcow2", .backing_path = base, .backing_format = "qcow2",
+                                 .backing_size_bytes = 512 * MIB};
+        g_autofree char *text = NULL, *expected = NULL;
+        size_t length, expected_length;
+        g_autoptr(json_t) info = NULL;
+
+        ensure(&wish);
+        wish.path = b;
+        ensure(&wish);
+        wish.path = large;
+        wish.size_bytes = 3 * 1024 * MIB;
+        ensure(&wish);
+        run(argv, NULL);
+        g_assert_true(file_read(plain, 64 * MIB, &expected, &expected_length, NULL));
+        for (int i = 0; i < 2; i++) {
+                g_clear_pointer(&text, g_free);
+                g_assert_true(file_read(i ? b : a, 64 * MIB, &text, &length, NULL));
+                g_assert_cmpmem(text, length, expected, expected_length);
+        }
+        info = image_info(large, "qcow2");
+        g_assert_cmpint(json_number(info, "virtual-size", 0), ==, (gint64)(3 * 1024 * MIB));
+        g_assert_cmpstr(json_text(info, "backing-filename"), ==, base);
+        g_assert_cmpstr(json_text(info, "backing-filename-format"), ==, "qcow2");
+        expect_files(place, 5);
+}
+
+/* qemu-img never opens the backing file: it need not even be there. */
+static void
+test_absent_backing(struct place *place, gconstpointer data)
+{
+        g_autofree char *base = inside(place, "not:there,a=b"), *a = inside(place, "a");
+        struct disk_wish wish = {.path = a, .format = "qcow2", .size_bytes = 64 * MIB, .backing_path = base,
+                                 .backing_format = "raw", .backing_size_bytes = 32 * MIB};
+        g_autoptr(json_t) info = NULL;
+
+        ensure(&wish);
+        info = image_info(a, "qcow2");
+        g_assert_cmpstr(json_text(info, "backing-filename"), ==, base);
+        g_assert_cmpstr(json_text(info, "backing-filename-format"), ==, "raw");
+}
+
+static void
+test_never_over(struct place *place, gconstpointer data)
+{
+        g_autofree char *a = inside(place, "a"), *text = NULL;
+        struct disk_wish wish = {.path = a, .format = "qcow2", .size_bytes = 64 * MIB};
+
+        g_assert_true(file_write_atomic(a, "precious", 8, 0600, NULL));
+        ensure(&wish);
+        g_assert_true(disk_ensure_vars(a, "/absent", NULL, NULL));
+        g_assert_true(file_read(a, 100, &text, NULL, NULL));
+        g_assert_cmpstr(text, ==, "precious");
+        expect_files(place, 1);
+}
+
+static void
+refuse(const struct disk_wish *wish, enum drover_error code, const char *text)
+{
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(disk_ensure(wish, &error));
+        g_assert_error(error, DROVER_ERROR, (int)code);
+        if (!strstr(error->message, text))
+                g_error("'%s' is not in: %s", text, error->message);
+        g_assert_false(file_exists(wish->path));
+}
+
+static void
+test_refusals(struct place *place, gconstpointer data)
+{
+        g_autofree char *a = inside(place, "a"), *far = inside(place, "absent/a");
+        struct disk_wish small = {.path = a, .format = "qcow2", .size_bytes = 64 * MIB, .backing_path = "/x",
+                                  .backing_format = "qcow2", .backing_size_bytes = 128 * MIB};
+        struct disk_wish raw = {.path = a, .format = "raw", .size_bytes = 64 * MIB, .backing_path = "/x"};
+        struct disk_wish empty = {.path = a, .format = "raw"};
+        struct disk_wish nowhere = {.path = far, .format = "qcow2", .size_bytes = 64 * MIB};
+        struct disk_wish huge = {.path = a, .format = "qcow2", .size_bytes = (guint64)1 << 62};
+
+        refuse(&small, DROVER_ERROR_FAILED, "its size is 64M, but image '/x' has 128M");
+        refuse(&raw, DROVER_ERROR_FAILED, "a raw disk cannot stand on an image");
+        refuse(&empty, DROVER_ERROR_FAILED, "a disk cannot have 0 bytes");
+        refuse(&nowhere, DROVER_ERROR_NOT_FOUND, "cannot make disk");
+        refuse(&huge, DROVER_ERROR_FAILED, "too large"); /* qemu-img's own reason */
+        expect_files(place, 0);
+}
+
+static void
+test_grow(struct place *place, gconstpointer data)
+{
+        g_autofree char *base = make_base(place, "raw", "64M"), *a = inside(place, "a"), *b = inside(place, "b");
+        struct disk_wish overlay = {.path = a, .format = "qcow2", .backing_path = base, .backing_format = "raw",
+                                    .backing_size_bytes = 64 * MIB};
+        struct disk_wish raw = {.path = b, .format = "raw", .size_bytes = 64 * MIB};
+        g_autoptr(GError) error = NULL;
+        g_autoptr(json_t) info = NULL;
+        guint64 size;
+
+        ensure(&overlay);
+        ensure(&raw);
+        g_assert_cmpint(g_unlink(base), ==, 0); /* is not needed for that */
+        g_assert_true(disk_grow(a, "qcow2", 256 * MIB, NULL, &error));
+        g_assert_true(disk_grow(a, "qcow2", 256 * MIB, NULL, &error));
+        g_assert_true(disk_grow(b, "raw", 128 * MIB, NULL, &error));
+        g_assert_no_error(error);
+        info = image_info(a, "qcow2");
+        g_assert_cmpint(json_number(info, "virtual-size", 0), ==, (gint64)(256 * MIB));
+        g_assert_cmpstr(json_text(info, "backing-filename"), ==, base);
+        g_assert_cmpstr(json_text(info, "backing-filename-format"), ==, "raw");
+        g_assert_true(disk_read_size(b, "raw", &size, NULL));
+        g_assert_cmpuint(size, ==, 128 * MIB);
+        g_assert_false(disk_grow(a, "qcow2", 128 * MIB, NULL, &error));
+        g_assert_error(error, DROVER_ERROR, DROVER_ERROR_FAILED);
+        g_assert_nonnull(strstr(error->message, "has 256M and is never shrunk (to 128M)"));
+        g_clear_error(&error);
+        g_assert_false(disk_grow(b, "qcow2", 256 * MIB, NULL, &error));
+        g_assert_error(error, DROVER_ERROR, DROVER_ERROR_CORRUPT);
+}
+
+static void
+test_owner(struct place *place, gconstpointer data)
+{
+        g_autofree char *a = inside(place, "a");
+        struct disk_wish wish = {.path = a, .format = "qcow2", .size_bytes = 64 * MIB};
+        struct child_user nobody;
+        g_autoptr(GError) error = NULL;
+        struct stat st;
+
+        if (getuid() != 0)
+                return g_test_skip("only root can give files away");
+        g_assert_true(child_user_find("nobody", &nobody, NULL));
+        wish.owner = &nobody;
+        ensure(&wish);
+        g_assert_cmpint(stat(a, &st), ==, 0);
+        g_assert_cmpuint(st.st_uid, ==, nobody.uid);
+        g_assert_cmpuint(st.st_gid, ==, nobody.gid);
+        g_assert_true(disk_grow(a, "qcow2", 128 * MIB, &nobody, &error)); /* in a directory that is closed to it */
+        g_assert_no_error(error);
+}
+
+static void
+test_vars(struct place *place, gconstpointer data)
+{
+        g_autofree char *template = inside(place, "vars.fd"), *a = inside(place, "a"), *b = inside(place, "b"),
+                        *back = inside(place, "back"), *text = NULL;
+        const char *convert[] = {"qemu-img", "convert", "-f", "qcow2", "-O", "raw", b, back, NULL};
+        enum { LENGTH = 540672 };
+        g_autofree char *content = g_malloc0(LENGTH);
+        g_autoptr(GError) error = NULL;
+        size_t length;
+
+        memset(content + 100000, 0xff, 100000);
+        g_assert_true(file_write_atomic(template, content, LENGTH, 0600, NULL));
+        g_assert_true(disk_ensure_vars(a, template, NULL, &error));
+        g_assert_true(disk_ensure_vars(b, template, NULL, &error));
+        g_assert_no_error(error);
+        run(convert, NULL);
+        g_assert_true(file_read(back, 1 << 24, &text, &length, NULL));
+        g_assert_cmpmem(text, length, content, LENGTH);
+        g_assert_cmpint(g_unlink(b), ==, 0);
+        g_assert_false(disk_ensure_vars(b, "/absent", NULL, &error));
+        g_assert_nonnull(strstr(error->message, "/absent"));
+        expect_files(place, 3);
+}
+
+struct racer {
+        char *path;
+        guint64 size;
+};
+
+static gpointer
+race(gpointer data)
+{
+        struct racer *racer = data;
+        struct disk_wish wish = {.path = racer->path, .format = "qcow2", .size_bytes = racer->size};
+
+        ensure(&wish);
+        return NULL;
+}
+
+/* Threads that want the same disk, and such that want the same template: all are served, one file each. */
+static void
+test_race(struct place *place, gconstpointer data)
+{
+        enum { THREADS = 12, DISKS = 4 };
+        struct racer racers[THREADS];
+        GThread *threads[THREADS];
+
+        for (int i = 0; i < THREADS; i++) {
+                racers[i] = (struct racer){g_strdup_printf("%s/%d", place->path, i % DISKS), (64 + i % DISKS / 2) * MIB};
+                threads[i] = g_thread_new("racer", race, &racers[i]);
+        }
+        for (int i = 0; i < THREADS; i++)
+                g_thread_join(threads[i]);
+        expect_files(place, DISKS);
+        for (int i = 0; i < THREADS; i++) {
+                guint64 size;
+
+                g_assert_true(disk_read_size(racers[i].path, "qcow2", &size, NULL));
+                g_assert_cmpuint(size, ==, racers[i].size);
+                g_free(racers[i].path);
+        }
+}
+
+int
+main(int argc, char **argv)
+{
+        g_test_init(&argc, &argv, NULL);
+        g_test_add("/disk/blank", struct place, NULL, place_make, test_blank, place_remove);
+        g_test_add("/disk/overlay", struct place, NULL, place_make, test_overlay, place_remove);
+        g_test_add("/disk/absent-backing", struct place, NULL, place_make, test_absent_backing, place_remove);
+        g_test_add("/disk/never-over", struct place, NULL, place_make, test_never_over, place_remove);
+        g_test_add("/disk/refusals", struct place, NULL, place_make, test_refusals, place_remove);
+        g_test_add("/disk/grow", struct place, NULL, place_make, test_grow, place_remove);
+        g_test_add("/disk/owner", struct place, NULL, place_make, test_owner, place_remove);
+        g_test_add("/disk/vars", struct place, NULL, place_make, test_vars, place_remove);
+        g_test_add("/disk/race", struct place, NULL, place_make, test_race, place_remove);
+        return g_test_run();
+}

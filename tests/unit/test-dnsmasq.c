@@ -1,0 +1,130 @@
+/* test-dnsmasq.c - the texts that dnsmasq reads, and the leases that it writes */
+#include "network/dnsmasq.h"
+
+#include "base/file.h"
+
+#include <string.h>
+
+static const char *const aliases[] = {"database", NULL};
+
+static struct network networks[] = {
+        {.name = "lan", .bridge = "lan-1", .mode = MODE_NAT, .subnet = {0x0a140000, 24}, .host_ip = 0x0a140001, .gateway = 0x0a140001,
+         .domain = "lab.test", .dhcp = {.enabled = TRUE, .range = {0x0a140064, 0x0a1400c7}, .lease_seconds = 43200}},
+        {.name = "dmz", .bridge = "dmz-1", .mode = MODE_NAT, .subnet = {0x0a150000, 26}, .host_ip = 0x0a150001, .domain = "dmz.test",
+         .mtu = 1400, .dhcp = {.enabled = TRUE, .range = {0x0a150010, 0x0a150020}, .lease_seconds = 600}},
+        {.name = "dns", .bridge = "dns-1", .mode = MODE_ISOLATED, .subnet = {0x0a160000, 24}, .host_ip = 0x0a160001,
+         .domain = "dns.test"},
+        {.name = "office", .bridge = "br0", .mode = MODE_BRIDGE, .external = TRUE},
+};
+static const struct lab_host hosts[] = {
+        {0, {{0x52, 0x54, 0, 0, 0, 1}}, 0x0a14000a, "db", aliases},
+        {1, {{0x52, 0x54, 0, 0, 0, 2}}, 0x0a15000a, "db", NULL},
+        {0, {{0x52, 0x54, 0, 0, 0, 3}}, 0, "dyn", NULL},
+        {0, {{0x52, 0x54, 0, 0, 0, 4}}, 0x0a140032, NULL, NULL},
+        {2, {{0x52, 0x54, 0, 0, 0, 5}}, 0x0a16000a, "quiet", NULL},
+        {3, {{0x52, 0x54, 0, 0, 0, 6}}, 0x0a17000a, "away", NULL},
+};
+static const struct lab lab = {"shop", ISOLATION_HOST, "/d", networks, 4, hosts, 6};
+
+static gboolean
+has_line(const char *text, const char *wanted)
+{
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+        return g_strv_contains((const char *const *)lines, wanted);
+}
+
+static void
+test_config(void)
+{
+        static const char *const wanted[] = {
+                "bind-dynamic", "except-interface=lo", "no-hosts", "no-ping", "dhcp-ignore-clid", "dhcp-authoritative",
+                "localise-queries", "domain-needed", "bogus-priv", "pid-file=/d/pid", "dhcp-leasefile=/d/leases",
+                "dhcp-hostsfile=/d/reservations", "hostsdir=/d/names", "log-facility=/d/log",
+                "interface=lan-1", "domain=lab.test,10.20.0.0/24", "local=/lab.test/",
+                "dhcp-range=set:lan,10.20.0.100,10.20.0.199,255.255.255.0,43200", "dhcp-option=tag:lan,option:router,10.20.0.1",
+                "dhcp-option=tag:lan,option:dns-server,10.20.0.1",
+                "interface=dmz-1", "dhcp-range=set:dmz,10.21.0.16,10.21.0.32,255.255.255.192,600",
+                "dhcp-option=tag:dmz,option:router", "dhcp-option=tag:dmz,option:mtu,1400",
+                "interface=dns-1", "no-dhcp-interface=dns-1"};
+        g_autofree char *text = dnsmasq_config(&lab);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
+                if (!has_line(text, wanted[i]))
+                        g_error("'%s' is not in:\n%s", wanted[i], text);
+        g_assert_null(strstr(text, "br0"));
+        g_assert_null(strstr(text, "set:dns"));
+        g_assert_false(has_line(text, "no-resolv"));
+}
+
+static void
+test_private(void)
+{
+        struct lab private = lab;
+        g_autofree char *text = NULL;
+
+        private.isolation = ISOLATION_PRIVATE;
+        text = dnsmasq_config(&private);
+        g_assert_true(has_line(text, "no-resolv"));
+}
+
+static void
+test_hosts(void)
+{
+        g_autofree char *reservations = dnsmasq_reservations(&lab), *names = dnsmasq_names(&lab);
+
+        g_assert_cmpstr(reservations, ==,
+                        "52:54:00:00:00:01,10.20.0.10,db\n"
+                        "52:54:00:00:00:02,10.21.0.10,db\n"
+                        "52:54:00:00:00:03,dyn\n"
+                        "52:54:00:00:00:04,10.20.0.50\n");
+        g_assert_cmpstr(names, ==,
+                        "10.20.0.10 db.lab.test db database.lab.test database\n"
+                        "10.21.0.10 db.dmz.test db\n"
+                        "10.22.0.10 quiet.dns.test quiet\n");
+}
+
+static void
+test_is_needed(void)
+{
+        struct lab office = lab;
+
+        g_assert_true(dnsmasq_is_needed(&lab));
+        office.networks = networks + 3;
+        office.network_count = 1;
+        g_assert_false(dnsmasq_is_needed(&office));
+}
+
+static void
+test_leases(void)
+{
+        static const char text[] = "1767225600 52:54:00:00:00:01 10.20.0.10 db 01:52\n"
+                                   "0 52:54:00:00:00:02 10.20.0.11 * *\n"
+                                   "duid 00:01\n\ngarbage\n1 zz 10.20.0.12 x *\n1 52:54:00:00:00:03 999.1.1.1 x *\n";
+        g_autofree char *directory = g_dir_make_tmp("drover-test-XXXXXX", NULL);
+        g_autofree char *path = g_build_filename(directory, "leases", NULL);
+        g_autoptr(GArray) none = dnsmasq_leases(directory), leases = NULL;
+
+        g_assert_cmpuint(none->len, ==, 0);
+        g_assert_true(g_file_set_contents(path, text, -1, NULL));
+        leases = dnsmasq_leases(directory);
+        g_assert_cmpuint(leases->len, ==, 2);
+        g_assert_cmphex(g_array_index(leases, struct lease, 0).ip, ==, 0x0a14000a);
+        g_assert_cmpint(g_array_index(leases, struct lease, 0).expires, ==, 1767225600);
+        g_assert_cmpstr(g_array_index(leases, struct lease, 0).name, ==, "db");
+        g_assert_cmpint(g_array_index(leases, struct lease, 1).mac.ether_addr_octet[5], ==, 2);
+        g_assert_null(g_array_index(leases, struct lease, 1).name);
+        g_assert_true(file_remove_tree(directory, NULL));
+}
+
+int
+main(int argc, char **argv)
+{
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/dnsmasq/config", test_config);
+        g_test_add_func("/dnsmasq/private", test_private);
+        g_test_add_func("/dnsmasq/hosts", test_hosts);
+        g_test_add_func("/dnsmasq/is-needed", test_is_needed);
+        g_test_add_func("/dnsmasq/leases", test_leases);
+        return g_test_run();
+}
