@@ -265,21 +265,37 @@ file_list_directory(const char *path, GError **error)
         return g_steal_pointer(&names);
 }
 
-gboolean
-file_lock(const char *path, int *ret_fd, GError **error)
+static gboolean
+take_lock(const char *path, int command, int *ret_fd, GError **error)
 {
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         auto_fd fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int result;
 
         if (fd < 0)
                 return error_errno(error, "cannot open lock file '%s'", path);
-        if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+        do
+                result = fcntl(fd, command, &lock);
+        while (result < 0 && errno == EINTR);
+        if (result < 0) {
                 if (errno == EAGAIN || errno == EACCES)
                         return error_set(error, DROVER_ERROR_LOCKED, "'%s' is locked", path);
                 return error_errno(error, "cannot lock '%s'", path);
         }
         *ret_fd = fd_steal(&fd);
         return TRUE;
+}
+
+gboolean
+file_lock(const char *path, int *ret_fd, GError **error)
+{
+        return take_lock(path, F_OFD_SETLK, ret_fd, error);
+}
+
+gboolean
+file_lock_wait(const char *path, int *ret_fd, GError **error)
+{
+        return take_lock(path, F_OFD_SETLKW, ret_fd, error);
 }
 
 static gboolean

@@ -79,6 +79,9 @@ GPtrArray *file_list_directory(const char *path, GError **error) G_GNUC_WARN_UNU
  */
 gboolean file_lock(const char *path, int *ret_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** file_lock_wait() - The same, but wait for the holder: only for what is held for milliseconds */
+gboolean file_lock_wait(const char *path, int *ret_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** file_is_locked() - Is an OFD or POSIX lock held on it? Probes with F_OFD_GETLK, takes nothing; FALSE where no file is */
 gboolean file_is_locked(const char *path);
 

@@ -7,8 +7,7 @@
 #include <time.h>
 
 struct address_book {
-        const struct session *session;
-        GHashTable *leases;     /* MAC as guint64 -> GUINT_TO_POINTER(ip) */
+        GHashTable *leases;     /* MAC as guint64 -> const guint32 *: the address */
         GHashTable *neighbours; /* the same */
         GHashTable *vms;        /* name -> struct resolved_vm */
 };
@@ -24,11 +23,11 @@ mac_number(const struct ether_addr *mac)
 }
 
 static void
-add(GHashTable *table, const struct ether_addr *mac, guint32 ip)
+add(GHashTable *table, const struct ether_addr *mac, const guint32 *ip)
 {
         guint64 number = mac_number(mac);
 
-        g_hash_table_insert(table, g_memdup2(&number, sizeof number), GUINT_TO_POINTER(ip));
+        g_hash_table_insert(table, g_memdup2(&number, sizeof number), (void *)ip);
 }
 
 struct address_book *
@@ -38,7 +37,6 @@ address_book_new(const struct session *session)
         const struct world *world = session->world;
         gint64 now = time(NULL);
 
-        book->session = session;
         book->leases = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         book->neighbours = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         book->vms = g_hash_table_new(g_str_hash, g_str_equal);
@@ -46,13 +44,13 @@ address_book_new(const struct session *session)
                 const struct lease *lease = &g_array_index(world->leases, struct lease, i);
 
                 if (!lease->expires || lease->expires > now)
-                        add(book->leases, &lease->mac, lease->ip);
+                        add(book->leases, &lease->mac, &lease->ip);
         }
         for (guint i = 0; world->links && i < world->links->neighbours->len; i++) {
                 const struct link_neighbour *neighbour = &g_array_index(world->links->neighbours, struct link_neighbour, i);
 
                 if (!neighbour->failed)
-                        add(book->neighbours, &neighbour->mac, neighbour->ip);
+                        add(book->neighbours, &neighbour->mac, &neighbour->ip);
         }
         for (guint i = 0; session->resolved && i < session->resolved->vm_count; i++)
                 g_hash_table_insert(book->vms, (void *)session->resolved->vms[i].vm->name, &session->resolved->vms[i]);
@@ -81,14 +79,17 @@ look_up(const struct address_book *book, GArray *addresses, const char *network,
 {
         struct address address = {.network = g_strdup(network), .ip = reserved, .mac = *mac};
         guint64 number = mac_number(mac);
+        const guint32 *found = NULL;
 
         if (reserved) {
                 address.source = "reservation";
-        } else if ((address.ip = GPOINTER_TO_UINT(g_hash_table_lookup(book->leases, &number)))) {
+        } else if ((found = g_hash_table_lookup(book->leases, &number))) {
                 address.source = "lease";
-        } else if ((address.ip = GPOINTER_TO_UINT(g_hash_table_lookup(book->neighbours, &number)))) {
+        } else if ((found = g_hash_table_lookup(book->neighbours, &number))) {
                 address.source = "neighbour";
         }
+        if (found)
+                address.ip = *found;
         g_array_append_val(addresses, address);
 }
 

@@ -102,7 +102,8 @@ run(const struct verb *verb, struct verb_call *call)
 
         if (status == EXIT_DONE)
                 status = verb->run(call);
-        g_clear_pointer(&call->project, project_free);
+        project_free(call->project);
+        call->project = NULL;
         return status;
 }
 

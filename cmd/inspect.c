@@ -264,7 +264,7 @@ static void
 print_sides(const struct object *object)
 {
         static const char *const both[] = {"KEY", "FILE", "STARTED WITH", "", NULL}, *const one[] = {"KEY", "FILE", NULL};
-        gboolean vm = strcmp(object->kind, "vm") == 0;
+        gboolean vm = g_strcmp0(object->kind, "vm") == 0;
         g_autoptr(GHashTable) wished = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         g_autoptr(GHashTable) applied = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         g_autoptr(GPtrArray) order = g_ptr_array_new_with_free_func(g_free);

@@ -112,10 +112,10 @@ fail_unknown(const struct option_set *sets, const char *word, size_t length, GEr
 static gboolean
 parse_words(const struct option_row *row, const char *value, GError **error)
 {
-        g_auto(GStrv) words = g_strsplit(row->argument, "|", -1);
+        g_auto(GStrv) words = g_strsplit(row->argument ? row->argument : "", "|", -1);
         g_autofree char *list = NULL, *shown = NULL;
 
-        if (!strchr(row->argument, '|') || g_strv_contains((const char *const *)words, value))
+        if (g_strv_length(words) < 2 || g_strv_contains((const char *const *)words, value))
                 return TRUE;
         list = g_strjoinv(", ", words);
         shown = text_make_printable(value, -1);
@@ -164,12 +164,19 @@ append(char ***list, char *value)
         (*list)[count + 1] = NULL;
 }
 
-/* @value: NULL for a flag */
+static gboolean
+takes_value(const struct option_row *row)
+{
+        return row->type != OPTION_FLAG && row->type != OPTION_FUTURE;
+}
+
+/* @value: NULL where it takes none */
 static gboolean
 store(const struct option_set *set, const struct option_row *row, char *value, GError **error)
 {
         void *field = G_STRUCT_MEMBER_P(set->target, row->offset);
 
+        g_assert(value || !takes_value(row));
         switch (row->type) {
         case OPTION_FLAG:
                 *(gboolean *)field = TRUE;
@@ -205,7 +212,7 @@ parse_long(const struct option_set *sets, char ***argv, GError **error)
                 return error_set(error, DROVER_ERROR_USAGE, "--%s takes no value", row->name);
         if (row->argument && value)
                 value++;
-        else if (row->argument && row->type != OPTION_FUTURE && !(value = *++*argv))
+        else if (takes_value(row) && !(value = *++*argv))
                 return error_set(error, DROVER_ERROR_USAGE, "--%s needs a value: %s", row->name, row->argument);
         return store(set, row, value, error);
 }
@@ -221,7 +228,7 @@ parse_letters(const struct option_set *sets, char ***argv, GError **error)
 
                 if (!row)
                         return fail_unknown(sets, **argv, strlen(**argv), error);
-                if (!row->argument || row->type == OPTION_FUTURE) {
+                if (!takes_value(row)) {
                         if (!store(set, row, NULL, error))
                                 return FALSE;
                         continue;

@@ -4,6 +4,8 @@
  *   no-ping              each dynamic lease would cost 3 s
  *   dhcp-ignore-clid     clones of one image share their client-id, not their MAC
  *   dhcp-authoritative   a guest that comes back from another network is told at once
+ *   dhcp-ignore-names    a guest that nobody named cannot take the name of another
+ *   dhcp-lease-max       a /16 has more than the default of 1000
  *   bind-dynamic         only our bridges, also those that come later
  *   localise-queries     a VM on two networks resolves to its address on the asker's
  *   no-resolv            in a namespace of its own the lab has no way out yet
@@ -61,6 +63,8 @@ dnsmasq_config(const struct lab *lab)
                                      "dhcp-ignore-clid\n"
                                      "dhcp-authoritative\n"
                                      "dhcp-no-override\n"
+                                     "dhcp-ignore-names=tag:!known\n"
+                                     "dhcp-lease-max=100000\n"
                                      "localise-queries\n"
                                      "domain-needed\n"
                                      "bogus-priv\n"

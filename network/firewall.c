@@ -7,6 +7,7 @@
 #include "network/firewall.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
 
@@ -218,13 +219,24 @@ restore_forwarding(struct home *home, const char *host_state, GError **error)
         return home_write_sysctl(home, IP_FORWARD, value, error) && file_remove(host_state, error);
 }
 
+/* Two projects on the host's own network take turns: the last one to go puts ip_forward back, the first one kept it. */
+static gboolean
+lock_host(enum isolation isolation, const char *host_state, int *ret_lock, GError **error)
+{
+        g_autofree char *path = g_strconcat(host_state, ".lock", NULL);
+
+        return isolation != ISOLATION_HOST || file_lock_wait(path, ret_lock, error);
+}
+
 gboolean
 firewall_ensure(struct home *home, const struct lab *lab, const char *host_state, GError **error)
 {
         enum firewall_state state;
         g_autofree char *rules = NULL;
+        auto_fd lock = -1;
 
-        if (!lab_check(lab, error) || !firewall_observe(home, lab, &state, error))
+        if (!lab_check(lab, error) || !lock_host(lab->isolation, host_state, &lock, error) ||
+            !firewall_observe(home, lab, &state, error))
                 return FALSE;
         if (state != FIREWALL_SAME) {
                 rules = firewall_rules(lab);
@@ -239,7 +251,10 @@ firewall_remove(struct home *home, const char *project, enum isolation isolation
 {
         g_autofree char *command = g_strdup_printf("delete table inet drover-%s", project);
         g_autoptr(GError) reason = NULL;
+        auto_fd lock = -1;
 
+        if (!lock_host(isolation, host_state, &lock, error))
+                return FALSE;
         if (!home_nft(home, command, NULL, &reason) &&
             !g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND)) {
                 g_propagate_error(error, g_steal_pointer(&reason));

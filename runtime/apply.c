@@ -60,6 +60,20 @@ attach_taps(struct apply *apply, guint network, GError **error)
         return TRUE;
 }
 
+/* A guest must not become the host's IPv6 router by saying so. Without IPv6 there is no such file. */
+static gboolean
+refuse_router_advertisements(struct apply *apply, const char *bridge, GError **error)
+{
+        g_autofree char *name = g_strdup_printf("net/ipv6/conf/%s/accept_ra", bridge);
+        g_autoptr(GError) reason = NULL;
+
+        if (home_write_sysctl(apply->host.home, name, "0", &reason) ||
+            g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
+                return TRUE;
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return FALSE;
+}
+
 static gboolean
 ensure_network(struct apply *apply, const struct plan_step *step, GError **error)
 {
@@ -74,7 +88,8 @@ ensure_network(struct apply *apply, const struct plan_step *step, GError **error
                 .prefix = network->subnet.prefix,
         };
 
-        if (!network->external && !bridge_ensure(apply->host.netlink, &bridge, &apply->bridges[step->index], error))
+        if (!network->external && (!bridge_ensure(apply->host.netlink, &bridge, &apply->bridges[step->index], error) ||
+                                   !refuse_router_advertisements(apply, network->bridge, error)))
                 return FALSE;
         return attach_taps(apply, step->index, error);
 }

@@ -253,6 +253,10 @@ open_home(struct session *session, gboolean create, GError **error)
         if (world->state->exists && (!session->project->directory || is_anything_up(world, members)))
                 options.isolation = world->state->isolation;
         world->isolation = options.isolation;
+        if (create && options.isolation == ISOLATION_HOST && !session->root) {
+                error_set(error, DROVER_ERROR_PERMISSION, "'isolation: host' changes this host's network, which needs root");
+                return error_hint(error, "use 'isolation: private', or run drover as root");
+        }
         if (!home_open(&options, &world->home, error))
                 return FALSE;
         if (!world->home)
@@ -272,7 +276,9 @@ observe_services(struct session *session, GError **error)
 
         dnsmasq_observe(lab, &world->dnsmasq);
         world->leases = dnsmasq_leases(lab->directory);
-        return !world->home || firewall_observe(world->home, lab, &world->firewall, error);
+        if (!world->home || (world->isolation == ISOLATION_HOST && !session->root))
+                return TRUE; /* the host's own rules are for root's eyes */
+        return firewall_observe(world->home, lab, &world->firewall, error);
 }
 
 gboolean

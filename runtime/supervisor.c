@@ -1,7 +1,8 @@
 /* supervisor.c - one small process per project, as long as any VM of it lives
  *
  * What it waits for: inotify on data/vms (a VM is made or removed), on each VM's directory (a log grows, the pid file
- * comes or goes) and on dnsmasq's, and a pidfd of each QEMU. Without an event it does not wake up.
+ * comes or goes) and on dnsmasq's, and a pidfd of each QEMU. Without an event it does not wake up; only while a QEMU holds
+ * its lock and has no pid file, which is how each of them begins and ends, it looks again after a moment.
  */
 #include "runtime/supervisor.h"
 
@@ -22,6 +23,8 @@
 #define LOCK_FILE "supervisor"
 
 #define DNSMASQ_DIRECTORY "dnsmasq"
+
+enum { BLIND_MS = 200 };
 
 static const char *const logs[] = {QEMU_CONSOLE_LOG, QEMU_LOG, "log"};
 
@@ -102,6 +105,7 @@ struct supervisor {
         GHashTable *watches; /* watch descriptor -> directory below data */
         GHashTable *names;   /* the other way round */
         GArray *polls;       /* struct pollfd: inotify first, then a pidfd of each QEMU */
+        gboolean blind;      /* a VM lives whose process is not known: it is about to write its pid file, or about to end */
 };
 
 static void
@@ -163,6 +167,7 @@ scan(struct supervisor *supervisor)
         for (guint i = 1; i < supervisor->polls->len; i++)
                 close(g_array_index(supervisor->polls, struct pollfd, i).fd);
         g_array_set_size(supervisor->polls, 1);
+        supervisor->blind = FALSE;
         watch(supervisor, DNSMASQ_DIRECTORY);
         for (guint i = 0; names && i < names->len; i++) {
                 const char *vm = g_ptr_array_index(names, i);
@@ -177,6 +182,8 @@ scan(struct supervisor *supervisor)
                 entry.fd = open_qemu(supervisor, vm);
                 if (entry.fd >= 0)
                         g_array_append_val(supervisor->polls, entry);
+                else
+                        supervisor->blind = TRUE;
         }
         return living;
 }
@@ -217,9 +224,11 @@ watch_and_wait(struct supervisor *supervisor)
 
                 while (!changed) {
                         struct pollfd *polls = (struct pollfd *)(gpointer)supervisor->polls->data;
+                        int ready = poll(polls, supervisor->polls->len, supervisor->blind ? BLIND_MS : -1);
 
-                        if (poll(polls, supervisor->polls->len, -1) < 0)
+                        if (ready < 0)
                                 continue;
+                        changed = ready == 0;
                         for (guint i = 1; i < supervisor->polls->len; i++)
                                 changed = changed || polls[i].revents;
                         if (polls[0].revents)
