@@ -16,7 +16,10 @@ struct sample {
         char **list;
 };
 
-#define ROW(name, letter, type, argument, field) {name, letter, type, argument, "help", G_STRUCT_OFFSET(struct sample, field)}
+#define ROW(name, letter, type, argument, field)                                                                               \
+        {                                                                                                                      \
+                name, letter, type, argument, "help", G_STRUCT_OFFSET(struct sample, field)                                    \
+        }
 
 static const struct option_row sample_rows[] = {
         ROW("all", 'a', OPTION_FLAG, NULL, all),
@@ -185,8 +188,9 @@ static void
 test_verbs_are_all_there(void)
 {
         static const char *const names[] = {
-                "up",    "down",    "plan",   "ps", "config", "start",   "stop", "restart", "kill", "pause",  "unpause", "logs",
-                "console", "ip",    "inspect", "wait", "ls",  "rm",      "doctor", "schema", "version", "help", "completion",
+                "up",   "down",  "plan",    "ps",     "config",  "start", "stop",       "restart",
+                "kill", "pause", "unpause", "logs",   "console", "ip",    "inspect",    "wait",
+                "ls",   "rm",    "doctor",  "schema", "version", "help",  "completion",
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
@@ -200,10 +204,12 @@ test_verb_suggestions(void)
         static const struct {
                 const char *word, *part;
         } cases[] = {
-                {"apply", "drover up"},       {"halt", "drover stop"},           {"shutdown", "drover stop"},
-                {"destroy", "drover kill"},   {"destroy", "down -v"},            {"list", "drover ps"},
-                {"status", "drover ps"},      {"reload", "drover up --restart"}, {"validate", "drover config -q"},
-                {"consle", "did you mean 'console'?"}, {"ssh", "not built yet"},
+                {"apply", "drover up"},           {"halt", "drover stop"},
+                {"shutdown", "drover stop"},      {"destroy", "drover kill"},
+                {"destroy", "down -v"},           {"list", "drover ps"},
+                {"status", "drover ps"},          {"reload", "drover up --restart"},
+                {"validate", "drover config -q"}, {"consle", "did you mean 'console'?"},
+                {"ssh", "not built yet"},
         };
         g_autofree char *none = verb_suggest("xyzzy-plugh");
 
@@ -216,17 +222,15 @@ test_verb_suggestions(void)
         g_assert_null(none);
 }
 
-static char *
-read_manual(void)
+static void
+read_manual(char **ret_text)
 {
         g_autofree char *path = g_test_build_filename(G_TEST_DIST, "man", "drover.1", NULL);
         const char *file = file_exists("man/drover.1") ? "man/drover.1" : path;
-        char *text = NULL;
         GError *error = NULL;
 
-        g_assert_true(file_read(file, 1 << 20, &text, NULL, &error));
+        g_assert_true(file_read(file, 1 << 20, ret_text, NULL, &error));
         g_assert_no_error(error);
-        return text;
 }
 
 /* The section of one verb: from its own .It to that of the next verb. New string */
@@ -279,10 +283,13 @@ check_manual(const char *owner, const char *section, const struct option_row *ro
 static void
 test_manual_is_complete(void)
 {
-        g_autofree char *manual = read_manual();
-        const char *options = strstr(manual, "\n.Sh OPTIONS"), *end = options ? strstr(options, "\n.Sh VERBS") : NULL;
-        g_autofree char *globals = NULL;
+        g_autofree char *manual = NULL, *globals = NULL;
+        const char *options, *end;
 
+        read_manual(&manual);
+        options = strstr(manual, "\n.Sh OPTIONS");
+        g_assert_nonnull(options);
+        end = strstr(options, "\n.Sh VERBS");
         g_assert_nonnull(end);
         globals = g_strndup(options, (gsize)(end - options));
         check_manual("drover", globals, global_options);
@@ -302,10 +309,10 @@ test_exit_statuses(void)
                 enum drover_error code;
                 int status;
         } cases[] = {
-                {DROVER_ERROR_FAILED, 1},     {DROVER_ERROR_CONFIG, 3},      {DROVER_ERROR_USAGE, 4}, {DROVER_ERROR_PERMISSION, 5},
-                {DROVER_ERROR_NOT_FOUND, 6},  {DROVER_ERROR_EXISTS, 1},      {DROVER_ERROR_BUSY, 1},  {DROVER_ERROR_TIMEOUT, 7},
-                {DROVER_ERROR_LOCKED, 8},     {DROVER_ERROR_UNSUPPORTED, 1}, {DROVER_ERROR_CORRUPT, 1},
-                {DROVER_ERROR_INTERRUPTED, 130},
+                {DROVER_ERROR_FAILED, 1},      {DROVER_ERROR_CONFIG, 3},    {DROVER_ERROR_USAGE, 4},
+                {DROVER_ERROR_PERMISSION, 5},  {DROVER_ERROR_NOT_FOUND, 6}, {DROVER_ERROR_EXISTS, 1},
+                {DROVER_ERROR_BUSY, 1},        {DROVER_ERROR_TIMEOUT, 7},   {DROVER_ERROR_LOCKED, 8},
+                {DROVER_ERROR_UNSUPPORTED, 1}, {DROVER_ERROR_CORRUPT, 1},   {DROVER_ERROR_INTERRUPTED, 130},
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -352,10 +359,11 @@ test_changes_in_words(void)
 static void
 test_yaml_scalars(void)
 {
-        static const char *const plain[] = {"web", "1G", "10.20.0.0/24", "10.20.0.10", "console=ttyS0 quiet", "/var/x.img", "500ms", "x-1"};
-        static const char *const quoted[] = {"",     "no",   "Yes",   "null",  "12",       "1.5", "0x1f",  "1e5", "2026-05-03", "1_000",
-                                             "0o17", "a: b", "52:54", "- a",   "#x",       "~",   " x",    "x ",  "*a",         "a\nb",
-                                             "true", "off",  "y",     "a  b",  "{}",       "x\"y"};
+        static const char *const plain[] = {"web",        "1G",    "10.20.0.0/24", "10.20.0.10", "console=ttyS0 quiet",
+                                            "/var/x.img", "500ms", "x-1"};
+        static const char *const quoted[] = {"",      "no",   "Yes",  "null",  "12",  "1.5",  "0x1f", "1e5", "2026-05-03",
+                                             "1_000", "0o17", "a: b", "52:54", "- a", "#x",   "~",    " x",  "x ",
+                                             "*a",    "a\nb", "true", "off",   "y",   "a  b", "{}",   "x\"y"};
 
         for (size_t i = 0; i < G_N_ELEMENTS(plain); i++) {
                 g_autofree char *text = yaml_scalar(plain[i]);
@@ -372,8 +380,8 @@ test_yaml_scalars(void)
 static void
 test_yaml_blocks(void)
 {
-        g_autoptr(json_t) value = json_pack("{s:s, s:{s:i, s:[]}, s:[{s:s, s:{s:b}}, s, [s, s]]}", "name", "lab", "vms", "cpus", 2, "list",
-                                            "items", "a", "1", "b", "c", 1, "x", "y", "z");
+        g_autoptr(json_t) value = json_pack("{s:s, s:{s:i, s:[]}, s:[{s:s, s:{s:b}}, s, [s, s]]}", "name", "lab", "vms", "cpus",
+                                            2, "list", "items", "a", "1", "b", "c", 1, "x", "y", "z");
         g_autofree char *text = yaml_format(value);
 
         g_assert_cmpstr(text, ==,
@@ -406,7 +414,9 @@ test_guest_lines(void)
                 {"\033[", ""},
                 {"x\033", "x"},
                 {"\xff\xfe", "\\xff\\xfe"},
-                {"\xc2\x9b" "31m", "\\xc2\\x9b31m"},
+                {"\xc2\x9b"
+                 "31m",
+                 "\\xc2\\x9b31m"},
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
