@@ -93,8 +93,8 @@ print_qemu(struct verb_call *call, const char *name)
         session = operate_open(call, &look, FALSE, &status);
         if (!session)
                 return status;
-        if (session->resolve_error)
-                return print_error(session->resolve_error);
+        if (session->resolved->error)
+                return print_error(session->resolved->error);
         resolved = &session->resolved->vms[project_find_vm(session->project, name) - session->project->vms];
         if (resolved->error) {
                 error_set(&error, DROVER_ERROR_FAILED, "%s", resolved->error);

@@ -158,8 +158,8 @@ operate(struct verb_call *call, struct operation *operation)
 
         if (!session)
                 return status;
-        if (session->resolve_error && operation->create_namespace)
-                return print_error(session->resolve_error);
+        if (session->resolved->error && operation->create_namespace)
+                return print_error(session->resolved->error);
         if (operation->choose)
                 status = operation->choose(operation, session);
         return status == EXIT_DONE ? carry_out(call, operation, session) : status;

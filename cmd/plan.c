@@ -28,8 +28,8 @@ run_plan(struct verb_call *call)
 
         if (!session)
                 return status;
-        if (session->resolve_error)
-                return print_error(session->resolve_error);
+        if (session->resolved->error)
+                return print_error(session->resolved->error);
         plan = session_plan(session, &wanted, &error);
         if (!plan)
                 return print_error(error);

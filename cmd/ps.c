@@ -171,8 +171,8 @@ run_ps(struct verb_call *call)
                 return status;
         if (*call->arguments && !(names = select_vms(session->project, session->world->paths, call->arguments, &error)))
                 return print_error(error);
-        if (session->resolve_error)
-                print_note("%s", session->resolve_error->message);
+        if (session->resolved->error)
+                print_note("%s", session->resolved->error->message);
         for (guint i = 0; i < session->world->vms->len; i++) {
                 struct vm_world *vm = g_ptr_array_index(session->world->vms, i);
 

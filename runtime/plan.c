@@ -234,6 +234,19 @@ check_isolation(const struct planner *planner, GError **error)
         return error_hint(error, "run 'drover down' first: its networks cannot be moved while they are in use");
 }
 
+/* What goes down or stops needs no subnet. */
+static gboolean
+check_networks(const struct planner *planner, GError **error)
+{
+        enum goal goal = planner->options->goal;
+        gboolean starts = goal == GOAL_UP || goal == GOAL_CREATE || goal == GOAL_START || goal == GOAL_RESTART;
+
+        if (!planner->resolved->error || (!planner->options->networks && !starts))
+                return TRUE;
+        g_propagate_error(error, g_error_copy(planner->resolved->error));
+        return FALSE;
+}
+
 static void
 planner_clear(struct planner *planner)
 {
@@ -272,7 +285,7 @@ plan_make(const struct project *project, const struct world *world, const struct
         fill(planner.vm_steps, project->vm_count);
         fill(planner.network_steps, project->network_count);
         order_vms(&planner);
-        if (check_isolation(&planner, error) && set_goals(&planner, error) && plan_networks(&planner, error)) {
+        if (check_networks(&planner, error) && check_isolation(&planner, error) && set_goals(&planner, error) && plan_networks(&planner, error)) {
                 plan_services(&planner);
                 if (plan_vms(&planner, error)) {
                         plan_orphans(&planner);

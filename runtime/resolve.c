@@ -350,9 +350,9 @@ add_reservations(struct resolved *resolved)
 }
 
 struct resolved *
-resolve(const struct project *project, const struct world *world, GError **error)
+resolve(const struct project *project, const struct world *world)
 {
-        g_autoptr(resolved_t) resolved = g_new0(struct resolved, 1);
+        struct resolved *resolved = g_new0(struct resolved, 1);
         struct resolved_store *store = g_new0(struct resolved_store, 1);
         g_autofree char *directory = g_build_filename(world->paths->data, "dnsmasq", NULL);
 
@@ -361,8 +361,7 @@ resolve(const struct project *project, const struct world *world, GError **error
         store->strings = g_string_chunk_new(4096);
         store->networks = g_new0(struct network, project->network_count);
         store->hosts = g_array_new(FALSE, TRUE, sizeof(struct lab_host));
-        if (!resolve_networks(project, world, store->strings, store->networks, error))
-                return NULL;
+        resolve_networks(project, world, store->strings, store->networks, &resolved->error);
         resolved->lab.project = project->name;
         resolved->lab.isolation = project->isolation;
         resolved->lab.directory = keep(resolved, directory);
@@ -375,7 +374,7 @@ resolve(const struct project *project, const struct world *world, GError **error
         add_reservations(resolved);
         resolved->lab.hosts = (const struct lab_host *)(gpointer)store->hosts->data;
         resolved->lab.host_count = store->hosts->len;
-        return g_steal_pointer(&resolved);
+        return resolved;
 }
 
 void
@@ -400,6 +399,7 @@ resolved_free(struct resolved *resolved)
                 g_free(resolved->vms[i].error);
         }
         g_free(resolved->vms);
+        g_clear_error(&resolved->error);
         g_string_chunk_free(resolved->store->strings);
         g_array_unref(resolved->store->hosts);
         g_free(resolved->store->networks);

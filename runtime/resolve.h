@@ -12,9 +12,10 @@
 /**
  * resolve_networks() - The networks alone (resolve_network.c): subnets, addresses and bridges that the file leaves open
  * @ret_networks: one for each of project.networks; strings live in @strings
+ * @ret_error:    the first thing that stands in the way; all bridges have their names all the same
  */
-gboolean resolve_networks(const struct project *project, const struct world *world, GStringChunk *strings,
-                          struct network *ret_networks, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void resolve_networks(const struct project *project, const struct world *world, GStringChunk *strings,
+                      struct network *ret_networks, GError **ret_error);
 
 /** struct resolved_vm - One VM of the file */
 struct resolved_vm {
@@ -28,11 +29,12 @@ struct resolved {
         struct lab lab;
         struct resolved_vm *vms; /* one for each of project.vms, in that order */
         guint vm_count;
+        GError *error;             /* why the networks cannot be made (no free subnet, a clash with a route), or NULL */
         struct resolved_store *store;
 };
 
-/** resolve() - Fails (DROVER_ERROR_FAILED) where no subnet is free or one clashes with a route of the host */
-struct resolved *resolve(const struct project *project, const struct world *world, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** resolve() - Never fails: what cannot be stands as an error beside the networks or the VM, and only plans that need it fail */
+struct resolved *resolve(const struct project *project, const struct world *world);
 
 /**
  * resolve_fresh() - Give a VM new disks of its own: the next generation of each, on the image that the file names now

@@ -113,9 +113,21 @@ check_clash(const struct project *project, const struct world *world, const stru
         return TRUE;
 }
 
-gboolean
+static gboolean
+resolve_network(const struct project *project, const struct world *world, const struct network *networks,
+                struct network *network, GError **error)
+{
+        if (network->mode == MODE_BRIDGE)
+                return TRUE;
+        if (!network->subnet.prefix && !choose_subnet(project, world, networks, network, error))
+                return FALSE;
+        fill_addresses(network);
+        return check_clash(project, world, network, error);
+}
+
+void
 resolve_networks(const struct project *project, const struct world *world, GStringChunk *strings, struct network *ret_networks,
-                 GError **error)
+                 GError **ret_error)
 {
         for (guint i = 0; i < project->network_count; i++) {
                 const struct kept_network *kept = state_network(world->state, project->networks[i].name);
@@ -126,19 +138,14 @@ resolve_networks(const struct project *project, const struct world *world, GStri
         }
         for (guint i = 0; i < project->network_count; i++) {
                 struct network *network = &ret_networks[i];
+                g_autoptr(GError) error = NULL;
 
                 if (!network->bridge) {
                         g_autofree char *name = lab_bridge_name(project->name, network->name);
 
                         network->bridge = g_string_chunk_insert(strings, name);
                 }
-                if (network->mode == MODE_BRIDGE)
-                        continue;
-                if (!network->subnet.prefix && !choose_subnet(project, world, ret_networks, network, error))
-                        return FALSE;
-                fill_addresses(network);
-                if (!check_clash(project, world, network, error))
-                        return FALSE;
+                if (!resolve_network(project, world, ret_networks, network, &error) && !*ret_error)
+                        *ret_error = g_steal_pointer(&error);
         }
-        return TRUE;
 }

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/text.h"
 #include "runtime/observe.h"
 
 #include <fcntl.h>
@@ -15,7 +16,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { LOCK_RETRY_MS = 50 };
+enum { LOCK_RETRY_MS = 50, HOLDER_MAX_BYTES = 80 };
 
 struct session *
 session_open(struct project *project)
@@ -33,7 +34,6 @@ forget_observation(struct session *session)
 {
         g_clear_pointer(&session->resolved, resolved_free);
         g_clear_pointer(&session->world, world_free);
-        g_clear_error(&session->resolve_error);
 }
 
 /* A lock that was taken on a file which `down -v` has removed meanwhile locks nothing. */
@@ -89,16 +89,24 @@ session_qemu_user(struct child_user *ret_user, GError **error)
 
 /* ---- the lock ---- */
 
+/* What the holder was told to do, as far as it fits on a line. */
+static char *
+describe_holder(pid_t holder)
+{
+        g_auto(GStrv) argv = holder ? process_argv(holder) : NULL;
+        g_autofree char *words = argv ? g_strjoinv(" ", argv + 1) : g_strdup("");
+        g_autofree char *printable = text_make_printable(words, (gssize)strnlen(words, HOLDER_MAX_BYTES));
+
+        return *printable ? g_strdup_printf("pid %d: drover %s", (int)holder, printable) : g_strdup_printf("pid %d", (int)holder);
+}
+
 static gboolean
 fail_locked(const char *path, int timeout_ms, GError **error)
 {
-        pid_t holder = file_lock_holder(path);
-        g_auto(GStrv) argv = holder ? process_argv(holder) : NULL;
-        g_autofree char *verb = argv ? g_strjoinv(" ", argv + 1) : NULL;
+        g_autofree char *holder = describe_holder(file_lock_holder(path));
 
-        error_set(error, DROVER_ERROR_LOCKED, "another drover works on this project (pid %d%s%s%s)", (int)holder,
-                  verb ? ": drover " : "", verb ? verb : "", "");
-        return error_hint(error, "waited %.1f s; --lock-timeout waits longer", timeout_ms / 1000.0);
+        error_set(error, DROVER_ERROR_LOCKED, "another drover works on this project (%s)", holder);
+        return error_hint(error, "--lock-timeout waits longer than %.1f s", timeout_ms / 1000.0);
 }
 
 /* POSIX rather than OFD, so that the kernel can tell who holds it. It is opened once, here, and never by the children. */
@@ -303,17 +311,13 @@ session_observe(struct session *session, const struct observe_options *options, 
                 observe_host(world);
                 observe_images(world, session->project, as);
         }
-        session->resolved = resolve(session->project, world, &session->resolve_error);
-        return !session->resolved || !options->network || observe_services(session, error);
+        session->resolved = resolve(session->project, world);
+        return !options->network || observe_services(session, error);
 }
 
 struct plan *
 session_plan(struct session *session, const struct plan_options *options, GError **error)
 {
-        if (!session->resolved) {
-                g_propagate_error(error, g_error_copy(session->resolve_error));
-                return NULL;
-        }
         for (guint i = 0; options->fresh && options->goal == GOAL_UP && i < session->project->vm_count; i++)
                 if (!options->vms || g_strv_contains(options->vms, session->project->vms[i].name))
                         resolve_fresh(session->resolved, i, session->world);

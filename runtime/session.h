@@ -11,8 +11,7 @@
 struct session {
         struct project *project;         /* parsed; a project without VMs where only -p was given and there is no file */
         struct world *world;             /* after session_observe() */
-        struct resolved *resolved;       /* after session_observe(); NULL where it failed and the verb only looks */
-        GError *resolve_error;           /* why resolved is NULL */
+        struct resolved *resolved;       /* after session_observe() */
         gboolean root;
         int lock_fd;                     /* -1: not locked */
 };

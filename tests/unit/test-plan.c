@@ -93,11 +93,9 @@ bench_clear(struct bench *bench)
 static void
 resolve_again(struct bench *bench)
 {
-        GError *error = NULL;
-
         g_clear_pointer(&bench->resolved, resolved_free);
-        bench->resolved = resolve(bench->project, bench->world, &error);
-        g_assert_no_error(error);
+        bench->resolved = resolve(bench->project, bench->world);
+        g_assert_no_error(bench->resolved->error);
 }
 
 /* All that the file wants is there and runs, started from @text. */
