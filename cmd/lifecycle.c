@@ -18,7 +18,7 @@ run_goal(struct verb_call *call, enum goal goal, gboolean starts, const char *no
                                 .networks = starts,
                                 .grace_ms = options ? operate_grace(options->grace_ms) : -1,
                         },
-                .create_namespace = starts,
+                .starts = starts,
                 .nothing = nothing,
         };
 

@@ -132,6 +132,8 @@ carry_out(struct verb_call *call, struct operation *operation, struct session *s
                         print_info("nothing was changed");
                         return EXIT_FAILED;
                 }
+                if (!session_prepare(session, plan, &error))
+                        return print_error(error);
                 status = apply(call, operation, session, plan);
         } else if (!plan_is_pending(plan) || operation->nothing) {
                 g_autofree char *satisfied = show_satisfied(session);
@@ -148,17 +150,16 @@ operate(struct verb_call *call, struct operation *operation)
 {
         gboolean dry = call->globals->dry_run;
         struct observe_options look = {
-                .create = operation->create_namespace && !dry,
                 .qmp = TRUE,
                 .network = TRUE,
-                .images = operation->create_namespace,
+                .images = operation->starts,
         };
         int status = EXIT_DONE;
         g_autoptr(session_t) session = operate_open(call, &look, !dry, &status);
 
         if (!session)
                 return status;
-        if (session->resolved->error && operation->create_namespace)
+        if (session->resolved->error && operation->starts)
                 return print_error(session->resolved->error);
         if (operation->choose)
                 status = operation->choose(operation, session);

@@ -5,7 +5,7 @@
 
 struct operation {
         struct plan_options plan;
-        gboolean create_namespace; /* up, start, restart: there has to be one */
+        gboolean starts;           /* up, start, restart: images are looked at, and all has to be fit to run */
         gboolean yes;              /* do not ask */
         const char *nothing;       /* what to say when there is nothing to do; NULL: show_satisfied() */
         void *data;                /* for the functions below */

@@ -174,7 +174,7 @@ run_up(struct verb_call *call)
                                 .paused = options->paused,
                                 .grace_ms = operate_grace(options->grace_ms),
                         },
-                .create_namespace = TRUE,
+                .starts = TRUE,
                 .yes = options->yes,
                 .data = options,
                 .question = question,

@@ -400,20 +400,6 @@ find_bridges(struct apply *apply)
 }
 
 static gboolean
-needs_user(const struct plan *plan)
-{
-        for (guint i = 0; i < plan->steps->len; i++) {
-                const struct plan_step *step = g_ptr_array_index(plan->steps, i);
-
-                if ((step->kind == KIND_DISK && step->action == ACTION_CREATE) ||
-                    (step->kind == KIND_VM &&
-                     (step->action == ACTION_CREATE || step->action == ACTION_START || step->action == ACTION_RESTART)))
-                        return TRUE;
-        }
-        return FALSE;
-}
-
-static gboolean
 save_state(struct apply *apply, GError **error)
 {
         struct session *session = apply->session;
@@ -441,14 +427,10 @@ prepare(struct apply *apply, GError **error)
         if (!paths_ensure(world->paths, error))
                 return FALSE;
         remove_drafts(world);
-        if (session->root && needs_user(apply->plan)) {
+        if (session->root && plan_starts(apply->plan)) {
                 if (!session_qemu_user(&apply->user, error))
                         return FALSE;
                 apply->host.user = &apply->user;
-        }
-        if (needs_user(apply->plan) && !world->qemu) {
-                error_set(error, DROVER_ERROR_NOT_FOUND, "there is no qemu-system-x86_64 on this host");
-                return error_hint(error, "install it: 'drover doctor' names the package");
         }
         qemu_keep(world->qemu, world->paths->cache);
         find_bridges(apply);

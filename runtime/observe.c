@@ -284,6 +284,12 @@ probe_once(struct world *world, const char *path, const struct child_user *user)
 }
 
 void
+observe_image(struct world *world, const char *path, const struct child_user *user)
+{
+        probe_once(world, path, user);
+}
+
+void
 observe_images(struct world *world, const struct project *project, const struct child_user *user)
 {
         world->images = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, probed_image_free);
@@ -291,9 +297,8 @@ observe_images(struct world *world, const struct project *project, const struct 
                 const struct vm *vm = &project->vms[i];
                 const struct vm_world *found = world_vm(world, vm->name);
 
-                if (vm_is_alive(found))
-                        continue;
-                if (!found->spec || !spec_disk(found->spec, "root"))
+                /* A running VM may be restarted with a file that it has not had before: what that is has to be known. */
+                if (!vm_is_alive(found) && (!found->spec || !spec_disk(found->spec, "root")))
                         probe_once(world, vm->image, user);
                 if (vm->root)
                         probe_once(world, vm->root->file, user);

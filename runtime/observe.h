@@ -17,6 +17,9 @@ void observe_host(struct world *world);
 /** observe_images() - Probe the images that new disks need and the files that are used in place; each once */
 void observe_images(struct world *world, const struct project *project, const struct child_user *user);
 
+/** observe_image() - One more, for a disk that is made anew; nothing where it is known, or for NULL */
+void observe_image(struct world *world, const char *path, const struct child_user *user);
+
 /** observe_disks() - Which disk files of this project exist */
 void observe_disks(struct world *world);
 

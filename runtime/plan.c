@@ -76,6 +76,20 @@ plan_acts(const struct plan *plan)
 }
 
 gboolean
+plan_starts(const struct plan *plan)
+{
+        for (guint i = 0; i < plan->steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(plan->steps, i);
+
+                if ((step->kind == KIND_DISK && step->action == ACTION_CREATE) ||
+                    (step->kind == KIND_VM &&
+                     (step->action == ACTION_CREATE || step->action == ACTION_START || step->action == ACTION_RESTART)))
+                        return TRUE;
+        }
+        return FALSE;
+}
+
+gboolean
 plan_is_pending(const struct plan *plan)
 {
         for (guint i = 0; i < plan->steps->len; i++) {

@@ -108,6 +108,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(plan_t, plan_free)
 
 /** plan_acts() - Would apply do anything? */
 gboolean plan_acts(const struct plan *plan);
+/** plan_starts() - Would apply make a disk or start a QEMU? */
+gboolean plan_starts(const struct plan *plan);
 /** plan_is_pending() - Does anything differ from the file: something to do, or something that waits? (exit 2) */
 gboolean plan_is_pending(const struct plan *plan);
 

@@ -261,10 +261,6 @@ open_home(struct session *session, gboolean create, GError **error)
         if (world->state->exists && (!session->project->directory || is_anything_up(world, members)))
                 options.isolation = world->state->isolation;
         world->isolation = options.isolation;
-        if (create && options.isolation == ISOLATION_HOST && !session->root) {
-                error_set(error, DROVER_ERROR_PERMISSION, "'isolation: host' changes this host's network, which needs root");
-                return error_hint(error, "use 'isolation: private', or run drover as root");
-        }
         if (!home_open(&options, &world->home, error))
                 return FALSE;
         if (!world->home)
@@ -303,7 +299,7 @@ session_observe(struct session *session, const struct observe_options *options, 
                 return FALSE;
         observe_vms(world, session->project, options->qmp);
         observe_disks(world);
-        if (options->network && !open_home(session, options->create, error))
+        if (options->network && !open_home(session, FALSE, error))
                 return FALSE;
         if (options->images) {
                 if (session->root && session_qemu_user(&user, NULL))
@@ -315,11 +311,47 @@ session_observe(struct session *session, const struct observe_options *options, 
         return !options->network || observe_services(session, error);
 }
 
+static gboolean
+needs_home(const struct plan *plan)
+{
+        for (guint i = 0; i < plan->steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(plan->steps, i);
+
+                if (plan_action_acts(step->action) && step->action != ACTION_REMOVE && step->kind < KIND_DISK)
+                        return TRUE;
+        }
+        return plan_starts(plan);
+}
+
+gboolean
+session_prepare(struct session *session, const struct plan *plan, GError **error)
+{
+        struct child_user user;
+
+        if (plan_starts(plan) && session->root && !session_qemu_user(&user, error))
+                return FALSE;
+        if (plan_starts(plan) && !session->world->qemu) {
+                error_set(error, DROVER_ERROR_NOT_FOUND, "there is no qemu-system-x86_64 on this host");
+                return error_hint(error, "install it: 'drover doctor' names the package");
+        }
+        if (needs_home(plan) && session->world->isolation == ISOLATION_HOST && !session->root) {
+                error_set(error, DROVER_ERROR_PERMISSION, "'isolation: host' changes this host's network, which needs root");
+                return error_hint(error, "use 'isolation: private', or run drover as root");
+        }
+        return session->world->home || !needs_home(plan) || open_home(session, TRUE, error);
+}
+
 struct plan *
 session_plan(struct session *session, const struct plan_options *options, GError **error)
 {
+        struct child_user user, *as = NULL;
+
+        if (options->fresh && options->goal == GOAL_UP && session->root && session_qemu_user(&user, NULL))
+                as = &user;
         for (guint i = 0; options->fresh && options->goal == GOAL_UP && i < session->project->vm_count; i++)
-                if (!options->vms || g_strv_contains(options->vms, session->project->vms[i].name))
+                if (!options->vms || g_strv_contains(options->vms, session->project->vms[i].name)) {
+                        observe_image(session->world, session->project->vms[i].image, as);
                         resolve_fresh(session->resolved, i, session->world);
+                }
         return plan_make(session->project, session->world, session->resolved, options, error);
 }

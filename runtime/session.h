@@ -38,7 +38,6 @@ gboolean session_lock(struct session *session, int timeout_ms, char **ret_note, 
 gboolean session_qemu_user(struct child_user *ret_user, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 struct observe_options {
-        gboolean create;  /* make the namespace where there is none */
         gboolean qmp;     /* ask every living QEMU for its state */
         gboolean network; /* links, dnsmasq, firewall, leases */
         gboolean images;  /* probe images of new disks */
@@ -47,7 +46,7 @@ struct observe_options {
 /**
  * session_observe() - Look at the host and resolve
  *
- * Without `create` it changes nothing, takes no lock and waits for nobody longer than 2 s. Must be called before any thread
+ * Changes nothing, takes no lock and waits for nobody longer than 2 s. Must be called before any thread
  * exists. Fails only where nothing sensible can be said (unreadable state of the project).
  */
 gboolean session_observe(struct session *session, const struct observe_options *options, GError **error)
@@ -56,6 +55,14 @@ gboolean session_observe(struct session *session, const struct observe_options *
 /** session_plan() - plan_make() over what was observed */
 struct plan *session_plan(struct session *session, const struct plan_options *options, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * session_prepare() - Before session_apply(), and before any thread exists: what may fail without a trace, then the namespace
+ *
+ * Fails where what is to be started cannot be: no QEMU, no user for it, no right to the host's network. Makes the namespace
+ * when the plan needs one and there is none: so a verb that was refused leaves none behind.
+ */
+gboolean session_prepare(struct session *session, const struct plan *plan, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 enum step_event {
         STEP_STARTED,

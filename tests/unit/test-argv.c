@@ -254,7 +254,8 @@ make_kernel(const char *path)
 
         kernel[0x1f1] = 1;
         memcpy(kernel + 0x202, "HdrS", 4);
-        memcpy(kernel + 0x206, "\x0f\x02", 2);
+        memcpy(kernel + 0x206, "\x0f\x02", 2);             /* version 2.15 */
+        memcpy(kernel + 0x22c, "\xff\xff\xff\x7f", 4); /* initrd_addr_max */
         g_assert_true(file_write_atomic(path, kernel, sizeof kernel, 0600, NULL));
 }
 
