@@ -33,7 +33,7 @@ json_write_file(const char *path, const json_t *value, mode_t mode, GError **err
 
         if (!text)
                 return error_set(error, DROVER_ERROR_FAILED, "cannot write '%s': out of memory", path);
-        ok = file_write_atomic(path, text, strlen(text), mode, error);
+        ok = file_write_if_changed(path, text, strlen(text), mode, NULL, error);
         free(text);
         return ok;
 }

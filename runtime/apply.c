@@ -223,9 +223,6 @@ start_vm(struct apply *apply, const struct plan_step *step, GError **error)
         const struct resolved_vm *vm = &apply->session->resolved->vms[step->index];
         const struct world *world = apply->session->world;
 
-        vm->spec->present = TRUE;
-        vm->spec->stopped = FALSE;
-        vm->spec->paused = FALSE;
         if (!ensure_vm_directory(apply, vm->vm->name, error))
                 return FALSE;
         if (step->idle)
@@ -418,6 +415,24 @@ save_state(struct apply *apply, GError **error)
         return state_save(session->world->paths, state, error);
 }
 
+/* The specs of VMs that will be started, as they will be then: so that a disk's step and the start save the same. */
+static void
+mark_started(struct apply *apply)
+{
+        for (guint i = 0; i < apply->plan->steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(apply->plan->steps, i);
+                struct spec *spec;
+
+                if (step->kind != KIND_VM || (step->action != ACTION_CREATE && step->action != ACTION_START &&
+                                              step->action != ACTION_RESTART))
+                        continue;
+                spec = apply->session->resolved->vms[step->index].spec;
+                spec->present = TRUE;
+                spec->stopped = FALSE;
+                spec->paused = FALSE;
+        }
+}
+
 static gboolean
 prepare(struct apply *apply, GError **error)
 {
@@ -434,6 +449,7 @@ prepare(struct apply *apply, GError **error)
         }
         qemu_keep(world->qemu, world->paths->cache);
         find_bridges(apply);
+        mark_started(apply);
         apply->host.paths = world->paths;
         apply->host.home = world->home;
         apply->host.netlink = world->netlink;
