@@ -1,0 +1,54 @@
+"""conftest.py - fixtures of the end-to-end tests: the programs under test, and a world for each test
+
+DROVER names the program, DROVER_GUEST_DIR the tiny guest (tests/guest/build), FAKE_QEMU the fake one (default: beside drover).
+All of it runs as root; labs run in namespaces of their own, and what they leave behind fails the test that made them.
+"""
+
+import os
+import shutil
+import tempfile
+import types
+
+import pytest
+
+from world import World
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def find_program(variable, *places):
+    for path in [os.environ.get(variable), *places]:
+        if path and os.access(path, os.X_OK):
+            return os.path.abspath(path)
+    pytest.skip(f"no program for {variable}: run 'make' first")
+    return None
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """Paths of what is tested, in a directory that QEMU's user and ordinary users can pass through."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: network namespaces, and a user to be made")
+    drover = find_program("DROVER", os.path.join(TOP, "build/drover"))
+    fake = find_program("FAKE_QEMU", os.path.join(os.path.dirname(drover), "fake-qemu"), os.path.join(TOP, "build/fake-qemu"))
+    guest = os.environ.get("DROVER_GUEST_DIR") or os.path.expanduser("~/.cache/drover-guest")
+    if not os.path.exists(os.path.join(guest, "initrd.gz")):
+        pytest.skip(f"no tiny guest in {guest}: run tests/guest/build")
+    directory = tempfile.mkdtemp(prefix="drover-e2e-", dir="/tmp")
+    os.chmod(directory, 0o755)
+    for path in (drover, fake, os.path.join(guest, "vmlinuz"), os.path.join(guest, "initrd.gz")):
+        shutil.copy(path, directory)
+    yield types.SimpleNamespace(drover=os.path.join(directory, os.path.basename(drover)),
+                                fake_qemu=os.path.join(directory, os.path.basename(fake)), guest=directory, source=TOP)
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def world(programs):
+    """A world of the test's own. What is left after `down -v` of all its labs fails the test."""
+    world = World(programs)
+    try:
+        yield world
+    finally:
+        complaints = world.close()
+    assert not complaints, "left behind:\n" + "\n".join(complaints)

@@ -1,0 +1,97 @@
+"""strace.py - drover under strace: which system calls change something, and drover killed at one of them"""
+
+import os
+import re
+import subprocess
+
+# Calls that change files, processes or the network. A call that failed has changed nothing.
+WATCHED = ("mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mknod,mknodat,"
+           "chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat,truncate,ftruncate,fallocate,utimensat,setxattr,fsetxattr,"
+           "mount,umount2,move_mount,sethostname,open,openat,openat2,creat,bind,kill,tkill,tgkill,pidfd_send_signal,unshare,"
+           "ioctl,sendto,sendmsg,sendmmsg,write,pwrite64,writev,sendfile,copy_file_range")
+ALWAYS = set(WATCHED.split(",")[:WATCHED.split(",").index("open")]) | {"bind", "kill", "tkill", "tgkill", "pidfd_send_signal",
+                                                                      "unshare", "creat", "sendfile", "copy_file_range"}
+NETLINK = r"RTM_(NEW|DEL|SET)(LINK|ADDR|ROUTE|NEIGH|RULE)|NFNL_MSG_BATCH_BEGIN|NFT_MSG_(NEW|DEL)"
+CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)\) += (-?\d+|0x[0-9a-f]+|\?)")
+
+
+def is_netlink_change(arguments):
+    """A netlink request that changes something; where the socket belongs to another namespace, strace shows types as numbers.
+
+    Of rtnetlink's types every fourth is a look (RTM_GET...). nftables begins each change with NFNL_MSG_BATCH_BEGIN, 16.
+    """
+    numbers = [int(number, 16) for number in re.findall(r"nlmsg_type=(0x[0-9a-f]+)", arguments)]
+    return bool(re.search(NETLINK, arguments)) or any(kind == 16 or (16 <= kind < 128 and kind % 4 != 2) for kind in numbers)
+
+
+def is_mutation(line, harmless):
+    """Does this line of strace's output show a call that changed something?"""
+    match = CALL.match(line)
+    if not match or match.group(3).startswith(("-", "?")) or re.search(harmless, line):
+        return False
+    name, arguments = match.group(1), match.group(2)
+    if name in ("kill", "tkill", "tgkill", "pidfd_send_signal") and re.search(r", 0(, NULL, 0)?$", arguments):
+        return False
+    if name in ALWAYS:
+        return True
+    if name in ("open", "openat", "openat2"):
+        return bool(re.search(r"O_(WRONLY|RDWR|CREAT|TRUNC|APPEND)", arguments)) and '"/dev/' not in arguments
+    if name == "ioctl":
+        return bool(re.search(r"TUNSET(IFF|PERSIST|OWNER|GROUP)|SIOC(SIF|BR|DIF)", arguments))
+    if name in ("sendto", "sendmsg", "sendmmsg"):
+        return is_netlink_change(arguments)
+    return not re.match(r"\d+<(pipe|socket|anon_inode|UNIX|TCP|UDP|NETLINK|/dev/|/proc/)", arguments)  # write and its kin
+
+
+def mutations(lab, *arguments, harmless=r"$^", status=0):
+    """Runs drover and all that it starts under strace; returns the calls that changed something, as lines."""
+    output = lab.world.path("mutations.strace")
+    lab.drover(*arguments, status=status, wrap=["strace", "-f", "-yy", "-s", "256", "-o", output, "-e", f"trace={WATCHED}"],
+               environment={"ASAN_OPTIONS": "detect_leaks=0"})
+    with open(output, encoding="utf-8", errors="replace") as file:
+        lines = file.read().splitlines()
+    assert len(lines) > 5, "strace saw nothing"
+    return [line for line in lines if is_mutation(line, harmless)]
+
+
+# Where a kill tells nothing: memory, clocks, and looking without touching.
+DULL = re.compile(r"mmap|munmap|mprotect|brk|madvise|read|pread64|rt_sig|clock|get|futex|fstat|newfstatat|access|lseek|poll|"
+                  r"prlimit|sched_|arch_prctl|set_|rseq|stat|exit|execve|close")
+
+
+def record_points(lab, *arguments):
+    """Runs drover once under strace; returns its main thread's calls from the lock on: [(name, how many of that name so far)].
+
+    Injection counts by name and process, so such a pair is what `kill_at` takes. --parallel 1 keeps all on the main thread.
+    """
+    output = lab.world.path("points.strace")
+    lab.drover("--parallel", "1", *arguments, wrap=["strace", "-o", output])
+    counts, points, locked = {}, [], False
+    with open(output, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            match = re.match(r"(\w+)\(", line)
+            if not match:
+                continue
+            name = match.group(1)
+            counts[name] = counts.get(name, 0) + 1
+            locked = locked or (name in ("open", "openat") and "/lock\"" in line)
+            if locked and not DULL.match(name):
+                points.append((name, counts[name]))
+    assert points, "drover did not take its lock"
+    return points
+
+
+def spread(points, count):
+    """That many of them, from the first to the last."""
+    assert len(points) >= count, f"only {len(points)} system calls to be killed at"
+    return [points[index * (len(points) - 1) // (count - 1)] for index in range(count)]
+
+
+def kill_at(lab, point, *arguments):
+    """Runs drover until just before that call, and kills it there; returns whether it came that far."""
+    name, number = point
+    argv = ["strace", "-o", os.devnull, "-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}",
+            lab.world.programs.drover, "--parallel", "1", *arguments]
+    done = subprocess.run(argv, cwd=lab.directory, env=lab.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=120, check=False)
+    return done.returncode in (-9, 137)

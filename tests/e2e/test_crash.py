@@ -1,0 +1,129 @@
+"""test_crash.py - drover killed by SIGKILL at many of its system calls: up converges, down leaves nothing, disks are whole"""
+
+import hashlib
+import os
+
+import host
+import strace
+
+FAKES = """
+networks:
+  lan: {subnet: 10.40.0.0/24, mode: nat}
+disks:
+  data: {size: 16M, format: raw}
+vms:
+  one: {<<: *fake, disk: 16M, networks: {lan: {ip: 10.40.0.10}}, disks: [data]}
+  two: {<<: *fake, networks: [lan], disks: [{name: own, size: 8M, format: raw}], depends_on: [one]}
+"""
+
+
+def sums(lab):
+    return {path: hashlib.sha256(open(path, "rb").read()).hexdigest() for path in host.disk_files(lab.data)}
+
+
+def find_points(lab):
+    """The calls of a first up; what drover keeps for all projects (which machines QEMU has) is there already."""
+    lab.drover("up")
+    lab.drover("down", "-v", "-y", "-t", "0")
+    points = strace.record_points(lab, "up")
+    lab.drover("down", "-v", "-y", "-t", "0")
+    return points
+
+
+def assert_converges(lab, point):
+    """up makes what is missing; then everything is as after an up that nobody killed."""
+    up = lab.drover("up", status=None)
+    assert up.status == 0, f"after a kill at {point}: {up}"
+    assert set(lab.states().values()) == {"running"}, point
+    lab.assert_satisfied()
+    assert len(lab.dnsmasq()) == 1, point
+
+
+def assert_goes_down(lab, point, *arguments):
+    down = lab.drover("down", "-t", "0", *arguments, status=None)
+    assert down.status == 0, f"after a kill at {point}: {down}"
+    assert lab.leftovers(files="-v" in arguments) == [], point
+    assert not os.path.exists(lab.run_directory), point
+    drafts = [name for _, folders, files in os.walk(lab.data) for name in folders + files if name.startswith(".")]
+    assert drafts == [], f"after a kill at {point}: {drafts}"
+
+
+def test_up_of_a_new_project(world):
+    """Killed at 20 calls of the first up."""
+    lab = world.lab(FAKES, fake=True)
+    points = find_points(lab)
+    hit = 0
+    for point in strace.spread(points, 20):
+        hit += strace.kill_at(lab, point, "up")
+        assert_converges(lab, point)
+        assert_goes_down(lab, point, "-v", "-y")
+    assert hit == 20, f"only {hit} of 20 calls were reached"
+
+
+def test_up_with_data_on_disks(world):
+    """Killed at 12 calls of an up that starts VMs on kept disks: what is on them stays."""
+    lab = world.lab(FAKES, fake=True)
+    lab.drover("up")
+    lab.drover("down", "-t", "0")
+    for path in host.disk_files(lab.data):
+        if path.endswith(".raw"):
+            with open(path, "r+b") as file:
+                file.seek(4096)
+                file.write(b"precious" * 100)
+    before = sums(lab)
+    assert len(before) == 3, before
+    points = strace.record_points(lab, "up")
+    lab.drover("down", "-t", "0")
+    for point in strace.spread(points, 12):
+        assert strace.kill_at(lab, point, "up"), point
+        assert sums(lab) == before, point
+        assert_converges(lab, point)
+        assert_goes_down(lab, point)
+        assert sums(lab) == before, point
+
+
+def test_killed_at_once_without_up(world):
+    """Killed at 8 calls of up: down alone also leaves nothing."""
+    lab = world.lab(FAKES, fake=True)
+    for point in strace.spread(find_points(lab), 8):
+        assert strace.kill_at(lab, point, "up"), point
+        if os.path.exists(lab.data):
+            assert_goes_down(lab, point, "-v", "-y")
+        assert lab.leftovers() == [], point
+
+
+def test_down(world):
+    """Killed at 10 calls of down: the next down leaves nothing but the disks, the next up runs again."""
+    lab = world.lab(FAKES, fake=True)
+    lab.drover("up")
+    disks = sorted(sums(lab))
+    points = strace.record_points(lab, "down", "-t", "0")
+    for index, point in enumerate(strace.spread(points, 10)):
+        lab.drover("up")
+        assert strace.kill_at(lab, point, "down", "-t", "0"), point
+        if index % 2:
+            assert_converges(lab, point)
+        assert_goes_down(lab, point)
+        assert sorted(sums(lab)) == disks, point
+
+
+def test_real_qemu(world):
+    """The same with the real QEMU, at 6 calls."""
+    lab = world.lab(FAKES.replace("*fake", "*guest"))
+    for point in strace.spread(find_points(lab), 6):
+        assert strace.kill_at(lab, point, "up"), point
+        assert_converges(lab, point)
+        assert_goes_down(lab, point, "-v", "-y")
+
+
+def test_helper_killed(world):
+    """The helper in the namespace killed in the middle of up: an error that says so, and the next up converges."""
+    lab = world.lab(FAKES.replace("one: {<<: *fake,", "one: {<<: *fake, qemu_args: [-fake, slow=300],"), fake=True)
+    up = lab.begin("--parallel", "1", "up")
+    children = f"/proc/{up.pid}/task/{up.pid}/children"
+    helper = int(host.wait_until(lambda: open(children, encoding="ascii").read().split(), "the helper runs")[0])
+    host.wait_until(lambda: any("fake" in arguments for arguments in host.processes(lab.name).values()), "a QEMU runs")
+    host.end_process(helper)
+    err = up.communicate(timeout=60)[1]
+    assert up.returncode == 1 and "error: " in err, (up.returncode, err)
+    assert_converges(lab, "helper")

@@ -1,0 +1,129 @@
+"""test_host.py - isolation: host, in a namespace of the test's own: what is not ours is left alone, ip_forward, clashes"""
+
+import json
+
+NAT = """
+networks:
+  lan: {subnet: 10.60.0.0/24}
+vms:
+  one: {<<: *fake, networks: [lan]}
+"""
+
+
+def test_foreign_link_of_our_name(world):
+    """A link that has the bridge's name and is not ours is refused with its name, and stays as it was."""
+    namespace = world.namespace()
+    for kind, add in (("tap", "tuntap add br-lab mode tap"), ("bridge", "link add br-lab type bridge")):
+        namespace.run("ip", *add.split())
+        namespace.run("ip", "link", "set", "br-lab", "address", "02:11:22:33:44:55", "alias", "mine", "up")
+        before = namespace.snapshot()
+        lab = world.lab(NAT.replace("lan: {", "lan: {bridge: br-lab, "), name=kind, namespace=namespace, fake=True)
+        for verb in ("plan", "up"):
+            refused = lab.drover(verb, status=1)
+            assert "cannot make bridge 'br-lab' for network 'lan': a link of that name exists and is not ours" in refused.err
+        lab.drover("down", "-v", "-y")
+        assert namespace.snapshot() == before
+        namespace.run("ip", "link", "delete", "br-lab")
+        lab.drover("up")
+        assert namespace.link("br-lab")["ifalias"] == f"drover:{lab.name}/lan"
+        lab.drover("down", "-v", "-y", "-t", "0")
+        assert namespace.link("br-lab") is None
+
+
+def test_external_bridge(world):
+    """An external bridge is joined, never made, changed or removed."""
+    namespace = world.namespace()
+    lab = world.lab("networks:\n  office: {mode: bridge, bridge: br0, external: true}\n"
+                    "vms:\n  one: {<<: *fake, networks: [office]}\n", namespace=namespace, fake=True)
+    refused = lab.drover("up", status=None)
+    assert refused.status in (1, 6) and "there is no bridge 'br0' for network 'office', which is external" in refused.err
+    namespace.run("ip", "link", "add", "br0", "type", "bridge")
+    namespace.run("ip", "link", "set", "br0", "up")
+    before = {key: namespace.link("br0").get(key) for key in ("ifindex", "address", "ifalias", "group", "mtu")}
+    lab.drover("up")
+    assert [link["master"] for link in json.loads(namespace.run("ip", "-json", "link", "show", "master", "br0"))] == ["br0"]
+    assert {key: namespace.link("br0").get(key) for key in before} | {"address": ""} == before | {"address": ""}
+    lab.assert_satisfied()
+    lab.drover("down", "-v", "-y", "-t", "0")
+    assert namespace.link("br0")["ifindex"] == before["ifindex"]
+    namespace.run("ip", "link", "delete", "br0")
+
+
+def test_two_projects_share_ip_forward(world):
+    """Each has a NAT table of its own; forwarding is switched on, and goes back when the last of them goes."""
+    namespace = world.namespace()
+    first = world.lab(NAT, name="a", namespace=namespace, fake=True)
+    second = world.lab(NAT.replace("10.60", "10.61"), name="b", namespace=namespace, fake=True)
+    first.drover("up")
+    assert namespace.ip_forward() == "1"
+    second.drover("up")
+    tables = namespace.run("nft", "list", "tables").split("\n")
+    assert f"table inet drover-{first.name}" in tables and f"table inet drover-{second.name}" in tables
+    assert "masquerade" in namespace.run("nft", "list", "table", "inet", f"drover-{first.name}")
+    assert len(first.dnsmasq()) == len(second.dnsmasq()) == 1
+    first.drover("down", "-t", "0")
+    assert namespace.ip_forward() == "1" and set(second.states().values()) == {"running"}
+    assert namespace.run("nft", "list", "tables").split() == ["table", "inet", f"drover-{second.name}"]
+    second.assert_satisfied()
+    second.drover("down", "-t", "0")
+    assert namespace.ip_forward() == "0" and namespace.run("nft", "list", "tables") == ""
+
+
+def test_forwarding_that_was_on_stays_on(world):
+    """ip_forward that the host had set itself is not taken away."""
+    namespace = world.namespace()
+    namespace.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    namespace.before = namespace.snapshot()
+    lab = world.lab(NAT, namespace=namespace, fake=True)
+    lab.drover("up")
+    lab.drover("down", "-v", "-y", "-t", "0")
+    assert namespace.ip_forward() == "1"
+
+
+def test_subnet_that_the_host_has(world):
+    """A subnet that a route of the host covers is refused with the interface; auto takes a free one and keeps it."""
+    namespace = world.namespace()
+    namespace.run("ip", "link", "add", "vpn0", "type", "bridge")
+    namespace.run("ip", "address", "add", "10.60.0.5/16", "dev", "vpn0")
+    namespace.run("ip", "link", "set", "vpn0", "up")
+    namespace.before = namespace.snapshot()
+    lab = world.lab(NAT, namespace=namespace, fake=True)
+    for verb in ("plan", "up"):
+        refused = lab.drover(verb, status=1)
+        assert "subnet 10.60.0.0/24 of network 'lan' is in use on this host: 10.60.0.0/16 goes to interface 'vpn0'" \
+            in refused.err, refused
+        assert "drover.yaml:" in refused.err
+    lab.replace("subnet: 10.60.0.0/24", "subnet: auto")
+    lab.drover("up")
+    kept = json.loads(lab.drover("inspect", "network/lan", "--format", "json").out)["observed"]["subnet"]
+    assert kept.endswith("/24") and not kept.startswith("10.60.")
+    lab.drover("down", "-t", "0")
+    lab.drover("up")
+    assert json.loads(lab.drover("inspect", "network/lan", "--format", "json").out)["observed"]["subnet"] == kept
+
+
+def test_host_reaches_guest(world):
+    """With isolation: host the guest is reached from the host, and both projects' guests are served."""
+    namespace = world.namespace()
+    lab = world.lab("networks:\n  lan: {subnet: 10.62.0.0/24}\nvms:\n  web: {<<: *guest, networks: {lan: {ip: 10.62.0.10}}}\n",
+                    namespace=namespace)
+    lab.drover("up")
+    fetch = "import urllib.request as u; print(end=u.urlopen('http://10.62.0.10/', timeout=10).read().decode())"
+    ready = lab.console("web").ready()
+    assert ready["address"] == "10.62.0.10" and ready["gateway"] == "10.62.0.1", ready
+    assert namespace.run("python3", "-c", fetch) == "hello from web\n"
+    assert lab.drover("ps").out.split("\n")[1].split()[:4] == ["web", "running", "10.62.0.10", "host"]
+    lab.drover("down", "-t", "0")
+
+
+def test_isolation_changed_while_up(world):
+    """Changing isolation needs a down first; the running lab is still found and can be taken down."""
+    namespace = world.namespace()
+    lab = world.lab(NAT, namespace=namespace, fake=True)
+    lab.drover("up")
+    lab.replace("isolation: host", "isolation: private")
+    refused = lab.drover("up", status=1)
+    assert "runs with 'isolation: host'" in refused.err and "drover down" in refused.err, refused
+    assert lab.states() == {"one": "running"}
+    lab.drover("down", "-t", "0")
+    assert lab.leftovers() == []

@@ -1,0 +1,149 @@
+"""test_repair.py - the world changes behind drover's back: up repairs what was broken, ps tells the truth"""
+
+import os
+import re
+import signal
+
+import host
+
+ONE = """
+networks:
+  lan: {subnet: 10.30.0.0/24, mode: isolated}
+vms:
+  web: {<<: *guest, networks: {lan: {ip: 10.30.0.10}}}
+  client: {<<: *guest, networks: {lan: {ip: 10.30.0.20}}}
+"""
+
+FAKES = """
+networks:
+  lan: {subnet: 10.30.0.0/24, mode: isolated}
+vms:
+  one: {<<: *fake, networks: [lan]}
+  two: {<<: *fake, networks: [lan]}
+"""
+
+
+def actions(lab, *arguments):
+    return {(step["kind"], step["name"]): step["action"] for step in lab.plan(*arguments)["steps"]}
+
+
+def test_bridge_deleted_and_dnsmasq_killed(world):
+    """plan shows both, up repairs both, no VM is touched, and the guests reach each other and DHCP again."""
+    lab = world.lab(ONE)
+    lab.drover("up")
+    for name in ("web", "client"):
+        lab.console(name).ready()
+    pids, bridge = lab.pids(), lab.bridge("lan")
+    host.command("ip", "-n", f"drover-{lab.name}", "link", "delete", bridge["ifname"])
+    for pid in lab.dnsmasq():
+        host.end_process(pid)
+
+    assert actions(lab) == {("network", "lan"): "repair", ("service", ""): "create"}
+    plan = lab.drover("plan", "--exit-code", status=2)
+    assert "repair network lan" in plan.out and "taps off the bridge: 2 → 0" in plan.out, plan
+    lab.drover("up")
+    assert lab.pids() == pids
+    assert lab.bridge("lan")["address"] == bridge["address"] and len(lab.dnsmasq()) == 1
+    taps = [link for link in lab.links().values() if link.get("master") == bridge["ifname"]]
+    assert len(taps) == 2 and all("UP" in tap["flags"] for tap in taps), lab.links()
+    assert lab.shell("client", "ping -c 1 -w 5 10.30.0.1 >/dev/null && wget -qO- http://web/") == "hello from web\n"
+    lab.assert_satisfied()
+
+
+def test_bridge_address_and_state(world):
+    """An address that was removed, a link that was set down, a tap that was taken off: each is seen and mended in place."""
+    lab = world.lab(FAKES, fake=True)
+    lab.drover("up")
+    namespace, bridge, pids = f"drover-{lab.name}", lab.bridge("lan"), lab.pids()
+    tap = next(link["ifname"] for link in lab.links().values() if link.get("master"))
+    for argv in (["address", "flush", "dev", bridge["ifname"]], ["link", "set", bridge["ifname"], "down"],
+                 ["link", "set", tap, "nomaster"]):
+        host.command("ip", "-n", namespace, *argv)
+        assert lab.drover("plan", "--exit-code", status=2).out, argv
+        lab.drover("up")
+        after = lab.bridge("lan")
+        assert after["ifindex"] == bridge["ifindex"] and "UP" in after["flags"]
+        assert lab.links()[tap]["master"] == bridge["ifname"]
+        assert "10.30.0.1/24" in host.command("ip", "-n", namespace, "-brief", "address")
+        lab.assert_satisfied()
+    assert lab.pids() == pids
+
+
+def test_dnsmasq_with_other_configuration(world):
+    """A changed network setting restarts dnsmasq alone; a changed name is read without a restart."""
+    lab = world.lab(FAKES, fake=True)
+    lab.drover("up")
+    pids, first = lab.pids(), lab.dnsmasq()
+    lab.replace("one: {<<: *fake,", "one: {<<: *fake, hostname: uno,")
+    lab.drover("up")
+    assert lab.dnsmasq() == first and lab.pids() == pids
+    lab.replace("mode: isolated}", "mode: isolated, domain: other.test}")
+    lab.drover("up")
+    second = lab.dnsmasq()
+    assert len(second) == 1 and second != first and lab.pids() == pids
+    lab.assert_satisfied()
+
+
+def test_flushed_firewall(world):
+    """Rules that were flushed by hand come back with up, in the project's own table."""
+    lab = world.lab(FAKES.replace("mode: isolated", "mode: nat"), fake=True)
+    lab.drover("up")
+    prefix = ["ip", "netns", "exec", f"drover-{lab.name}", "nft"]
+    rules = host.command(*prefix, "list", "ruleset")
+    assert f"table inet drover-{lab.name}" in rules and "masquerade" in rules
+    for argv in (["flush", "ruleset"], ["flush", "table", "inet", f"drover-{lab.name}"]):
+        host.command(*prefix, *argv)
+        assert ("firewall", "") in actions(lab)
+        lab.drover("up")
+        assert re.sub(r"handle \d+", "", host.command(*prefix, "list", "ruleset")) == rules
+    lab.assert_satisfied()
+
+
+def test_killed_from_outside(world):
+    """A QEMU that was killed is `crashed`, and plain up starts it again with the disk that it had."""
+    lab = world.lab(ONE.replace("web: {<<: *guest,", "web: {<<: *guest, disks: [{name: data, size: 64M}],"))
+    lab.drover("up")
+    assert lab.console("web").ready()["address"] == "10.30.0.10"
+    pids = lab.pids()
+    host.end_process(pids["web"], signal.SIGKILL)
+    assert lab.states() == {"web": "crashed", "client": "running"}
+    assert "crashed" in lab.drover("ps").out
+    assert actions(lab) == {("vm", "web"): "start"}
+    lab.drover("up")
+    lab.console("web").wait("boots=2")
+    lab.console("web").ready()
+    assert lab.pids()["client"] == pids["client"]
+    lab.assert_satisfied()
+
+
+def test_guest_powers_off_and_stop(world):
+    """A guest that powers itself off is stopped, no error; stop is ACPI, and a power cut after the grace period."""
+    deaf = f"client: {{<<: *guest, {world.boot('drover.noacpi')}, stop_grace_period: 1s,"
+    lab = world.lab(ONE.replace("client: {<<: *guest,", deaf))
+    lab.drover("up")
+    for name in ("web", "client"):
+        lab.console(name).ready()
+    lab.shell("web", "(sleep 0.2; poweroff -f) & true")
+    lab.drover("wait", "web", "--for", "stopped", "--timeout", "20")
+    assert lab.states() == {"web": "stopped", "client": "running"}
+    assert not os.path.exists(os.path.join(lab.vm_data("web"), "qemu.pid"))
+
+    lab.drover("start", "web")
+    lab.console("web").ready()
+    lab.drover("stop", "web")
+    lab.console("web").wait("power button pressed", 1)
+    client = lab.pids()["client"]
+    lab.drover("stop", "client")
+    assert "power button pressed" not in lab.console("client").text() and not os.path.exists(f"/proc/{client}/fd/0")
+    assert lab.states() == {"web": "stopped", "client": "stopped"}
+
+
+def test_crash_loop_of_qemu_is_told(world):
+    """A QEMU that dies at once is an error with its own words; the other VMs are started nevertheless."""
+    lab = world.lab(FAKES.replace("one: {<<: *fake,", "one: {<<: *fake, qemu_args: [-fake, die],"), fake=True)
+    up = lab.drover("up", status=1)
+    assert "cannot start vm 'one'" in up.err and "it dies as it was asked to" in up.err, up
+    assert lab.states()["two"] == "running" and lab.states().get("one") != "running"
+    lab.replace("qemu_args: [-fake, die],", "")
+    lab.drover("up")
+    assert set(lab.states().values()) == {"running"}
