@@ -248,8 +248,8 @@ grow_qcow2(int fd, guint64 size_bytes, const struct child_user *user, GError **e
 {
         g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, size_bytes);
         const char *argv[] = {"qemu-img", "resize", "-q",
-                              "json:{\"driver\":\"qcow2\",\"backing\":null,\"file\":{\"driver\":\"file\",\"filename\":\"" CHILD_FILE
-                              "\"}}",
+                              "json:{\"driver\":\"qcow2\",\"backing\":null,"
+                              "\"file\":{\"driver\":\"file\",\"filename\":\"" CHILD_FILE "\"}}",
                               size, NULL};
 
         return run_qemu_img(argv, fd, user, error);

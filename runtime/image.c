@@ -235,7 +235,8 @@ take_info(const char *path, const json_t *info, struct image_info *result, GErro
         if (!format || size <= 0)
                 return error_set(error, DROVER_ERROR_CORRUPT, "'%s' is no disk image: qemu-img finds no format or size", path);
         if (!g_strv_contains(known_formats, format)) {
-                error_set(error, DROVER_ERROR_UNSUPPORTED, "image '%s' is in the format '%s', which is not supported", path, format);
+                error_set(error, DROVER_ERROR_UNSUPPORTED, "image '%s' is in the format '%s', which is not supported", path,
+                          format);
                 return error_hint(error, "convert it: qemu-img convert -O qcow2 IN OUT");
         }
         g_strlcpy(result->format, format, sizeof result->format);

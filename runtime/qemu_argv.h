@@ -74,14 +74,8 @@ struct qemu_command {
 #define QEMU_CONSOLE_LOG "console.log"
 #define QEMU_PID_FILE "qemu.pid"
 
-/** How many spare hot-plug ports a VM is started with, how many there are at most (q35), and how many slots pc has instead */
-enum { QEMU_SPARE_PORTS = 8, QEMU_MAX_PORTS = 32, QEMU_MAX_SLOTS = 24 };
-
-/** qemu_machine_is_pcie() - Has this machine (an alias or a versioned name) root ports (q35), or one PCI bus (pc)? */
-gboolean qemu_machine_is_pcie(const char *machine);
-
-/** qemu_machine_ports() - How many disks (without CD-ROMs) and NICs it takes: ports are numbers below this */
-guint qemu_machine_ports(const char *machine);
+/** How many spare hot-plug ports a VM is started with, and how many there are at most (q35; pc has 24 slots instead) */
+enum { QEMU_SPARE_PORTS = 8, QEMU_MAX_PORTS = 32 };
 
 /** qemu_command_build() - The whole of it. Never fails; returns a new object, qemu_command_free() it */
 struct qemu_command *qemu_command_build(const struct launch *launch);

@@ -79,7 +79,8 @@ build_ports(struct qemu_build *build)
 static void
 build_display_devices(struct qemu_build *build)
 {
-        json_t *vga = device_new("VGA", "vga"), *usb = device_new("qemu-xhci", "usb"), *tablet = device_new("usb-tablet", "tablet");
+        json_t *vga = device_new("VGA", "vga"), *usb = device_new("qemu-xhci", "usb"),
+               *tablet = device_new("usb-tablet", "tablet");
 
         device_place_fixed(build, vga, SLOT_VGA);
         build_add_json(build, "-device", vga);

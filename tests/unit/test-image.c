@@ -135,7 +135,7 @@ test_references(struct place *place, gconstpointer data)
         expect_refusal(place, "over.qed", DROVER_ERROR_FAILED, "stands on another file");
 }
 
-/* A sparse VMDK whose embedded descriptor names an extent elsewhere: QEMU goes by the sparse header, and reads this file alone. */
+/* A sparse VMDK whose descriptor inside names an extent elsewhere: QEMU goes by its header, and reads this file alone. */
 static void
 test_embedded_extent(struct place *place, gconstpointer data)
 {
@@ -161,7 +161,8 @@ test_no_image(struct place *place, gconstpointer data)
                         *c = write_file(place, "c.zip", zip, sizeof zip), *d = write_file(place, "d", "", 0),
                         *e = write_file(place, "e", "hello", 5);
 
-        expect_refusal(place, "a.gz", DROVER_ERROR_FAILED, "/a.gz' is no disk image: it is packed with gzip\n  unpack it first");
+        expect_refusal(place, "a.gz", DROVER_ERROR_FAILED,
+                       "/a.gz' is no disk image: it is packed with gzip\n  unpack it first");
         expect_refusal(place, "b.xz", DROVER_ERROR_FAILED, "packed with xz");
         expect_refusal(place, "c.zip", DROVER_ERROR_FAILED, "packed with zip");
         expect_refusal(place, "d", DROVER_ERROR_FAILED, "/d' is no disk image: it has 0 bytes");
