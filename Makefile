@@ -108,17 +108,22 @@ demo-down:
 	@tests/demo.sh --down $(BUILD)/drover
 
 # Starts the same QEMU command lines without drover, to measure it against.
-$(BUILD)/bare-launcher: tests/bench/bare-launcher.c $(LIBRARY)
+BENCH := $(addprefix $(BUILD)/bench/,bare-launcher measure vectors)
+$(BUILD)/bench/%: tests/bench/%.c $(LIBRARY)
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)
 
-.PHONY: bench bench-virsh
-bench: setup
-	@$(MAKE) --no-print-directory -j$$(nproc) all unit $(BUILD)/bare-launcher
+.PHONY: bench-build bench bench-virsh
+bench-build: all $(BENCH)
+
+bench:
+	@tests/setup.sh --tests
+	@$(MAKE) --no-print-directory -j$$(nproc) bench-build
 	@BUILD=$(BUILD) tests/bench/run
 
-bench-virsh: setup
-	@tests/setup.sh --virsh
-	@$(MAKE) --no-print-directory -j$$(nproc) all unit $(BUILD)/bare-launcher
+bench-virsh:
+	@tests/setup.sh --tests --virsh
+	@$(MAKE) --no-print-directory -j$$(nproc) bench-build
 	@BUILD=$(BUILD) tests/bench/run --virsh
 
 # ---- lint ----
@@ -177,6 +182,7 @@ install: all man
 	$(BUILD)/drover completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drover
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ] && ! getent passwd drover >/dev/null; then \
 	        useradd --system --user-group --no-create-home --shell /usr/sbin/nologin drover; fi
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ] && getent group kvm >/dev/null; then usermod -aG kvm drover; fi
 
 .PHONY: uninstall
 uninstall:
@@ -189,7 +195,7 @@ compile_commands.json: Makefile
 	        printf '%s{"directory": "%s", "file": "%s", "command": "cc %s -c %s"}\n' \
 	                "$$separator" '$(CURDIR)' "$$file" '$(subst \",\\\",$(ALL_CFLAGS))' "$$file"; separator=,; done; echo ']'; } >$@
 
--include $(LIBRARY_OBJECTS:.o=.d) $(BUILD)/cmd/main.d $(UNIT_TESTS:=.d)
+-include $(LIBRARY_OBJECTS:.o=.d) $(BUILD)/cmd/main.d $(UNIT_TESTS:=.d) $(BENCH:=.d)
 
 .PHONY: clean
 clean:

@@ -2,7 +2,6 @@
 
 import os
 import select
-import shutil
 import signal
 import statistics
 import subprocess
@@ -130,24 +129,33 @@ class Timer:
 
 
 class Lab:
-    """One project file in a directory of its own, with the directories that drover and the bare launcher put things in."""
+    """One project file in a directory of its own, with the directories that drover and the bare launcher put things in.
+
+    They are new ones after each anew(), and the old ones stay until the end: some file systems are slow to make files for a
+    while after many were removed. What would lie in /run lies in memory here too.
+    """
 
     def __init__(self, scratch, name, text, programs, kept):
         """`kept()` gives the processes that are here whatever this lab does."""
         self.directory = os.path.join(scratch, name)
-        self.scratch, self.programs, self.kept = scratch, programs, kept
+        self.scratch, self.name, self.programs, self.kept = scratch, name, programs, kept
         self.pids = os.path.join(self.directory, "pids")
+        self.round = 0
         os.makedirs(self.directory)
         with open(os.path.join(self.directory, "drover.yaml"), "w", encoding="utf-8") as file:
             file.write(text)
-        self.drover = Timer(programs["measure"], self.directory, self.environment("drover"))
-        self.bare = Timer(programs["measure"], self.directory, self.environment("bare"))
 
     def environment(self, side):
         kept = {name: os.environ[name] for name in ("PATH", "DROVER_ACCEL", "DROVER_QEMU_USER") if name in os.environ}
         return {**kept, "LC_ALL": "C", "HOME": self.scratch, "DROVER_CACHE_DIR": os.path.join(self.scratch, "cache"),
-                "DROVER_RUN_DIR": os.path.join(self.directory, side, "run"),
-                "DROVER_DATA_DIR": os.path.join(self.directory, side, "data")}
+                "DROVER_RUN_DIR": os.path.join(self.scratch, "run", f"{self.name}-{self.round}-{side}"),
+                "DROVER_DATA_DIR": os.path.join(self.directory, f"{self.round}-{side}")}
+
+    def drover(self, *argv):
+        return Timer(self.programs["measure"], self.directory, self.environment("drover"))(*argv)
+
+    def bare(self, *argv):
+        return Timer(self.programs["measure"], self.directory, self.environment("bare"))(*argv)
 
     def verb(self, *arguments):
         return self.drover(self.programs["drover"], *arguments)
@@ -159,11 +167,10 @@ class Lab:
             file.write(out)
         return path
 
-    def wipe(self):
+    def anew(self):
         """As if nothing had ever been up; and no write of the last round is left to disturb the next."""
         settle(self.kept())
-        for side in "drover", "bare":
-            shutil.rmtree(os.path.join(self.directory, side), ignore_errors=True)
+        self.round += 1
         os.sync()
 
 
