@@ -16,6 +16,7 @@
 #include "runtime/vm.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { DEFAULT_GRACE_MS = 30000 };
 
@@ -44,15 +45,17 @@ attach_taps(struct apply *apply, guint network, GError **error)
 
         for (guint i = 0; i < project->vm_count; i++) {
                 const struct vm *vm = &project->vms[i];
+                const struct vm_world *found = world_vm(apply->session->world, vm->name);
 
-                if (!vm_is_alive(world_vm(apply->session->world, vm->name)))
+                if (!vm_is_alive(found))
                         continue;
                 for (guint n = 0; n < vm->nic_count; n++) {
                         g_autofree char *tap = lab_tap_name(project->name, vm->name, vm->nics[n].name);
                         g_autofree char *object = g_strdup_printf("%s/%s", vm->name, vm->nics[n].name);
                         g_autofree char *alias = lab_alias(project->name, object);
 
-                        if (vm->nics[n].network_index == network && links_find(apply->session->world->links, tap) &&
+                        if (vm_nic_is_on(found, &vm->nics[n], project->networks[network].name) &&
+                            links_find(apply->session->world->links, tap) &&
                             !link_attach(apply->host.netlink, tap, apply->bridges[network], alias, 0, error))
                                 return error_prefix(error, "cannot attach the tap of vm '%s'", vm->name);
                 }
@@ -127,15 +130,18 @@ do_service(struct apply *apply, const struct plan_step *step, GError **error)
 
 /* ---- disks ---- */
 
+/* What runs is what spec.json says: of a VM that lives only its new disks are recorded now, the rest when it starts anew. */
 static gboolean
-ensure_vm_directory(struct apply *apply, const char *vm, GError **error)
+record_disks(struct apply *apply, const struct resolved_vm *vm, GError **error)
 {
-        g_autofree char *directory = paths_vm_data(apply->session->world->paths, vm);
-        const struct child_user *user = apply->host.user;
+        const struct vm_world *found = world_vm(apply->session->world, vm->vm->name);
+        g_autoptr(spec_t) spec = vm_is_alive(found) && found->spec ? spec_copy(found->spec) : NULL;
 
-        if (!file_make_directory(directory, 0700, error))
-                return FALSE;
-        return !user || file_own(directory, 0700, user->uid, user->gid, error);
+        if (spec) {
+                g_ptr_array_unref(spec->disks);
+                spec->disks = g_ptr_array_ref(vm->spec->disks);
+        }
+        return spec_save(apply->session->world->paths, spec ? spec : vm->spec, error);
 }
 
 static gboolean
@@ -154,10 +160,10 @@ create_disk(struct apply *apply, const struct plan_step *step, GError **error)
                 .owner = apply->host.user,
         };
 
-        if (!disk->disk->named && !ensure_vm_directory(apply, vm->vm->name, error))
+        if (!disk->disk->named && !paths_ensure_vm_data(apply->session->world->paths, vm->vm->name, error))
                 return FALSE;
         /* The image below an overlay is recorded before the overlay exists: a disk is never without its origin. */
-        if (kept && !file_exists(disk->path) && !spec_save(apply->session->world->paths, vm->spec, error))
+        if (kept && !file_exists(disk->path) && !record_disks(apply, vm, error))
                 return FALSE;
         return disk_ensure(&wish, error);
 }
@@ -223,7 +229,7 @@ start_vm(struct apply *apply, const struct plan_step *step, GError **error)
         const struct resolved_vm *vm = &apply->session->resolved->vms[step->index];
         const struct world *world = apply->session->world;
 
-        if (!ensure_vm_directory(apply, vm->vm->name, error))
+        if (!paths_ensure_vm_data(apply->session->world->paths, vm->vm->name, error))
                 return FALSE;
         if (step->idle)
                 return spec_save(world->paths, vm->spec, error);
@@ -408,7 +414,7 @@ save_state(struct apply *apply, GError **error)
                 state->directory = g_strdup(session->project->directory);
         }
         if (!apply->plan->remove_namespace) {
-                state->isolation = session->project->isolation;
+                state->isolation = session->world->isolation; /* not the file's, while what runs is in another */
                 for (guint i = 0; i < resolved->lab.network_count; i++)
                         state_keep_network(state, &resolved->lab.networks[i]);
         }
@@ -524,14 +530,42 @@ is_anything_alive(const struct apply *apply)
         return FALSE;
 }
 
+/* Also when a step failed: the other VMs run. */
+static gboolean
+supervise(struct apply *apply, GError **error)
+{
+        return !apply->host.home || !is_anything_alive(apply) ||
+               supervisor_ensure(apply->session->world->paths, apply->session->project->name, apply->host.home, error);
+}
+
+/* state.json goes after what it stands for, so that a killed `down -v` can be repeated; the lock last: it guards all. */
+static gboolean
+remove_data(const struct paths *paths, GError **error)
+{
+        g_autoptr(GPtrArray) names = file_list_directory(paths->data, error);
+        static const char *const last[] = {"state.json", "lock", NULL};
+
+        for (guint i = 0; names && i < names->len; i++) {
+                g_autofree char *path = g_build_filename(paths->data, g_ptr_array_index(names, i), NULL);
+
+                if (!g_strv_contains(last, g_ptr_array_index(names, i)) && !file_remove_tree(path, error))
+                        return FALSE;
+        }
+        for (guint i = 0; names && last[i]; i++) {
+                g_autofree char *path = g_build_filename(paths->data, last[i], NULL);
+
+                if (!file_remove(path, error))
+                        return FALSE;
+        }
+        (void)rmdir(paths->data); /* fails where another drover has begun anew */
+        return names != NULL;
+}
+
 static gboolean
 finish(struct apply *apply, GError **error)
 {
         const struct paths *paths = apply->session->world->paths;
 
-        if (apply->host.home && is_anything_alive(apply) &&
-            !supervisor_ensure(paths, apply->session->project->name, apply->host.home, error))
-                return FALSE;
         if (apply->plan->forget && !forget_vms(apply, error))
                 return FALSE;
         if (apply->plan->remove_namespace) {
@@ -540,7 +574,7 @@ finish(struct apply *apply, GError **error)
                 if (!file_remove_tree(paths->run, error))
                         return FALSE;
         }
-        return !apply->plan->forget_all || file_remove_tree(paths->data, error);
+        return !apply->plan->forget_all || remove_data(paths, error);
 }
 
 gboolean
@@ -557,6 +591,7 @@ session_apply(struct session *session, const struct plan *plan, const struct app
         if (ok) {
                 nodes = build_graph(&apply, &count, after);
                 ok = graph_run(nodes, count, &graph);
+                ok = supervise(&apply, ok ? error : NULL) && ok;
         }
         for (guint i = 0; i < count; i++) {
                 failed += nodes[i].state == GRAPH_FAILED;

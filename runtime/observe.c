@@ -32,6 +32,15 @@ vm_is_alive(const struct vm_world *vm)
         return vm && vm->status >= VM_STARTING;
 }
 
+gboolean
+vm_nic_is_on(const struct vm_world *vm, const struct nic *nic, const char *network)
+{
+        const json_t *nics = vm->spec ? json_object_get(vm->spec->wish, "networks") : NULL;
+        const char *applied = json_text(json_object_get(nics, nic->name), "network");
+
+        return strcmp(applied ? applied : nic->network, network) == 0;
+}
+
 const struct vm_world *
 world_vm(const struct world *world, const char *name)
 {
@@ -270,6 +279,15 @@ probed_image_free(gpointer data)
         g_free(image);
 }
 
+static gboolean
+has_root_disk(const struct world *world, const struct vm_world *vm)
+{
+        const struct kept_disk *root = vm->spec ? spec_disk(vm->spec, "root") : NULL;
+        g_autofree char *path = root ? paths_vm_disk(world->paths, vm->name, root->name, root->generation, root->format) : NULL;
+
+        return path && g_hash_table_contains(world->files, path);
+}
+
 static void
 probe_once(struct world *world, const char *path, const struct child_user *user)
 {
@@ -295,10 +313,9 @@ observe_images(struct world *world, const struct project *project, const struct 
         world->images = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, probed_image_free);
         for (guint i = 0; i < project->vm_count; i++) {
                 const struct vm *vm = &project->vms[i];
-                const struct vm_world *found = world_vm(world, vm->name);
 
                 /* A running VM may be restarted with a file that it has not had before: what that is has to be known. */
-                if (!vm_is_alive(found) && (!found->spec || !spec_disk(found->spec, "root")))
+                if (!has_root_disk(world, world_vm(world, vm->name)))
                         probe_once(world, vm->image, user);
                 if (vm->root)
                         probe_once(world, vm->root->file, user);

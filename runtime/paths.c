@@ -102,6 +102,15 @@ paths_ensure_data(const struct paths *paths, GError **error)
 }
 
 gboolean
+paths_ensure_vm_data(const struct paths *paths, const char *vm, GError **error)
+{
+        g_autofree char *path = paths_vm_data(paths, vm);
+        mode_t mode = paths->root ? 0711 : 0700;
+
+        return file_make_directory(path, mode, error) && file_own(path, mode, geteuid(), (gid_t)-1, error);
+}
+
+gboolean
 paths_ensure(const struct paths *paths, GError **error)
 {
         const char *parents[] = {paths->run_root, paths->data_root, paths->run, paths->data};

@@ -11,7 +11,7 @@
  *   data/state.json           what neither the file nor the kernel can tell (state.h)
  *   data/disks/NAME.N.FORMAT  named disks
  *   data/dnsmasq/             see dnsmasq.h
- *   data/vms/VM/              spec.json, alive (lock), qemu.pid, qemu.log, console.log, root.N.qcow2, DISK.N.FORMAT
+ *   data/vms/VM/              spec.json, alive (lock), own/qemu.pid, qemu.log, console.log, root.N.qcow2, DISK.N.FORMAT
  *   run/vms/VM/               the sockets of qemu_argv.h
  *
  * A user's directories are 0700. As root those above are 0711, since QEMU's user and dnsmasq's must pass through, and each
@@ -43,6 +43,9 @@ char *paths_host_state(const struct paths *paths);
 
 /** paths_ensure_data() - Make the data directory alone, for the lock */
 gboolean paths_ensure_data(const struct paths *paths, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** paths_ensure_vm_data() - Make a VM's data directory; as root it is root's, and QEMU's user may only pass through it */
+gboolean paths_ensure_vm_data(const struct paths *paths, const char *vm, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** paths_ensure() - Make the project's directories with their modes */
 gboolean paths_ensure(const struct paths *paths, GError **error) G_GNUC_WARN_UNUSED_RESULT;

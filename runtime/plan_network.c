@@ -34,13 +34,18 @@ count_loose_taps(const struct planner *planner, guint network, int ifindex)
 
         for (guint i = 0; i < planner->project->vm_count; i++) {
                 const struct vm *vm = &planner->project->vms[i];
+                const struct vm_world *found = world_vm(planner->world, vm->name);
 
-                if (!vm_is_alive(world_vm(planner->world, vm->name)))
+                if (!vm_is_alive(found))
                         continue;
                 for (guint n = 0; n < vm->nic_count; n++) {
-                        g_autofree char *name = lab_tap_name(planner->project->name, vm->name, vm->nics[n].name);
-                        const struct link *tap = vm->nics[n].network_index == network ? links_find(planner->world->links, name) : NULL;
+                        g_autofree char *name = NULL;
+                        const struct link *tap;
 
+                        if (!vm_nic_is_on(found, &vm->nics[n], planner->project->networks[network].name))
+                                continue;
+                        name = lab_tap_name(planner->project->name, vm->name, vm->nics[n].name);
+                        tap = links_find(planner->world->links, name);
                         if (tap && (tap->master != ifindex || !tap->up || !ifindex))
                                 loose++;
                 }

@@ -243,6 +243,10 @@ plan_vm(struct planner *planner, guint index, GError **error)
                 g_propagate_error(error, g_error_copy(found->error));
                 return error_prefix(error, "cannot tell what vm '%s' is", found->name);
         }
+        if (alive && !found->spec && starts(planner->goals[index])) {
+                error_set(error, DROVER_ERROR_FAILED, "vm '%s' runs, but what it was started with is lost", found->name);
+                return error_hint(error, "'drover stop %s' stops it, and 'drover up' starts it anew", found->name);
+        }
         switch (planner->goals[index]) {
         case GOAL_LEAVE:
                 return TRUE;

@@ -33,7 +33,7 @@ wait_for(int fd, short events, gint64 deadline_us)
 
         for (;;) {
                 gint64 left_us = deadline_us - g_get_monotonic_time();
-                int n = poll(&poll_fd, 1, left_us > 0 ? (int)MIN((left_us + 999) / 1000, G_MAXINT) : 0);
+                int n = left_us > 0 ? poll(&poll_fd, 1, (int)MIN((left_us + 999) / 1000, G_MAXINT)) : 0;
 
                 if (n > 0)
                         return TRUE;

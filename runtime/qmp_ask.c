@@ -171,7 +171,7 @@ qmp_ask_all(struct qmp_question *questions, size_t count, int timeout_ms)
 
         while (fill_seats(seats, polls, seat_count, questions, count, &next) > 0) {
                 gint64 left_us = deadline_us - g_get_monotonic_time();
-                int n = poll(polls, seat_count, left_us > 0 ? (int)((left_us + 999) / 1000) : 0);
+                int n = left_us > 0 ? poll(polls, seat_count, (int)((left_us + 999) / 1000)) : 0;
 
                 if (n < 0 && errno == EINTR)
                         continue;

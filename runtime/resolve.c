@@ -190,22 +190,26 @@ resolve_own_disk(struct resolved *resolved, struct resolved_vm *vm, struct launc
         const char *format = disk->format == FORMAT_RAW ? "raw" : "qcow2";
         struct kept_disk *kept = spec_disk(vm->spec, disk->name);
         gboolean overlay = disk->is_root && vm->vm->image;
-        g_autofree char *path = NULL;
+        g_autofree char *path =
+                kept ? paths_vm_disk(world->paths, vm->vm->name, disk->name, kept->generation, kept->format) : NULL;
+        /* What a disk was made from counts as long as there is that disk. */
+        gboolean anew = fresh || !path || !g_hash_table_contains(world->files, path);
 
-        if (kept && fresh) {
-                kept->generation++;
+        if (kept && anew) {
+                kept->generation += fresh;
                 g_free(kept->format);
                 kept->format = g_strdup(format);
                 g_clear_pointer(&kept->backing_path, g_free);
         } else if (kept) {
                 check_old_overlay(vm, kept, world);
         }
-        if (!kept || fresh) {
+        if (anew) {
                 if (!kept)
                         kept = spec_keep_disk(vm->spec, disk->name, format);
                 if (overlay)
                         resolve_new_overlay(vm, disk, kept, world);
         }
+        g_free(path);
         path = paths_vm_disk(world->paths, vm->vm->name, disk->name, kept->generation, kept->format);
         out->path = keep(resolved, path);
         out->format = keep(resolved, kept->format);
@@ -249,9 +253,15 @@ resolve_disk(struct resolved *resolved, struct resolved_vm *vm, const struct dis
         if (disk->file) {
                 resolve_file_disk(resolved, vm, out, world);
         } else if (disk->named) {
-                const char *format = disk->format == FORMAT_RAW ? "raw" : "qcow2";
+                gboolean raw = disk->format == FORMAT_RAW;
+                const char *format = raw ? "raw" : "qcow2", *other = raw ? "qcow2" : "raw";
                 g_autofree char *path = paths_named_disk(world->paths, disk->named, 0, format);
+                g_autofree char *old = paths_named_disk(world->paths, disk->named, 0, other);
 
+                if (g_hash_table_contains(world->files, old) && !g_hash_table_contains(world->files, path))
+                        set_fault(vm, disk->node, NULL,
+                                  "disk '%s' is there as %s: write 'format: %s', or remove '%s' for an empty one", disk->named,
+                                  other, other, old);
                 out->path = keep(resolved, path);
                 out->format = format;
         } else {
@@ -381,10 +391,14 @@ void
 resolve_fresh(struct resolved *resolved, guint index, const struct world *world)
 {
         struct resolved_vm *vm = &resolved->vms[index];
+        const struct vm_world *found = world_vm(world, vm->vm->name);
 
-        g_clear_pointer(&vm->error, g_free); /* what was wrong with the old disks no longer counts */
+        g_clear_pointer(&vm->error, g_free); /* the old disks' faults no longer count; all else is looked at again */
+        resolve_machine(vm, found ? found->spec : NULL, world->qemu);
+        vm->launch.machine = vm->spec->machine ? vm->spec->machine : vm->vm->machine;
         check_host(vm, world);
         resolve_disks(resolved, vm, world, TRUE);
+        resolve_firmware(resolved, vm, world);
 }
 
 void

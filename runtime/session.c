@@ -70,6 +70,17 @@ session_close(struct session *session)
         g_free(session);
 }
 
+/* Root may open /dev/kvm: QEMU's user gets there by the group that may, whether or not it is a member. */
+static void
+add_kvm_group(struct child_user *user)
+{
+        struct stat st;
+
+        if (stat("/dev/kvm", &st) == 0 && st.st_gid != 0 && (st.st_mode & 0060) == 0060 &&
+            user->group_count < (int)G_N_ELEMENTS(user->groups))
+                user->groups[user->group_count++] = st.st_gid;
+}
+
 gboolean
 session_qemu_user(struct child_user *ret_user, GError **error)
 {
@@ -84,6 +95,7 @@ session_qemu_user(struct child_user *ret_user, GError **error)
         }
         if (ret_user->uid == 0)
                 return error_set(error, DROVER_ERROR_PERMISSION, "QEMU never runs as root: DROVER_QEMU_USER names '%s'", name);
+        add_kvm_group(ret_user);
         return TRUE;
 }
 

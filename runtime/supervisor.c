@@ -149,7 +149,7 @@ watch(struct supervisor *supervisor, const char *below)
 static int
 open_qemu(const struct supervisor *supervisor, const char *vm)
 {
-        g_autofree char *pid_file = g_build_filename(supervisor->data, "vms", vm, QEMU_PID_FILE, NULL);
+        g_autofree char *pid_file = g_build_filename(supervisor->data, "vms", vm, VM_PID_FILE, NULL);
         pid_t pid = file_lock_holder(pid_file);
         auto_fd pidfd = pid > 0 ? process_open(pid) : -1;
 
@@ -172,10 +172,12 @@ scan(struct supervisor *supervisor)
         for (guint i = 0; names && i < names->len; i++) {
                 const char *vm = g_ptr_array_index(names, i);
                 g_autofree char *below = g_build_filename("vms", vm, NULL);
+                g_autofree char *own = g_build_filename(below, VM_OWN_DIRECTORY, NULL);
                 g_autofree char *alive = g_build_filename(path, vm, VM_ALIVE_FILE, NULL);
                 struct pollfd entry = {.events = POLLIN};
 
                 watch(supervisor, below);
+                watch(supervisor, own);
                 if (!file_is_locked(alive))
                         continue;
                 living++;

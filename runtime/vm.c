@@ -43,7 +43,7 @@ vm_is_locked(const struct paths *paths, const char *vm)
 gboolean
 vm_crashed(const struct paths *paths, const char *vm)
 {
-        g_autofree char *pid_file = data_file(paths, vm, QEMU_PID_FILE);
+        g_autofree char *pid_file = data_file(paths, vm, VM_PID_FILE);
 
         return file_exists(pid_file) && !vm_is_locked(paths, vm);
 }
@@ -51,7 +51,7 @@ vm_crashed(const struct paths *paths, const char *vm)
 pid_t
 vm_find_pid(const struct paths *paths, const char *vm, const char *uuid)
 {
-        g_autofree char *pid_file = data_file(paths, vm, QEMU_PID_FILE);
+        g_autofree char *pid_file = data_file(paths, vm, VM_PID_FILE);
         pid_t pid = file_lock_holder(pid_file);
 
         return pid > 0 && process_has_argument(pid, uuid) ? pid : 0;
@@ -110,19 +110,20 @@ vm_command(const struct paths *paths, const char *vm, const char *command, GErro
 static int
 open_process(const struct paths *paths, const char *vm, GError **error)
 {
-        g_autoptr(spec_t) spec = spec_load(paths, vm, error);
+        g_autoptr(spec_t) spec = spec_load(paths, vm, NULL);
+        g_autofree char *project = g_path_get_basename(paths->data);
         auto_fd pidfd = -1;
         pid_t pid;
 
         if (!spec)
-                return -1;
+                spec = spec_new(project, vm); /* lost or unreadable: nothing else says who it is, and it must be stoppable */
         pid = vm_find_pid(paths, vm, spec->uuid);
         pidfd = pid > 0 ? process_open(pid) : -1;
         if (pidfd >= 0 && vm_find_pid(paths, vm, spec->uuid) == pid)
                 return fd_steal(&pidfd);
         if (vm_is_locked(paths, vm))
                 error_set(error, DROVER_ERROR_FAILED, "vm '%s' lives, but its process is not to be found through '%s'", vm,
-                          QEMU_PID_FILE);
+                          VM_PID_FILE);
         return -1;
 }
 
@@ -131,7 +132,7 @@ open_process(const struct paths *paths, const char *vm, GError **error)
 static gboolean
 wait_for_pid_file(const struct paths *paths, const char *vm)
 {
-        g_autofree char *pid_file = data_file(paths, vm, QEMU_PID_FILE);
+        g_autofree char *pid_file = data_file(paths, vm, VM_PID_FILE);
 
         for (int tries = 0; tries < 100 && vm_is_locked(paths, vm) && file_lock_holder(pid_file) == 0; tries++)
                 g_usleep(20000);
@@ -149,6 +150,8 @@ ask_to_power_off(const struct paths *paths, const char *vm, int pidfd, int grace
         while (grace_ms > 0 && qmp_call(qmp, "system_powerdown", NULL, COMMAND_TIMEOUT_MS, NULL, NULL) &&
                !process_wait(pidfd, MIN(grace_ms, PRESS_AGAIN_MS)))
                 grace_ms -= PRESS_AGAIN_MS;
+        /* Its monitor closes first when it ends by itself: what it still has to write, it may. */
+        process_wait(pidfd, MAX(grace_ms, 0));
 }
 
 /* SIGTERM is QEMU's own `quit`, without a monitor that might hang: it flushes what it holds of the disks and ends. */
@@ -170,7 +173,7 @@ cut_off(int pidfd, GError **error)
 static gboolean
 clean_up(const struct paths *paths, const char *vm, GError **error)
 {
-        g_autofree char *pid_file = data_file(paths, vm, QEMU_PID_FILE);
+        g_autofree char *pid_file = data_file(paths, vm, VM_PID_FILE);
         g_autofree char *run = paths_vm_run(paths, vm);
 
         return file_remove(pid_file, error) && file_remove_tree(run, error);

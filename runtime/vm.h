@@ -13,6 +13,13 @@
 #define VM_ALIVE_FILE "alive" /* the lock */
 #define QEMU_LOG "qemu.log"   /* its standard error */
 
+/**
+ * The one directory there that belongs to QEMU's user, for the pid file alone. As root all else is root's: whoever breaks
+ * out of a guest can put no link, FIFO or spec.json of his own where root opens files for QEMU.
+ */
+#define VM_OWN_DIRECTORY "own"
+#define VM_PID_FILE VM_OWN_DIRECTORY "/" QEMU_PID_FILE
+
 /** struct vm_host - What starting a VM needs of this host */
 struct vm_host {
         const struct paths *paths;

@@ -42,7 +42,7 @@ struct start {
         const struct vm_host *host;
         const struct launch *launch;
         char *run, *data;
-        int run_fd, data_fd;
+        int run_fd, data_fd, own_fd;
         int fds[CHILD_MAX_FDS];
         guint fd_count;
 };
@@ -54,6 +54,7 @@ start_clear(struct start *start)
                 close(start->fds[i]);
         fd_clear(&start->run_fd);
         fd_clear(&start->data_fd);
+        fd_clear(&start->own_fd);
         g_free(start->run);
         g_free(start->data);
 }
@@ -62,9 +63,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(start_t, start_clear)
 static gboolean
 make_directory(const char *path, const struct child_user *user, int *ret_fd, GError **error)
 {
-        if (!file_make_directory(path, 0700, error))
-                return FALSE;
-        if (user && !file_own(path, 0700, user->uid, user->gid, error))
+        if (!file_make_directory(path, 0700, error) || (user && !file_own(path, 0700, user->uid, user->gid, error)))
                 return FALSE;
         *ret_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         return *ret_fd >= 0 ? TRUE : error_errno(error, "cannot open directory '%s'", path);
@@ -145,13 +144,12 @@ open_plain(const char *path, const struct child_user *user, GError **error)
 static int
 open_log(const struct start *start, const char *name, GError **error)
 {
-        const struct child_user *user = start->host->user;
         auto_fd fd = -1;
 
         if (!log_trim(start->data_fd, name, error))
                 return -1;
         fd = openat(start->data_fd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0 || (user && fchown(fd, user->uid, user->gid) < 0))
+        if (fd < 0)
                 return error_errno(error, "cannot open '%s/%s'", start->data, name), -1;
         return fd_steal(&fd);
 }
@@ -168,7 +166,7 @@ open_descriptor(struct start *start, const struct descriptor *descriptor, int al
         case DESCRIPTOR_NAMESPACE:
                 return home_namespace(start->host->home, error);
         case DESCRIPTOR_DATA:
-                fd = fcntl(start->data_fd, F_DUPFD_CLOEXEC, 3);
+                fd = fcntl(start->own_fd, F_DUPFD_CLOEXEC, 3);
                 break;
         case DESCRIPTOR_RUN:
                 fd = fcntl(start->run_fd, F_DUPFD_CLOEXEC, 3);
@@ -320,17 +318,20 @@ run_qemu(struct start *start, const struct qemu_command *command, gboolean pause
 gboolean
 vm_start(const struct vm_host *host, const struct launch *launch, const struct spec *spec, gboolean paused, GError **error)
 {
-        g_auto(start_t) start = {.host = host, .launch = launch, .run_fd = -1, .data_fd = -1};
+        g_auto(start_t) start = {.host = host, .launch = launch, .run_fd = -1, .data_fd = -1, .own_fd = -1};
         g_autoptr(qemu_command_t) command = NULL;
-        g_autofree char *alive = NULL;
+        g_autofree char *alive = NULL, *own = NULL;
         gint64 begin = g_get_monotonic_time();
         auto_fd lock = -1;
 
         start.run = paths_vm_run(host->paths, launch->vm->name);
         start.data = paths_vm_data(host->paths, launch->vm->name);
         alive = g_build_filename(start.data, VM_ALIVE_FILE, NULL);
-        if (!make_directory(start.run, host->user, &start.run_fd, error) ||
-            !make_directory(start.data, host->user, &start.data_fd, error))
+        own = g_build_filename(start.data, VM_OWN_DIRECTORY, NULL);
+        if (!paths_ensure_vm_data(host->paths, launch->vm->name, error) ||
+            !make_directory(start.run, host->user, &start.run_fd, error) ||
+            !make_directory(start.data, NULL, &start.data_fd, error) ||
+            !make_directory(own, host->user, &start.own_fd, error))
                 return FALSE;
         if (!file_lock(alive, &lock, error)) {
                 if (g_error_matches(*error, DROVER_ERROR, DROVER_ERROR_LOCKED)) {

@@ -77,5 +77,8 @@ void world_free(struct world *world);
 /** vm_is_alive() - Has it a QEMU? */
 gboolean vm_is_alive(const struct vm_world *vm);
 
+/** vm_nic_is_on() - Was this NIC put on that network when the VM was last started? The file's wish may wait for a restart */
+gboolean vm_nic_is_on(const struct vm_world *vm, const struct nic *nic, const char *network);
+
 /** vm_status_name() - "running", "stopped" ... */
 const char *vm_status_name(enum vm_status status);
