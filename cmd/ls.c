@@ -39,10 +39,11 @@ look_at(const char *name)
         for (guint i = 0; names && i < names->len; i++) {
                 const char *vm = g_ptr_array_index(names, i);
 
-                if (!text_is_name(vm))
-                        continue;
-                listed.total++;
-                listed.alive += vm_is_locked(paths, vm);
+                g_autoptr(spec_t) spec = text_is_name(vm) ? spec_load(paths, vm, NULL) : NULL;
+                gboolean alive = text_is_name(vm) && vm_is_locked(paths, vm);
+
+                listed.total += alive || (spec && spec->present); /* after `down` only disks and names are left */
+                listed.alive += alive;
         }
         listed.directory = state ? g_strdup(state->directory) : NULL;
         listed.reason = error ? g_strdup(error->message) : NULL;

@@ -33,6 +33,13 @@ table_free(struct table *table)
         g_free(table);
 }
 
+/* A cell is one line: the hints behind an error's first do not fit into a table. */
+static char *
+first_line(const char *text)
+{
+        return text_make_printable(text, (gssize)strcspn(text, "\n"));
+}
+
 void
 table_add(struct table *table, ...)
 {
@@ -42,7 +49,7 @@ table_add(struct table *table, ...)
         for (guint i = 0; i < table->columns; i++) {
                 const char *text = va_arg(args, const char *);
 
-                g_ptr_array_add(table->cells, text_make_printable(text && *text ? text : "-", -1));
+                g_ptr_array_add(table->cells, first_line(text && *text ? text : "-"));
         }
         va_end(args);
 }

@@ -53,11 +53,15 @@ attach_taps(struct apply *apply, guint network, GError **error)
                         g_autofree char *tap = lab_tap_name(project->name, vm->name, vm->nics[n].name);
                         g_autofree char *object = g_strdup_printf("%s/%s", vm->name, vm->nics[n].name);
                         g_autofree char *alias = lab_alias(project->name, object);
+                        g_autoptr(GError) reason = NULL;
 
                         if (vm_nic_is_on(found, &vm->nics[n], project->networks[network].name) &&
                             links_find(apply->session->world->links, tap) &&
-                            !link_attach(apply->host.netlink, tap, apply->bridges[network], alias, 0, error))
+                            !link_attach(apply->host.netlink, tap, apply->bridges[network], alias, 0, &reason) &&
+                            !g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND)) { /* gone with its VM meanwhile */
+                                g_propagate_error(error, g_steal_pointer(&reason));
                                 return error_prefix(error, "cannot attach the tap of vm '%s'", vm->name);
+                        }
                 }
         }
         return TRUE;
@@ -200,9 +204,7 @@ remove_old_generations(struct apply *apply, const struct resolved_vm *vm, GError
 static struct spec *
 copy_applied(const struct apply *apply, const char *vm)
 {
-        const struct vm_world *found = world_vm(apply->session->world, vm);
-
-        return found && found->spec ? spec_copy(found->spec) : NULL;
+        return spec_load(apply->session->world->paths, vm, NULL);
 }
 
 static int
@@ -213,8 +215,8 @@ grace_of(const struct apply *apply, const struct plan_step *step)
         const char *text;
         guint64 ms;
 
-        if (step->action == ACTION_KILL)
-                return 0;
+        if (step->action == ACTION_KILL || (found && found->status == VM_STARTING))
+                return 0; /* what has not begun to run cannot hear the button */
         if (apply->options->grace_ms >= 0)
                 return apply->options->grace_ms;
         if (step->index != G_MAXUINT)
@@ -233,6 +235,8 @@ start_vm(struct apply *apply, const struct plan_step *step, GError **error)
                 return FALSE;
         if (step->idle)
                 return spec_save(world->paths, vm->spec, error);
+        if (vm->launch.firmware_vars && step->fresh && !file_remove(vm->launch.firmware_vars, error))
+                return FALSE;
         if (vm->launch.firmware_vars && !disk_ensure_vars(vm->launch.firmware_vars, world->uefi_vars, apply->host.user, error))
                 return error_prefix(error, "cannot make its UEFI variables");
         if (!vm_start(&apply->host, &vm->launch, vm->spec, apply->options->paused, error))

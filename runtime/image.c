@@ -68,7 +68,7 @@ image_stat(const char *path, struct image_info *ret_info)
 gboolean
 image_is_same(const struct image_info *a, const struct image_info *b)
 {
-        return a->device == b->device && a->inode == b->inode && a->size_bytes == b->size_bytes && a->mtime_ns == b->mtime_ns;
+        return a->inode == b->inode && a->size_bytes == b->size_bytes && a->mtime_ns == b->mtime_ns;
 }
 
 /* @other: the name of the other file, or NULL where it is not known */

@@ -27,5 +27,9 @@ gboolean image_probe(const char *path, const struct child_user *user, struct ima
 /** image_stat() - Only device, inode, size and mtime; FALSE when there is no such file */
 gboolean image_stat(const char *path, struct image_info *ret_info);
 
-/** image_is_same() - Has the file stayed what it was, by device, inode, size and mtime? */
+/**
+ * image_is_same() - Has the file stayed what it was, by inode, size and mtime?
+ *
+ * The device is recorded but not compared: its number may change over a reboot (device-mapper, NFS, btrfs).
+ */
 gboolean image_is_same(const struct image_info *a, const struct image_info *b);

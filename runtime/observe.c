@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "runtime/disk.h"
 #include "runtime/qmp.h"
 #include "runtime/vm.h"
 
@@ -197,23 +198,24 @@ compare_names(gconstpointer a, gconstpointer b)
         return text_compare_natural(*(const char *const *)a, *(const char *const *)b);
 }
 
-void
-observe_vms(struct world *world, const struct project *project, gboolean qmp)
+gboolean
+observe_vms(struct world *world, const struct project *project, gboolean qmp, GError **error)
 {
         g_autofree char *directory = g_build_filename(world->paths->data, "vms", NULL);
-        g_autoptr(GPtrArray) kept = file_list_directory(directory, NULL);
+        g_autoptr(GPtrArray) kept = file_list_directory(directory, error);
         g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
         g_autoptr(GPtrArray) living = g_ptr_array_new();
 
         world->vms = g_ptr_array_new_with_free_func(vm_world_free);
         world->vms_by_name = g_hash_table_new(g_str_hash, g_str_equal);
-        if (kept)
-                g_ptr_array_sort(kept, compare_names);
-        for (guint i = 0; kept && i < kept->len; i++)
+        if (!kept)
+                return FALSE; /* VMs that are here must never pass for unknown ones */
+        g_ptr_array_sort(kept, compare_names);
+        for (guint i = 0; i < kept->len; i++)
                 g_hash_table_add(known, g_ptr_array_index(kept, i));
         for (guint i = 0; i < project->vm_count; i++)
                 add_vm(world, project->vms[i].name, TRUE, g_hash_table_contains(known, project->vms[i].name));
-        for (guint i = 0; kept && i < kept->len; i++)
+        for (guint i = 0; i < kept->len; i++)
                 if (!world_vm(world, g_ptr_array_index(kept, i)) && text_is_name(g_ptr_array_index(kept, i)))
                         add_vm(world, g_ptr_array_index(kept, i), FALSE, TRUE);
         for (guint i = 0; i < world->vms->len; i++)
@@ -221,6 +223,7 @@ observe_vms(struct world *world, const struct project *project, gboolean qmp)
                         g_ptr_array_add(living, g_ptr_array_index(world->vms, i));
         if (qmp && living->len)
                 ask_all(world, (struct vm_world **)living->pdata, living->len);
+        return TRUE;
 }
 
 GArray *
@@ -251,8 +254,15 @@ add_disk_files(struct world *world, const char *directory)
         for (guint i = 0; names && i < names->len; i++) {
                 const char *name = g_ptr_array_index(names, i);
 
-                if (g_str_has_suffix(name, ".qcow2") || g_str_has_suffix(name, ".raw"))
-                        g_hash_table_add(world->files, g_build_filename(directory, name, NULL));
+                if (g_str_has_suffix(name, ".qcow2") || g_str_has_suffix(name, ".raw")) {
+                        g_autofree char *path = g_build_filename(directory, name, NULL);
+                        guint64 *size = g_new0(guint64, 1);
+
+                        /* 0: its header cannot be read, and nothing follows from its size */
+                        if (!disk_read_size(path, g_str_has_suffix(name, ".raw") ? "raw" : "qcow2", size, NULL))
+                                *size = 0;
+                        g_hash_table_insert(world->files, g_steal_pointer(&path), size);
+                }
         }
 }
 
@@ -261,7 +271,7 @@ observe_disks(struct world *world)
 {
         g_autofree char *named = g_build_filename(world->paths->data, "disks", NULL);
 
-        world->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        world->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         add_disk_files(world, named);
         for (guint i = 0; i < world->vms->len; i++) {
                 g_autofree char *directory = paths_vm_data(world->paths, ((struct vm_world *)g_ptr_array_index(world->vms, i))->name);

@@ -9,7 +9,8 @@
  * Reads spec.json files, probes locks, and with @qmp asks all living QEMUs at once, for at most 2 s. One broken VM never
  * spoils another.
  */
-void observe_vms(struct world *world, const struct project *project, gboolean qmp);
+gboolean observe_vms(struct world *world, const struct project *project, gboolean qmp, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
 
 /** observe_host() - Memory, free disk space, firmware files, QEMU with its machine names, whether KVM works */
 void observe_host(struct world *world);

@@ -128,6 +128,10 @@ plan_network(struct planner *planner, guint index, GError **error)
 
                 plan_changes_add(changes, "taps off the bridge", text, "0", CHANGE_LIVE);
         }
+        if (!known && network->mode == MODE_NAT && planner->project->isolation == ISOLATION_PRIVATE)
+                g_ptr_array_add(planner->plan->notes,
+                                g_strdup_printf("network '%s': mode nat has no way out of a private namespace yet: its guests reach "
+                                                "each other and this host's side of the bridge", network->name));
         g_ptr_array_unref(step->changes);
         step->changes = g_steal_pointer(&changes);
         planner->network_steps[index] = plan_last(planner);
@@ -183,12 +187,35 @@ plan_services(struct planner *planner)
         plan_dnsmasq(planner);
 }
 
-static gboolean
-has_ports(const struct links *links, int ifindex)
+/* The taps of VMs that this plan stops: with the VM they are gone, and a VM that starts again comes back with other ones. */
+static GHashTable *
+find_leaving_taps(const struct planner *planner)
 {
-        for (guint i = 0; i < links->links->len; i++)
-                if (g_array_index(links->links, struct link, i).master == ifindex)
+        GHashTable *taps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+        for (guint i = 0; i < planner->plan->steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(planner->plan->steps, i);
+                const struct vm_world *vm = step->kind == KIND_VM ? world_vm(planner->world, step->name) : NULL;
+                const char *nic;
+                json_t *value;
+
+                if (!vm || !vm->spec || (step->action != ACTION_RESTART && step->action != ACTION_REMOVE))
+                        continue;
+                json_object_foreach (json_object_get(vm->spec->wish, "networks"), nic, value)
+                        g_hash_table_add(taps, lab_tap_name(planner->project->name, vm->name, nic));
+        }
+        return taps;
+}
+
+static gboolean
+has_ports(const struct links *links, int ifindex, GHashTable *leaving)
+{
+        for (guint i = 0; i < links->links->len; i++) {
+                const struct link *link = &g_array_index(links->links, struct link, i);
+
+                if (link->master == ifindex && !g_hash_table_contains(leaving, link->name))
                         return TRUE;
+        }
         return FALSE;
 }
 
@@ -236,6 +263,7 @@ remove_after_vms(struct planner *planner, enum plan_kind kind)
 void
 plan_networks_removed(struct planner *planner)
 {
+        g_autoptr(GHashTable) leaving = find_leaving_taps(planner);
         const struct links *links = planner->world->links;
         gboolean all = planner->options->remove_networks;
 
@@ -243,7 +271,6 @@ plan_networks_removed(struct planner *planner)
                 remove_after_vms(planner, KIND_SERVICE);
         if (all && planner->world->firewall != FIREWALL_ABSENT)
                 remove_after_vms(planner, KIND_FIREWALL);
-        planner->plan->remove_namespace = all;
         planner->plan->remove_namespace = all;
         if (!links || (!all && !planner->options->networks))
                 return;
@@ -254,7 +281,7 @@ plan_networks_removed(struct planner *planner)
 
                 if (!name || (!all && wish && !wish->external))
                         continue;
-                if (!all && has_ports(links, link->ifindex)) {
+                if (!all && has_ports(links, link->ifindex, leaving)) {
                         struct plan_step *step = plan_add(planner, KIND_NETWORK, ACTION_ORPHAN, name, G_MAXUINT);
 
                         step->detail = g_strdup("VMs still use it");

@@ -22,19 +22,6 @@ describe_disk(const struct launch_disk *disk)
                                image ? " on " : "", image ? image : "");
 }
 
-/* A disk that two VMs share in the file is planned once. */
-static guint
-find_disk_step(const struct planner *planner, const char *path)
-{
-        for (guint i = 0; i < planner->plan->steps->len; i++) {
-                const struct plan_step *step = g_ptr_array_index(planner->plan->steps, i);
-
-                if (step->kind == KIND_DISK && strcmp(step->path, path) == 0)
-                        return i;
-        }
-        return G_MAXUINT;
-}
-
 /* Steps that make the VM's missing disks; returns their numbers. */
 static GArray *
 plan_disks(struct planner *planner, guint index)
@@ -50,16 +37,13 @@ plan_disks(struct planner *planner, guint index)
 
                 if (disk->disk->file || g_hash_table_contains(planner->world->files, disk->path))
                         continue;
-                number = disk->disk->named ? find_disk_step(planner, disk->path) : G_MAXUINT;
-                if (number == G_MAXUINT) {
-                        name = disk->disk->named ? g_strdup(disk->disk->named)
-                                                 : g_strdup_printf("%s/%s", launch->vm->name, disk->disk->name);
-                        step = plan_add(planner, KIND_DISK, ACTION_CREATE, name, index);
-                        step->disk = i;
-                        step->path = g_strdup(disk->path);
-                        step->detail = describe_disk(disk);
-                        number = plan_last(planner);
-                }
+                name = disk->disk->named ? g_strdup(disk->disk->named)
+                                         : g_strdup_printf("%s/%s", launch->vm->name, disk->disk->name);
+                step = plan_add(planner, KIND_DISK, ACTION_CREATE, name, index);
+                step->disk = i;
+                step->path = g_strdup(disk->path);
+                step->detail = describe_disk(disk);
+                number = plan_last(planner);
                 g_array_append_val(numbers, number);
         }
         return numbers;
@@ -89,6 +73,10 @@ plan_start(struct planner *planner, guint index, enum plan_action action, GPtrAr
                 g_ptr_array_unref(step->changes);
                 step->changes = g_ptr_array_ref(changes);
         }
+        if (*vm->qemu_args)
+                g_ptr_array_add(planner->plan->notes,
+                                g_strdup_printf("vm '%s' has qemu_args: QEMU takes them as they are, and drover knows nothing of them",
+                                                vm->name));
         step->fresh = planner->options->fresh && planner->named[index];
         planner->vm_steps[index] = plan_last(planner);
         if (action != ACTION_RESTART)
@@ -125,8 +113,43 @@ add_changes(struct planner *planner, guint index, enum plan_action action, GPtrA
         if (!changes->len)
                 return;
         step = plan_add(planner, KIND_VM, action, planner->project->vms[index].name, index);
+        plan_step_after(step, planner->vm_steps[index]); /* which may let it go on: one of them at a time writes its record */
         g_ptr_array_unref(step->changes);
         step->changes = g_ptr_array_ref(changes);
+}
+
+/* What the disks have against what the file says; a VM's own sizes are among its fields, a named disk's are not. */
+static void
+add_disk_changes(const struct planner *planner, guint index, GPtrArray *changes)
+{
+        const struct launch *launch = &planner->resolved->vms[index].launch;
+
+        for (guint i = 0; i < launch->disk_count; i++) {
+                const struct launch_disk *disk = &launch->disks[i];
+                const guint64 *size = g_hash_table_lookup(planner->world->files, disk->path);
+                const char *format = disk->disk->format == FORMAT_RAW ? "raw" : "qcow2";
+                g_autofree char *key = g_strdup_printf("%s.format", disk->disk->is_root ? "disk" : disk->disk->name);
+
+                if (disk->disk->file || !size)
+                        continue;
+                if (!disk->disk->named && strcmp(format, disk->format) != 0)
+                        plan_changes_add(changes, key, disk->format, format, CHANGE_RECREATE);
+                if (disk->disk->named && *size && disk->disk->size_bytes > *size) {
+                        g_autofree char *name = g_strdup_printf("disks.%s.size", disk->disk->named);
+                        g_autofree char *from = text_format_size(*size), *to = text_format_size(disk->disk->size_bytes);
+
+                        plan_changes_add(changes, name, from, to, CHANGE_RESTART);
+                }
+        }
+}
+
+static GPtrArray *
+compare_vm(const struct planner *planner, guint index)
+{
+        GPtrArray *changes = plan_vm_changes(found_vm(planner, index)->spec, planner->resolved->vms[index].spec);
+
+        add_disk_changes(planner, index, changes);
+        return changes;
 }
 
 /* A VM that runs, against the file. */
@@ -135,7 +158,7 @@ plan_living(struct planner *planner, guint index, GError **error)
 {
         const struct plan_options *options = planner->options;
         const struct vm_world *found = found_vm(planner, index);
-        g_autoptr(GPtrArray) changes = plan_vm_changes(found->spec, planner->resolved->vms[index].spec);
+        g_autoptr(GPtrArray) changes = compare_vm(planner, index);
         g_autoptr(GPtrArray) live = pick_changes(changes, CHANGE_LIVE), restart = pick_changes(changes, CHANGE_RESTART);
         g_autoptr(GPtrArray) recreate = pick_changes(changes, CHANGE_RECREATE);
         gboolean fresh = options->fresh && planner->named[index];
@@ -161,7 +184,7 @@ static gboolean
 plan_dead(struct planner *planner, guint index, GError **error)
 {
         const struct vm_world *found = found_vm(planner, index);
-        g_autoptr(GPtrArray) changes = found->spec ? plan_vm_changes(found->spec, planner->resolved->vms[index].spec) : NULL;
+        g_autoptr(GPtrArray) changes = found->spec ? compare_vm(planner, index) : NULL;
         g_autoptr(GPtrArray) recreate = changes ? pick_changes(changes, CHANGE_RECREATE) : plan_changes_new();
         gboolean known = found->spec && found->spec->present;
 
@@ -182,13 +205,18 @@ static gboolean
 plan_create(struct planner *planner, guint index, GError **error)
 {
         const struct vm_world *found = found_vm(planner, index);
+        g_autoptr(GArray) disks = NULL;
+        struct plan_step *step;
 
         if (vm_is_alive(found) || (found->spec && found->spec->present))
                 return TRUE;
         if (planner->resolved->vms[index].error)
                 return error_set(error, DROVER_ERROR_FAILED, "%s", planner->resolved->vms[index].error);
-        g_array_unref(plan_disks(planner, index));
-        plan_add(planner, KIND_VM, ACTION_CREATE, found->name, index)->idle = TRUE;
+        disks = plan_disks(planner, index);
+        step = plan_add(planner, KIND_VM, ACTION_CREATE, found->name, index);
+        step->idle = TRUE;
+        for (guint i = 0; i < disks->len; i++)
+                plan_step_after(step, g_array_index(disks, guint, i));
         return TRUE;
 }
 

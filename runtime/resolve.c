@@ -283,6 +283,23 @@ resolve_disks(struct resolved *resolved, struct resolved_vm *vm, const struct wo
         vm->launch.disk_count = count;
 }
 
+/* A disk grows when its size in the file grows, and is never shrunk. */
+static void
+check_sizes(struct resolved_vm *vm, const struct world *world)
+{
+        for (guint i = 0; i < vm->launch.disk_count; i++) {
+                const struct launch_disk *disk = &vm->launch.disks[i];
+                const guint64 *size = g_hash_table_lookup(world->files, disk->path);
+
+                if (!disk->disk->file && size && disk->disk->size_bytes && disk->disk->size_bytes < *size) {
+                        g_autofree char *has = text_format_size(*size), *wish = text_format_size(disk->disk->size_bytes);
+
+                        set_fault(vm, disk->disk->node, "size", "disk '%s' has %s and is never shrunk to %s", disk->disk->name, has,
+                                  wish);
+                }
+        }
+}
+
 static void
 check_host(struct resolved_vm *vm, const struct world *world)
 {
@@ -305,7 +322,8 @@ resolve_firmware(struct resolved *resolved, struct resolved_vm *vm, const struct
                 set_fault(vm, vm->vm->node, "firmware", "no UEFI firmware is installed: 'apt-get install ovmf'");
                 return;
         }
-        path = paths_vm_disk(world->paths, vm->vm->name, "vars", 0, "qcow2");
+        /* No disk can have this name. */
+        path = paths_vm_disk(world->paths, vm->vm->name, "_vars", 0, "qcow2");
         vm->launch.firmware_code = world->uefi_code;
         vm->launch.firmware_vars = keep(resolved, path);
 }
@@ -330,6 +348,7 @@ resolve_vm(struct resolved *resolved, guint index, const struct world *world)
         vm->spec->set = keys_encode(&keys_vm, vm->vm, FALSE);
         forget_ports(vm);
         resolve_disks(resolved, vm, world, FALSE);
+        check_sizes(vm, world);
         resolve_nics(resolved, vm);
         resolve_firmware(resolved, vm, world);
         if (found && found->error)

@@ -309,7 +309,8 @@ session_observe(struct session *session, const struct observe_options *options, 
         world->state = state_load(world->paths, error);
         if (!world->state)
                 return FALSE;
-        observe_vms(world, session->project, options->qmp);
+        if (!observe_vms(world, session->project, options->qmp, error))
+                return FALSE;
         observe_disks(world);
         if (options->network && !open_home(session, FALSE, error))
                 return FALSE;

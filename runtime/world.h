@@ -63,7 +63,7 @@ struct world {
         const char *uefi_code, *uefi_vars; /* firmware files, or NULL where none is installed */
         guint64 memory_total, memory_available; /* bytes, of the host */
         guint64 disk_free;                /* bytes, where the data directory lies */
-        GHashTable *files;                /* set of paths: the disk files of this project that exist */
+        GHashTable *files;                /* path -> guint64 virtual size: the disk files of this project that exist */
         GHashTable *images;               /* path -> struct probed_image; NULL: nobody asked */
 };
 

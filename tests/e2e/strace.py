@@ -30,8 +30,8 @@ def is_mutation(line, harmless):
     if not match or match.group(3).startswith(("-", "?")) or re.search(harmless, line):
         return False
     name, arguments = match.group(1), match.group(2)
-    if name in ("kill", "tkill", "tgkill", "pidfd_send_signal") and re.search(r", 0(, NULL, 0)?$", arguments):
-        return False
+    if name in ("kill", "pidfd_send_signal") and re.match(r"[^,]+, 0(,|$)", arguments):
+        return False  # signal 0 only asks
     if name in ALWAYS:
         return True
     if name in ("open", "openat", "openat2"):
@@ -43,6 +43,21 @@ def is_mutation(line, harmless):
     return not re.match(r"\d+<(pipe|socket|anon_inode|UNIX|TCP|UDP|NETLINK|/dev/|/proc/)", arguments)  # write and its kin
 
 
+def whole_lines(lines):
+    """strace's lines, with calls that another process interrupted put together again."""
+    begun = {}
+    for line in lines:
+        pid = line.split(" ", 1)[0]
+        resumed = re.match(r"\d+ +<\.\.\. \w+ resumed>(.*)", line)
+        if line.endswith("<unfinished ...>"):
+            begun[pid] = line[:-len("<unfinished ...>")].rstrip()
+        elif resumed and pid in begun:
+            yield begun.pop(pid) + resumed.group(1)
+        else:
+            yield line
+    yield from (f"{line}) = 0" for line in begun.values())  # of whoever was killed in it: as if it was done
+
+
 def mutations(lab, *arguments, harmless=r"$^", status=0):
     """Runs drover and all that it starts under strace; returns the calls that changed something, as lines."""
     output = lab.world.path("mutations.strace")
@@ -51,7 +66,7 @@ def mutations(lab, *arguments, harmless=r"$^", status=0):
     with open(output, encoding="utf-8", errors="replace") as file:
         lines = file.read().splitlines()
     assert len(lines) > 5, "strace saw nothing"
-    return [line for line in lines if is_mutation(line, harmless)]
+    return [line for line in whole_lines(lines) if is_mutation(line, harmless)]
 
 
 # Where a kill tells nothing: memory, clocks, and looking without touching.

@@ -120,9 +120,10 @@ def test_helper_killed(world):
     """The helper in the namespace killed in the middle of up: an error that says so, and the next up converges."""
     lab = world.lab(FAKES.replace("one: {<<: *fake,", "one: {<<: *fake, qemu_args: [-fake, slow=300],"), fake=True)
     up = lab.begin("--parallel", "1", "up")
-    children = f"/proc/{up.pid}/task/{up.pid}/children"
-    helper = int(host.wait_until(lambda: open(children, encoding="ascii").read().split(), "the helper runs")[0])
-    host.wait_until(lambda: any("fake" in arguments for arguments in host.processes(lab.name).values()), "a QEMU runs")
+    host.wait_until(lambda: any("guest=" in arguments for arguments in host.processes(lab.name).values()), "a QEMU runs")
+    with open(f"/proc/{up.pid}/task/{up.pid}/children", encoding="ascii") as file:
+        children = [int(pid) for pid in file.read().split()]
+    (helper,) = [pid for pid in children if os.readlink(f"/proc/{pid}/exe") == world.programs.drover]
     host.end_process(helper)
     err = up.communicate(timeout=60)[1]
     assert up.returncode == 1 and "error: " in err, (up.returncode, err)

@@ -73,7 +73,7 @@ bench_init(struct bench *bench, const char *text)
         world->state->networks = g_ptr_array_new();
         world->vms = g_ptr_array_new_with_free_func(free_vm);
         world->vms_by_name = g_hash_table_new(g_str_hash, g_str_equal);
-        world->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        world->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         world->qemu = g_new0(struct qemu_info, 1);
         world->qemu->q35 = g_strdup("pc-q35-7.2");
         world->qemu->machines = g_strsplit("pc q35 pc-q35-7.2", " ", -1);
@@ -112,7 +112,8 @@ pretend_up(struct bench *bench, enum vm_status status)
                 vm->spec->present = TRUE;
                 vm->status = status;
                 for (guint n = 0; n < launch->disk_count; n++)
-                        g_hash_table_add(bench->world->files, g_strdup(launch->disks[n].path));
+                        g_hash_table_insert(bench->world->files, g_strdup(launch->disks[n].path),
+                                            g_memdup2(&launch->disks[n].disk->size_bytes, sizeof(guint64)));
         }
         bench->world->dnsmasq = (struct dnsmasq_state){1, TRUE, TRUE};
         bench->world->firewall = FIREWALL_SAME;
@@ -224,6 +225,8 @@ test_edits(void)
                 {"web: {disk: 1G", "web: {disk: 1G, cpus: 1", ""},
                 {"web: {disk: 1G", "web: {disk: 1G, cpus: 2", "pending vm web cpus:1>2"},
                 {"disks: [data]", "disks: []", "pending vm db disks.data:present>"},
+                {"{data: {size: 1G}}", "{data: {size: 2G}}", "pending vm db disks.data.size:1G>2G"},
+                {"web: {disk: 1G", "web: {disk: {size: 1G, format: raw}", "fresh-pending vm web disk.format:qcow2>raw"},
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(edits); i++) {
@@ -417,6 +420,26 @@ test_too_much_memory(void)
         bench_clear(&bench);
 }
 
+/* A disk that exists is never shrunk, and the plan says so before anything is stopped. */
+static void
+test_shrink(void)
+{
+        g_auto(GStrv) parts = g_strsplit(two_vms, "web: {disk: 1G", 2);
+        g_autofree char *edited = g_strjoinv("web: {disk: 512M", parts);
+        g_autoptr(GError) error = NULL;
+        struct plan_options restart = up;
+        struct bench bench;
+
+        restart.restart = TRUE;
+        bench_init(&bench, two_vms);
+        pretend_up(&bench, VM_RUNNING);
+        edit(&bench, edited);
+        resolve_again(&bench);
+        g_assert_null(plan_make(bench.project, bench.world, bench.resolved, &restart, &error));
+        g_assert_nonnull(strstr(error->message, "disk 'root' has 1G and is never shrunk to 512M"));
+        bench_clear(&bench);
+}
+
 static void
 test_isolation_changed(void)
 {
@@ -448,6 +471,7 @@ main(int argc, char **argv)
         g_test_add_func("/plan/down", test_down);
         g_test_add_func("/plan/fresh-disks", test_fresh_disks);
         g_test_add_func("/plan/too-much-memory", test_too_much_memory);
+        g_test_add_func("/plan/shrink", test_shrink);
         g_test_add_func("/plan/isolation-changed", test_isolation_changed);
         return g_test_run();
 }

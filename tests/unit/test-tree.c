@@ -303,9 +303,11 @@ repeat(const char *unit, size_t bytes)
         return text;
 }
 
-/* 16 MiB that are made to hurt end with @id within @limit_ms, which is many times what they take. */
+enum { HANG_MS = 60000 };
+
+/* 16 MiB that are made to hurt end with @id, not with a hang: the limit is far from what they take even on a busy machine. */
 static void
-check_hostile(const char *text, size_t length, const char *id, guint limit_ms)
+check_hostile(const char *text, size_t length, const char *id)
 {
         struct case_ c = {.sources = sources_new()};
         const struct source *source = sources_add_text(c.sources, "f", "/", text, length, NULL);
@@ -314,7 +316,7 @@ check_hostile(const char *text, size_t length, const char *id, guint limit_ms)
         c.diagnostics = diagnostics_new(c.sources);
         start = g_get_monotonic_time();
         c.tree = tree_read(source, c.diagnostics);
-        g_assert_cmpint((g_get_monotonic_time() - start) / 1000, <, limit_ms);
+        g_assert_cmpint((g_get_monotonic_time() - start) / 1000, <, HANG_MS);
         g_assert_null(c.tree);
         g_assert_cmpstr(((struct diagnostic *)c.diagnostics->items->pdata[0])->id, ==, id);
         case_clear(&c);
@@ -328,7 +330,7 @@ test_hostile_nesting(void)
         for (size_t i = 0; i < G_N_ELEMENTS(units); i++) {
                 g_autofree char *text = repeat(units[i], SOURCE_MAX_BYTES);
 
-                check_hostile(text, SOURCE_MAX_BYTES, "too-deep", 1000);
+                check_hostile(text, SOURCE_MAX_BYTES, "too-deep");
         }
 }
 
@@ -340,8 +342,8 @@ test_hostile_directives(void)
 
         for (guint i = 0; text->len < SOURCE_MAX_BYTES - 32; i++)
                 g_string_append_printf(text, "%%TAG !a%u! x\n", i);
-        check_hostile(text->str + prefix, text->len - prefix, "yaml-directive", 1000);
-        check_hostile(text->str, text->len, "many-documents", 1000);
+        check_hostile(text->str + prefix, text->len - prefix, "yaml-directive");
+        check_hostile(text->str, text->len, "many-documents");
 }
 
 static void
@@ -354,16 +356,16 @@ test_hostile_aliases(void)
         for (guint i = 1; i < 30; i++)
                 g_string_append_printf(bomb, "a%u: &a%u [*a%u,*a%u,*a%u,*a%u,*a%u,*a%u]\n", i, i, i - 1, i - 1, i - 1, i - 1,
                                        i - 1, i - 1);
-        check_hostile(bomb->str, bomb->len, "too-many-nodes", 100);
+        check_hostile(bomb->str, bomb->len, "too-many-nodes");
         for (guint i = 0; i < 5000; i++)
                 g_string_append_printf(merge, "k%u: 1,", i);
         g_string_append(merge, "}\n");
         for (guint i = 0; i < 10000; i++)
                 g_string_append_printf(merge, "y%u: {<<: *x}\n", i);
-        check_hostile(merge->str, merge->len, "too-many-nodes", 5000);
+        check_hostile(merge->str, merge->len, "too-many-nodes");
         for (guint i = 1; i < 20; i++)
                 g_string_append_printf(tower, "t%u: &t%u [[[[[[[[[[*t%u]]]]]]]]]]\n", i, i, i - 1);
-        check_hostile(tower->str, tower->len, "too-deep", 100);
+        check_hostile(tower->str, tower->len, "too-deep");
 }
 
 static void
@@ -391,7 +393,7 @@ test_hostile_keys(void)
                 g_string_append(text, ":\n");
         }
         g_string_append(text, "FYFYFYFYFYFYFYFYFYFYFYFYFYFYFYFYFY:\n");
-        check_hostile(text->str, text->len, "duplicate-key", 5000);
+        check_hostile(text->str, text->len, "duplicate-key");
 }
 
 int
