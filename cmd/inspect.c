@@ -291,7 +291,7 @@ static int
 run_inspect(struct verb_call *call)
 {
         const struct inspect_options *options = call->options;
-        struct observe_options look = {.qmp = TRUE, .network = TRUE};
+        struct observe_options look = {.qmp = TRUE, .network = TRUE, .services = TRUE};
         struct object object = {.observed = json_object()};
         g_autoptr(GError) error = NULL;
         int status = EXIT_DONE;

@@ -152,6 +152,7 @@ operate(struct verb_call *call, struct operation *operation)
         struct observe_options look = {
                 .qmp = TRUE,
                 .network = TRUE,
+                .services = TRUE,
                 .images = operation->starts,
         };
         int status = EXIT_DONE;

@@ -11,7 +11,7 @@ static int
 run_plan(struct verb_call *call)
 {
         const struct plan_verb_options *options = call->options;
-        struct observe_options look = {.qmp = TRUE, .network = TRUE, .images = TRUE};
+        struct observe_options look = {.qmp = TRUE, .network = TRUE, .services = TRUE, .images = TRUE};
         struct plan_options wanted = {
                 .vms = select_names(call->arguments),
                 .goal = GOAL_UP,

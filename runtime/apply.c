@@ -437,6 +437,8 @@ mark_started(struct apply *apply)
                                               step->action != ACTION_RESTART))
                         continue;
                 spec = apply->session->resolved->vms[step->index].spec;
+                if (!spec->wish)
+                        resolve_wish(&apply->session->resolved->vms[step->index]);
                 spec->present = TRUE;
                 spec->stopped = FALSE;
                 spec->paused = FALSE;

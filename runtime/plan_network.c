@@ -166,6 +166,8 @@ plan_dnsmasq(struct planner *planner)
         step->detail = g_strdup(!found->pid           ? "DHCP and DNS"
                                 : !found->config_same ? "DHCP and DNS restart; no VM notices"
                                                       : "reservations and names are read again");
+        /* One process stands inside and does one thing after the other: what VMs wait for goes first. */
+        plan_step_after(step, planner->firewall_step);
         for (guint i = 0; i < planner->project->network_count; i++)
                 plan_step_after(step, planner->network_steps[i]);
 }

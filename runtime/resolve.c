@@ -328,6 +328,15 @@ resolve_firmware(struct resolved *resolved, struct resolved_vm *vm, const struct
         vm->launch.firmware_vars = keep(resolved, path);
 }
 
+void
+resolve_wish(struct resolved_vm *vm)
+{
+        json_decref(vm->spec->wish);
+        json_decref(vm->spec->set);
+        vm->spec->wish = keys_encode(&keys_vm, vm->vm, TRUE);
+        vm->spec->set = keys_encode(&keys_vm, vm->vm, FALSE);
+}
+
 static void
 resolve_vm(struct resolved *resolved, guint index, const struct world *world)
 {
@@ -342,10 +351,8 @@ resolve_vm(struct resolved *resolved, guint index, const struct world *world)
         resolve_machine(vm, kept, world->qemu);
         resolve_accel(vm, world->qemu);
         check_host(vm, world);
-        json_decref(vm->spec->wish);
-        json_decref(vm->spec->set);
-        vm->spec->wish = keys_encode(&keys_vm, vm->vm, TRUE);
-        vm->spec->set = keys_encode(&keys_vm, vm->vm, FALSE);
+        if (kept && kept->wish)
+                resolve_wish(vm); /* there is something to compare it with */
         forget_ports(vm);
         resolve_disks(resolved, vm, world, FALSE);
         check_sizes(vm, world);

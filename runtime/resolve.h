@@ -20,7 +20,7 @@ void resolve_networks(const struct project *project, const struct world *world, 
 /** struct resolved_vm - One VM of the file */
 struct resolved_vm {
         const struct vm *vm;
-        struct spec *spec;    /* as it will be saved before the next start: identity kept or new, wish and set of the file */
+        struct spec *spec;    /* as it will be saved before the next start; wish and set: see resolve_wish() */
         struct launch launch; /* points into this and into the project */
         char *error;          /* why it cannot be started here, or NULL (image missing, machine unknown ...) */
 };
@@ -35,6 +35,14 @@ struct resolved {
 
 /** resolve() - Never fails: what cannot be stands as an error beside the networks or the VM, and only plans that need it fail */
 struct resolved *resolve(const struct project *project, const struct world *world);
+
+/**
+ * resolve_wish() - Put what the file wants into the VM's spec, as it is compared and saved
+ *
+ * resolve() has done that for VMs that were started before. For the others only their start needs it, and a plan of ten
+ * thousand of them does without.
+ */
+void resolve_wish(struct resolved_vm *vm);
 
 /**
  * resolve_fresh() - Give a VM new disks of its own: the next generation of each, on the image that the file names now

@@ -39,7 +39,8 @@ gboolean session_qemu_user(struct child_user *ret_user, GError **error) G_GNUC_W
 
 struct observe_options {
         gboolean qmp;     /* ask every living QEMU for its state */
-        gboolean network; /* links, dnsmasq, firewall, leases */
+        gboolean network; /* links, leases */
+        gboolean services; /* and whether dnsmasq and firewall are as they should be */
         gboolean images;  /* probe images of new disks */
 };
 

@@ -108,6 +108,7 @@ pretend_up(struct bench *bench, enum vm_status status)
                 const struct launch *launch = &bench->resolved->vms[i].launch;
 
                 spec_free(vm->spec);
+                resolve_wish(&bench->resolved->vms[i]);
                 vm->spec = spec_copy(bench->resolved->vms[i].spec);
                 vm->spec->present = TRUE;
                 vm->status = status;
@@ -187,7 +188,7 @@ test_fresh(void)
         check_plan(&bench, &up,
                    "create network lan\n"
                    "create firewall\n"
-                   "create service <0\n"
+                   "create service <1,0\n"
                    "create disk db/root\n"
                    "create disk data\n"
                    "create vm db <3,4,0,1\n"
