@@ -9,6 +9,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+
+enum { DESCRIPTORS_WANTED = 65536 };
 
 /*
  * A descriptor from 0 to 2 that is closed would be taken by the next file opened, and output would go there. In its place
@@ -148,6 +151,19 @@ parse_and_run(struct globals *globals, char **argv)
         return status;
 }
 
+/* One descriptor for each VM that is asked or watched: the usual limit of 1024 is for programs that use select(2). */
+static void
+raise_descriptor_limit(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS_WANTED)
+                return;
+        limit.rlim_cur = MIN(limit.rlim_max, DESCRIPTORS_WANTED);
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return; /* fewer VMs at once, then */
+}
+
 int
 cli_run(int argc, char **argv)
 {
@@ -157,6 +173,7 @@ cli_run(int argc, char **argv)
         int status;
 
         guard_standard_streams();
+        raise_descriptor_limit();
         signal(SIGPIPE, SIG_IGN);
         argv += argc > 0 ? 1 : 0;
         options_init(&sets[0]);

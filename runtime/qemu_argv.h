@@ -43,7 +43,7 @@ struct launch {
 enum descriptor_kind {
         DESCRIPTOR_ALIVE,      /* the liveness lock */
         DESCRIPTOR_NAMESPACE,  /* the network namespace */
-        DESCRIPTOR_DATA,       /* the VM's data directory, O_PATH: for the pid file */
+        DESCRIPTOR_DATA,       /* what QEMU's user owns of the VM's data directory, O_PATH: for the pid file */
         DESCRIPTOR_RUN,        /* the VM's run directory, O_PATH: for sockets that QEMU makes itself */
         DESCRIPTOR_LISTEN,     /* a listening UNIX socket; name: its name in the run directory */
         DESCRIPTOR_TAP,        /* a tap; index: which NIC */

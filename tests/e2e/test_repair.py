@@ -126,7 +126,7 @@ def test_guest_powers_off_and_stop(world):
     lab.shell("web", "(sleep 0.2; poweroff -f) & true")
     lab.drover("wait", "web", "--for", "stopped", "--timeout", "20")
     assert lab.states() == {"web": "stopped", "client": "running"}
-    assert not os.path.exists(os.path.join(lab.vm_data("web"), "qemu.pid"))
+    assert not os.path.exists(os.path.join(lab.vm_data("web"), "own", "qemu.pid"))
 
     lab.drover("start", "web")
     lab.console("web").ready()
