@@ -84,7 +84,7 @@ find(const struct option_set *sets, const char *name, size_t length, char letter
 {
         for (; sets->target; sets++)
                 for (const struct option_row *row = sets->rows; row && row->name; row++)
-                        if (letter ? row->letter == letter : strlen(row->name) == length && !strncmp(row->name, name, length)) {
+                        if (name ? strlen(row->name) == length && !strncmp(row->name, name, length) : row->letter == letter) {
                                 *ret_set = sets;
                                 return row;
                         }
