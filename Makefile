@@ -141,7 +141,8 @@ lint-build: lint-setup
 	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD)/lint-clang WERROR=1 CC=clang all
 
 lint-tidy: lint-setup
-	@printf '%s\n' $(SOURCES) | xargs -P $$(nproc) -n 8 clang-tidy --quiet --warnings-as-errors='*' 2>/dev/null -- $(ALL_CFLAGS)
+	@printf '%s\n' $(SOURCES) | xargs -P $$(nproc) -n 6 sh -c \
+	        'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(ALL_CFLAGS) 2>/dev/null' clang-tidy
 
 lint-cppcheck: lint-setup
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability,performance --inline-suppr --std=c11 -j$$(nproc) \

@@ -196,14 +196,14 @@ is_foreign(const struct key_table *table, const struct key *key, const void *obj
         if (table == &keys_network) {
                 const struct network *network = object;
 
-                return network->mode == MODE_BRIDGE && key->type != KEY_FUTURE && strcmp(key->name, "mode") &&
-                       strcmp(key->name, "bridge") && strcmp(key->name, "external") && strcmp(key->name, "mtu");
+                return network->mode == MODE_BRIDGE && key->type != KEY_FUTURE && strcmp(key->name, "mode") != 0 &&
+                       strcmp(key->name, "bridge") != 0 && strcmp(key->name, "external") != 0 && strcmp(key->name, "mtu") != 0;
         }
         if (table == &keys_vm_disk || table == &keys_root_disk) {
                 const struct disk *disk = object;
 
                 if (disk->named)
-                        return strcmp(key->name, "disk") && strcmp(key->name, "read_only") && key->type != KEY_FUTURE;
+                        return strcmp(key->name, "disk") != 0 && strcmp(key->name, "read_only") != 0 && key->type != KEY_FUTURE;
                 return disk->format_unknown && strcmp(key->name, "format") == 0;
         }
         return FALSE;

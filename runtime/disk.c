@@ -246,11 +246,10 @@ disk_read_size(const char *path, const char *format, guint64 *ret_bytes, GError 
 static gboolean
 grow_qcow2(int fd, guint64 size_bytes, const struct child_user *user, GError **error)
 {
+        static const char node[] = "json:{\"driver\":\"qcow2\",\"backing\":null,"
+                                   "\"file\":{\"driver\":\"file\",\"filename\":\"" CHILD_FILE "\"}}";
         g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, size_bytes);
-        const char *argv[] = {"qemu-img", "resize", "-q",
-                              "json:{\"driver\":\"qcow2\",\"backing\":null,"
-                              "\"file\":{\"driver\":\"file\",\"filename\":\"" CHILD_FILE "\"}}",
-                              size, NULL};
+        const char *argv[] = {"qemu-img", "resize", "-q", node, size, NULL};
 
         return run_qemu_img(argv, fd, user, error);
 }

@@ -156,6 +156,6 @@ def test_uefi(world):
     lab.drover("up")
     assert lab.states() == {"one": "running"}
     (path,) = host.disk_files(lab.data)
-    assert os.path.basename(path).startswith("vars.") and look(path)["format"] == "qcow2"
+    assert os.path.basename(path).startswith("_vars.") and look(path)["format"] == "qcow2"
     lab.drover("down", "-t", "0")
     assert os.path.exists(path)
