@@ -145,12 +145,19 @@ carry_out(struct verb_call *call, struct operation *operation, struct session *s
         return status;
 }
 
+/* What is cut off need not be asked how it is. */
+static gboolean
+cuts_off(const struct plan_options *plan)
+{
+        return plan->goal == GOAL_KILL || ((plan->goal == GOAL_STOP || plan->goal == GOAL_REMOVE) && plan->grace_ms == 0);
+}
+
 int
 operate(struct verb_call *call, struct operation *operation)
 {
         gboolean dry = call->globals->dry_run;
         struct observe_options look = {
-                .qmp = TRUE,
+                .qmp = !cuts_off(&operation->plan),
                 .network = TRUE,
                 .services = TRUE,
                 .images = operation->starts,

@@ -27,6 +27,9 @@ struct apply {
         struct child_user user;
         struct vm_host host;
         int *bridges; /* ifindex of each network's bridge; 0: not there yet */
+        GMutex firewall_mutex;
+        GCond firewall_settled;
+        enum { FIREWALL_PENDING = 1, FIREWALL_STANDS, FIREWALL_FAILED } firewall_progress; /* 0: it is no part of this plan */
         struct action *actions;
 };
 
@@ -115,11 +118,33 @@ static gboolean
 do_firewall(struct apply *apply, const struct plan_step *step, GError **error)
 {
         g_autofree char *host_state = paths_host_state(apply->session->world->paths);
+        gboolean ok;
 
         if (step->action == ACTION_REMOVE)
                 return firewall_remove(apply->host.home, apply->session->project->name, apply->session->world->isolation,
                                        host_state, error);
-        return firewall_ensure(apply->host.home, &apply->session->resolved->lab, host_state, error);
+        ok = firewall_ensure(apply->host.home, &apply->session->resolved->lab, host_state, error);
+        g_mutex_lock(&apply->firewall_mutex);
+        apply->firewall_progress = ok ? FIREWALL_STANDS : FIREWALL_FAILED;
+        g_cond_broadcast(&apply->firewall_settled);
+        g_mutex_unlock(&apply->firewall_mutex);
+        return ok;
+}
+
+/* No guest runs before the rules that keep networks apart stand. Their step waits for nothing and comes before every VM's, so
+ * that it has always begun when this waits for it. */
+static gboolean
+await_firewall(void *data, GError **error)
+{
+        struct apply *apply = data;
+        gboolean failed;
+
+        g_mutex_lock(&apply->firewall_mutex);
+        while (apply->firewall_progress == FIREWALL_PENDING)
+                g_cond_wait(&apply->firewall_settled, &apply->firewall_mutex);
+        failed = apply->firewall_progress == FIREWALL_FAILED;
+        g_mutex_unlock(&apply->firewall_mutex);
+        return !failed || error_set(error, DROVER_ERROR_FAILED, "the firewall that it needs could not be loaded");
 }
 
 static gboolean
@@ -433,6 +458,8 @@ mark_started(struct apply *apply)
                 const struct plan_step *step = g_ptr_array_index(apply->plan->steps, i);
                 struct spec *spec;
 
+                if (step->kind == KIND_FIREWALL && plan_action_acts(step->action) && step->action != ACTION_REMOVE)
+                        apply->firewall_progress = FIREWALL_PENDING;
                 if (step->kind != KIND_VM || (step->action != ACTION_CREATE && step->action != ACTION_START &&
                                               step->action != ACTION_RESTART))
                         continue;
@@ -468,6 +495,8 @@ prepare(struct apply *apply, GError **error)
         apply->host.project = session->project->name;
         apply->host.bridges = apply->bridges;
         apply->host.qemu = world->qemu ? world->qemu->path : NULL;
+        apply->host.before_running = await_firewall;
+        apply->host.before_running_data = apply;
         return save_state(apply, error);
 }
 
@@ -592,8 +621,11 @@ session_apply(struct session *session, const struct plan *plan, const struct app
         g_autoptr(GArray) after = g_array_new(FALSE, FALSE, sizeof(guint));
         g_autofree struct graph_node *nodes = NULL;
         guint count = 0, failed = 0, skipped = 0;
-        gboolean ok = prepare(&apply, error);
+        gboolean ok;
 
+        g_mutex_init(&apply.firewall_mutex);
+        g_cond_init(&apply.firewall_settled);
+        ok = prepare(&apply, error);
         if (ok) {
                 nodes = build_graph(&apply, &count, after);
                 ok = graph_run(nodes, count, &graph);
@@ -612,6 +644,8 @@ session_apply(struct session *session, const struct plan *plan, const struct app
                 error_set(error, DROVER_ERROR_INTERRUPTED, "interrupted: %u of %u steps were not begun", skipped, count);
         if (ret_failed)
                 *ret_failed = failed;
+        g_mutex_clear(&apply.firewall_mutex);
+        g_cond_clear(&apply.firewall_settled);
         g_free(apply.actions);
         g_free(apply.bridges);
         return ok;

@@ -49,7 +49,8 @@ plan_disks(struct planner *planner, guint index)
         return numbers;
 }
 
-/* A step after which the VM runs: it waits for its networks, the firewall, its disks and the VMs that it depends on. */
+/* A step after which the VM runs: it waits for its networks, its disks and the VMs that it depends on. The firewall it meets only
+ * when QEMU stands and the guest would begin to run (apply.c). */
 static gboolean
 plan_start(struct planner *planner, guint index, enum plan_action action, GPtrArray *changes, GError **error)
 {
@@ -66,7 +67,6 @@ plan_start(struct planner *planner, guint index, enum plan_action action, GPtrAr
                 plan_step_after(step, g_array_index(disks, guint, i));
         for (guint i = 0; i < vm->nic_count; i++)
                 plan_step_after(step, planner->network_steps[vm->nics[i].network_index]);
-        plan_step_after(step, planner->firewall_step);
         for (guint i = 0; vm->depends_on[i]; i++)
                 plan_step_after(step, planner->vm_steps[vm->depends_on_index[i]]);
         if (changes) {
@@ -87,7 +87,9 @@ plan_start(struct planner *planner, guint index, enum plan_action action, GPtrAr
 static void
 add_simple(struct planner *planner, guint index, enum plan_action action)
 {
-        plan_add(planner, KIND_VM, action, planner->project->vms[index].name, index);
+        struct plan_step *step = plan_add(planner, KIND_VM, action, planner->project->vms[index].name, index);
+
+        plan_step_after(step, planner->firewall_step);
         planner->vm_steps[index] = plan_last(planner);
 }
 

@@ -283,6 +283,8 @@ talk(const struct start *start, gboolean paused, const char **ret_stage, GError 
         if (!qmp)
                 return FALSE;
         *ret_stage = "letting it run";
+        if (!paused && start->host->before_running && !start->host->before_running(start->host->before_running_data, error))
+                return FALSE;
         return paused || qmp_call(qmp, "cont", NULL, COMMAND_TIMEOUT_MS, NULL, error);
 }
 

@@ -191,9 +191,9 @@ test_fresh(void)
                    "create service <1,0\n"
                    "create disk db/root\n"
                    "create disk data\n"
-                   "create vm db <3,4,0,1\n"
+                   "create vm db <3,4,0\n"
                    "create disk web/root\n"
-                   "create vm web <6,0,1,5");
+                   "create vm web <6,0,5");
         bench_clear(&bench);
 }
 
