@@ -56,6 +56,8 @@ show_title(const struct plan_step *step)
                 return g_strdup("firewall");
         case KIND_SERVICE:
                 return g_strdup("dnsmasq");
+        case KIND_SUPERVISOR:
+                return g_strdup("supervisor");
         case KIND_NETWORK:
         case KIND_DISK:
         case KIND_VM:
@@ -230,7 +232,7 @@ plan_print(const struct plan *plan, const struct session *session)
         g_autofree char *summary = show_summary(plan);
         g_autofree char *satisfied = show_satisfied(session);
 
-        for (enum plan_kind kind = KIND_NETWORK; kind <= KIND_VM; kind++)
+        for (enum plan_kind kind = KIND_NETWORK; kind <= KIND_SUPERVISOR; kind++)
                 for (guint i = 0; i < plan->steps->len; i++) {
                         const struct plan_step *step = g_ptr_array_index(plan->steps, i);
 

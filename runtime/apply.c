@@ -363,6 +363,12 @@ do_vm(struct apply *apply, const struct plan_step *step, GError **error)
         }
 }
 
+static gboolean
+do_supervisor(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        return supervisor_ensure(apply->session->world->paths, apply->session->project->name, apply->host.home, error);
+}
+
 /* ---- the whole ---- */
 
 static gboolean
@@ -370,10 +376,11 @@ run_action(void *data, GError **error)
 {
         static gboolean (*const functions[])(struct apply *, const struct plan_step *, GError **) = {
                 [KIND_NETWORK] = do_network, [KIND_FIREWALL] = do_firewall, [KIND_SERVICE] = do_service,
-                [KIND_DISK] = do_disk,       [KIND_VM] = do_vm,
+                [KIND_DISK] = do_disk,       [KIND_VM] = do_vm,             [KIND_SUPERVISOR] = do_supervisor,
         };
         static const char *const subjects[] = {[KIND_NETWORK] = "network", [KIND_FIREWALL] = "the firewall",
-                                               [KIND_SERVICE] = "DHCP and DNS", [KIND_DISK] = "disk"};
+                                               [KIND_SERVICE] = "DHCP and DNS", [KIND_DISK] = "disk",
+                                               [KIND_SUPERVISOR] = "the supervisor"};
         struct action *action = data;
         const struct plan_step *step = action->step;
         gint64 start = g_get_monotonic_time();

@@ -22,7 +22,7 @@ static const struct {
 
 static const char *const kinds[] = {
         [KIND_NETWORK] = "network", [KIND_FIREWALL] = "firewall", [KIND_SERVICE] = "service",
-        [KIND_DISK] = "disk",       [KIND_VM] = "vm",
+        [KIND_DISK] = "disk",       [KIND_VM] = "vm",           [KIND_SUPERVISOR] = "supervisor",
 };
 
 const char *

@@ -28,6 +28,7 @@ enum plan_kind {
         KIND_SERVICE, /* dnsmasq */
         KIND_DISK,
         KIND_VM,
+        KIND_SUPERVISOR,
 };
 
 enum plan_action {

@@ -172,6 +172,19 @@ plan_dnsmasq(struct planner *planner)
                 plan_step_after(step, planner->network_steps[i]);
 }
 
+/* Killed, it loses nothing, and comes back with the next `up`; where something is started it comes with that. */
+static void
+plan_supervisor(struct planner *planner)
+{
+        if (planner->world->supervised || !planner->world->home)
+                return;
+        for (guint i = 0; i < planner->world->vms->len; i++)
+                if (vm_is_alive(g_ptr_array_index(planner->world->vms, i))) {
+                        plan_add(planner, KIND_SUPERVISOR, ACTION_REPAIR, "", G_MAXUINT);
+                        return;
+                }
+}
+
 void
 plan_services(struct planner *planner)
 {
@@ -187,6 +200,7 @@ plan_services(struct planner *planner)
                 plan_add(planner, KIND_FIREWALL, ACTION_REMOVE, "", G_MAXUINT);
         }
         plan_dnsmasq(planner);
+        plan_supervisor(planner);
 }
 
 /* The taps of VMs that this plan stops: with the VM they are gone, and a VM that starts again comes back with other ones. */

@@ -7,6 +7,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "runtime/observe.h"
+#include "runtime/supervisor.h"
 
 #include <fcntl.h>
 #include <pwd.h>
@@ -301,6 +302,7 @@ observe_services(struct session *session, gboolean services, GError **error)
         if (!services)
                 return TRUE;
         dnsmasq_observe(lab, &world->dnsmasq);
+        world->supervised = supervisor_is_alive(world->paths);
         if (!world->home || (world->isolation == ISOLATION_HOST && !session->root))
                 return TRUE; /* the host's own rules are for root's eyes */
         return firewall_observe(world->home, lab, &world->firewall, error);

@@ -239,6 +239,18 @@ watch_and_wait(struct supervisor *supervisor)
         }
 }
 
+/* Nothing lives: let go of the lock, and look once more. A drover that has just started a VM and found the lock held relies on us. */
+static gboolean
+has_come_meanwhile(struct supervisor *supervisor)
+{
+        struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+        if (fcntl(CHILD_FIRST_FD, F_OFD_SETLK, &lock) < 0 || scan(supervisor) == 0)
+                return FALSE;
+        lock.l_type = F_WRLCK;
+        return fcntl(CHILD_FIRST_FD, F_OFD_SETLK, &lock) == 0; /* else another one watches now */
+}
+
 gboolean
 supervisor_run(const char *data, GError **error)
 {
@@ -254,7 +266,9 @@ supervisor_run(const char *data, GError **error)
         supervisor.polls = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
         g_array_append_val(supervisor.polls, first);
         supervisor.vms_watch = inotify_add_watch(supervisor.notify, vms, IN_CREATE | IN_DELETE | IN_ONLYDIR);
-        watch_and_wait(&supervisor);
+        do
+                watch_and_wait(&supervisor);
+        while (has_come_meanwhile(&supervisor));
         supervisor_clear(&supervisor);
         return TRUE;
 }

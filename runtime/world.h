@@ -58,6 +58,7 @@ struct world {
         GHashTable *vms_by_name;
         struct dnsmasq_state dnsmasq;
         enum firewall_state firewall;
+        gboolean supervised;              /* the supervisor lives */
         GArray *leases;                   /* struct lease */
         struct qemu_info *qemu;           /* NULL where no QEMU is installed */
         const char *uefi_code, *uefi_vars; /* firmware files, or NULL where none is installed */

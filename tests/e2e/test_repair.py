@@ -84,6 +84,48 @@ def test_dnsmasq_with_other_configuration(world):
     lab.assert_satisfied()
 
 
+def test_supervisor_killed(world):
+    """Killed, the supervisor loses nothing: plan shows that it is gone, up brings it back, no VM is touched."""
+    lab = world.lab(FAKES, fake=True)
+    lab.drover("up")
+    pids, (first,) = lab.pids(), lab.supervisors()
+    host.end_process(first)
+    assert actions(lab) == {("supervisor", ""): "repair"}
+    lab.drover("up")
+    (second,) = lab.supervisors()
+    assert second != first and lab.pids() == pids
+    lab.assert_satisfied()
+    lab.drover("restart")
+    lab.assert_satisfied()
+    assert len(lab.supervisors()) == 1
+    lab.drover("down", "-t", "0")
+    host.wait_until(lambda: not lab.supervisors(), "the supervisor ends with the last VM")
+
+
+def test_another_network_waits_for_a_restart(world):
+    """A NIC that the file puts on another network stays where it is until the VM restarts: up repairs, it does not rewire."""
+    lab = world.lab(FAKES.replace("vms:", "  dmz: {subnet: 10.31.0.0/24, mode: isolated}\nvms:")
+                    .replace("one: {<<: *fake, networks: [lan]}", "one: {<<: *fake, networks: {eth0: {network: lan}}}"), fake=True)
+    lab.drover("up")
+    tap = next(link["ifname"] for link in lab.links().values() if link.get("ifalias") == f"drover:{lab.name}/one/eth0")
+    lab.replace("eth0: {network: lan}", "eth0: {network: dmz}")
+    assert actions(lab) == {("vm", "one"): "pending"}
+    lab.drover("up")
+    assert lab.links()[tap]["master"] == lab.bridge("lan")["ifname"]
+    lab.drover("up", "--restart", "-t", "0", "-y")
+    assert lab.links()[tap]["master"] == lab.bridge("dmz")["ifname"]
+    lab.assert_satisfied()
+
+
+def test_what_qemu_may_write(world):
+    """As root, QEMU's user owns the directory of its pid file and its disks, and nothing in which root opens files by name."""
+    lab = world.lab(FAKES, fake=True)
+    lab.drover("up")
+    for path in lab.vm_data("one"), lab.vm_data("one", "spec.json"), lab.data, os.path.join(lab.data, "state.json"):
+        assert os.stat(path).st_uid == 0, path
+    assert os.stat(lab.vm_data("one", "own")).st_uid != 0
+
+
 def test_flushed_firewall(world):
     """Rules that were flushed by hand come back with up, in the project's own table."""
     lab = world.lab(FAKES.replace("mode: isolated", "mode: nat"), fake=True)

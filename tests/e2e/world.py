@@ -206,6 +206,10 @@ class Lab:
         found = host.processes(os.path.join(self.data, "dnsmasq"))
         return [pid for pid, arguments in found.items() if "dnsmasq" in arguments.split(" ")[0]]
 
+    def supervisors(self):
+        """The pids of this project's supervisor."""
+        return [pid for pid, arguments in host.processes(self.data).items() if f"supervise {self.name} " in arguments]
+
     def netns(self):
         """Named namespaces of this project."""
         return [name for name in host.named_namespaces() if name == f"drover-{self.name}"]
