@@ -191,7 +191,7 @@ uninstall:
 	        $(DESTDIR)$(PREFIX)/share/man/man5/drover.yaml.5 $(DESTDIR)$(PREFIX)/share/bash-completion/completions/drover
 
 # For clangd and other editors' servers.
-compile_commands.json: Makefile
+compile_commands.json: Makefile $(SOURCES)
 	@{ echo '['; separator=; for file in $(SOURCES); do \
 	        printf '%s{"directory": "%s", "file": "%s", "command": "cc %s -c %s"}\n' \
 	                "$$separator" '$(CURDIR)' "$$file" '$(subst \",\\\",$(ALL_CFLAGS))' "$$file"; separator=,; done; echo ']'; } >$@

@@ -101,6 +101,10 @@ print_qemu(struct verb_call *call, const char *name)
                 return print_error(error);
         }
         command = qemu_command_build(&resolved->launch);
+        if (session->world->qemu) {
+                g_free(command->argv[0]);
+                command->argv[0] = g_strdup(session->world->qemu->path);
+        }
         line = text_quote_argv((const char *const *)command->argv);
         printf("%s\n", line);
         return EXIT_DONE;

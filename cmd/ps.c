@@ -34,10 +34,15 @@ static GPtrArray *
 find_pending(const struct session *session, const struct vm_world *vm)
 {
         const struct resolved_vm *resolved = find_resolved(session, vm->name);
+        GPtrArray *changes;
 
         if (!vm_is_alive(vm) || !vm->spec || !vm->spec->wish || !resolved)
                 return NULL;
-        return plan_vm_changes(vm->spec, resolved->spec);
+        changes = plan_vm_changes(vm->spec, resolved->spec);
+        for (guint i = changes->len; i > 0; i--)
+                if (((struct plan_change *)g_ptr_array_index(changes, i - 1))->how == CHANGE_NONE)
+                        g_ptr_array_remove_index(changes, i - 1); /* concerns drover alone: nothing waits for it */
+        return changes;
 }
 
 /* Without -a: what runs, and what should but does not. */
@@ -78,6 +83,16 @@ add_row(struct table *table, const struct session *session, const struct address
         table_add(table, vm->name, state_name(vm), address, isolation_name(session), uptime, note);
 }
 
+static json_t *
+labels_to_json(const struct text_map *labels)
+{
+        json_t *object = json_object();
+
+        for (guint i = 0; i < labels->count; i++)
+                json_set_text(object, labels->names[i], labels->values[i]);
+        return object;
+}
+
 static void
 add_spec_json(json_t *item, const struct session *session, const struct vm_world *vm)
 {
@@ -91,6 +106,7 @@ add_spec_json(json_t *item, const struct session *session, const struct vm_world
         if (wish) {
                 json_set(item, "memory_bytes", json_integer((json_int_t)wish->memory_bytes));
                 json_set(item, "cpus", json_integer(wish->cpus));
+                json_set(item, "labels", labels_to_json(&wish->labels));
         }
 }
 

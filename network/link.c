@@ -157,6 +157,7 @@ refuse_foreign(const char *name, GError **error)
         return error_hint(error, "remove or rename it, or give the network another 'bridge:' name");
 }
 
+/* Without the MTU: only one that is set later counts as the user's, and is kept when ports come and go. */
 static gboolean
 make_bridge(struct netlink *netlink, const struct bridge *bridge, GError **error)
 {
@@ -166,8 +167,6 @@ make_bridge(struct netlink *netlink, const struct bridge *bridge, GError **error
 
         nla_put(message, IFLA_ADDRESS, ETH_ALEN, &bridge->mac);
         nla_put_u32(message, IFLA_GROUP, LAB_LINK_GROUP);
-        if (bridge->mtu)
-                nla_put_u32(message, IFLA_MTU, bridge->mtu);
         info = nla_nest_start(message, IFLA_LINKINFO);
         nla_put_string(message, IFLA_INFO_KIND, "bridge");
         data = nla_nest_start(message, IFLA_INFO_DATA);
@@ -218,12 +217,13 @@ change_address(struct netlink *netlink, int type, int ifindex, const char *name,
         return netlink_request(netlink, message, NULL, NULL, what, error);
 }
 
-/* The wanted address comes first, so that a bridge that changes its subnet is never without one. */
+/* The wanted address comes first, so that a bridge that changes its subnet is never without one. Within one subnet it is a
+ * secondary of the old one, and goes with it: it is put there once more. */
 static gboolean
 mend_address(struct netlink *netlink, const struct bridge *bridge, int ifindex, GError **error)
 {
         g_autoptr(GArray) addresses = link_addresses_dump(netlink, ifindex, error);
-        gboolean found = bridge->ip == 0;
+        gboolean found = bridge->ip == 0, removed = FALSE;
 
         if (!addresses)
                 return FALSE;
@@ -237,11 +237,14 @@ mend_address(struct netlink *netlink, const struct bridge *bridge, int ifindex, 
         for (guint i = 0; i < addresses->len; i++) {
                 const struct link_address *address = &g_array_index(addresses, struct link_address, i);
 
-                if ((address->ip != bridge->ip || address->prefix != bridge->prefix) &&
-                    !change_address(netlink, RTM_DELADDR, ifindex, bridge->name, address->ip, address->prefix, error))
+                if (address->ip == bridge->ip && address->prefix == bridge->prefix)
+                        continue;
+                if (!change_address(netlink, RTM_DELADDR, ifindex, bridge->name, address->ip, address->prefix, error))
                         return FALSE;
+                removed = TRUE;
         }
-        return TRUE;
+        return !removed || !bridge->ip ||
+               change_address(netlink, RTM_NEWADDR, ifindex, bridge->name, bridge->ip, bridge->prefix, error);
 }
 
 gboolean

@@ -84,7 +84,7 @@ choose_file(const struct load_options *options, GError **error)
         if (!options->files || !options->files[0])
                 return find_file(options->directory, error);
         if (options->files[1]) {
-                error_set(error, DROVER_ERROR_UNSUPPORTED, "several project files (-f) are not supported yet");
+                error_set(error, DROVER_ERROR_USAGE, "several project files (-f) are not supported yet");
                 return NULL;
         }
         return g_strdup(options->files[0]);

@@ -66,6 +66,40 @@ check_external(const struct planner *planner, const struct network *network, GEr
         return error_hint(error, "external bridges are never made by drover: make it first, or drop 'external: true'");
 }
 
+static char *
+format_address(guint32 ip, guint8 prefix)
+{
+        g_autofree char *text = value_format_ipv4(ip);
+
+        return g_strdup_printf("%s/%u", text, prefix);
+}
+
+/* The bridge has the address that the file wants, and no other. */
+static void
+compare_addresses(const struct planner *planner, const struct network *network, const struct link *link, GPtrArray *changes)
+{
+        const GArray *addresses = planner->world->links->addresses;
+        g_autofree char *wanted = network->host_ip ? format_address(network->host_ip, network->subnet.prefix) : NULL;
+        gboolean found = FALSE, other = FALSE;
+
+        for (guint i = 0; i < addresses->len; i++) {
+                const struct link_address *address = &g_array_index(addresses, struct link_address, i);
+                g_autofree char *text = NULL;
+
+                if (address->ifindex != link->ifindex)
+                        continue;
+                if (address->ip == network->host_ip && address->prefix == network->subnet.prefix) {
+                        found = TRUE;
+                        continue;
+                }
+                text = format_address(address->ip, address->prefix);
+                plan_changes_add(changes, "host_ip", text, wanted, CHANGE_LIVE);
+                other = TRUE;
+        }
+        if (wanted && !found && !other)
+                plan_changes_add(changes, "host_ip", NULL, wanted, CHANGE_LIVE);
+}
+
 static void
 compare_bridge(const struct planner *planner, const struct network *network, const struct link *link, GPtrArray *changes)
 {
@@ -80,12 +114,7 @@ compare_bridge(const struct planner *planner, const struct network *network, con
         }
         if (g_strcmp0(link->alias, alias) != 0)
                 plan_changes_add(changes, "alias", link->alias, alias, CHANGE_LIVE);
-        if (network->host_ip && !links_has_address(planner->world->links, link->ifindex, network->host_ip, network->subnet.prefix)) {
-                g_autofree char *ip = value_format_ipv4(network->host_ip);
-                g_autofree char *to = g_strdup_printf("%s/%u", ip, network->subnet.prefix);
-
-                plan_changes_add(changes, "host_ip", NULL, to, CHANGE_LIVE);
-        }
+        compare_addresses(planner, network, link, changes);
 }
 
 static gboolean
@@ -275,6 +304,12 @@ remove_after_vms(struct planner *planner, enum plan_kind kind)
                         plan_step_after(step, i);
 }
 
+static const char *
+bridge_of(const struct planner *planner, const struct network *network)
+{
+        return planner->resolved->lab.networks[network - planner->project->networks].bridge;
+}
+
 /* down removes all of ours; up removes those that left the file, once nothing hangs on them. */
 void
 plan_networks_removed(struct planner *planner)
@@ -294,15 +329,20 @@ plan_networks_removed(struct planner *planner)
                 const struct link *link = &g_array_index(links->links, struct link, i);
                 const char *name = network_of(planner, link);
                 const struct network *wish = name ? project_find_network(planner->project, name) : NULL;
+                gboolean renamed;
 
-                if (!name || (!all && wish && !wish->external))
+                renamed = wish && !wish->external && strcmp(bridge_of(planner, wish), link->name) != 0;
+                if (!name || (!all && wish && !wish->external && !renamed))
                         continue;
-                if (!all && has_ports(links, link->ifindex, leaving)) {
+                if (!all && !renamed && has_ports(links, link->ifindex, leaving)) {
                         struct plan_step *step = plan_add(planner, KIND_NETWORK, ACTION_ORPHAN, name, G_MAXUINT);
 
                         step->detail = g_strdup("VMs still use it");
                         continue;
                 }
                 remove_bridge(planner, link, name);
+                if (renamed) /* its ports have moved to the new one by then */
+                        plan_step_after(g_ptr_array_index(planner->plan->steps, plan_last(planner)),
+                                        planner->network_steps[wish - planner->project->networks]);
         }
 }

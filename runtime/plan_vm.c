@@ -175,6 +175,9 @@ plan_living(struct planner *planner, guint index, GError **error)
         add_changes(planner, index, ACTION_UPDATE, live);
         add_changes(planner, index, ACTION_PENDING, restart);
         add_changes(planner, index, ACTION_FRESH_PENDING, recreate);
+        if (planner->resolved->vms[index].error)
+                g_ptr_array_add(planner->plan->notes, g_strdup_printf("%s (it runs on; its next start would fail)",
+                                                                      planner->resolved->vms[index].error));
         if (found->status == VM_UNREACHABLE)
                 g_ptr_array_add(planner->plan->notes,
                                 g_strdup_printf("vm '%s' runs, but cannot be reached: %s", found->name, found->detail));

@@ -14,6 +14,7 @@ struct resolved_store {
         GStringChunk *strings;
         struct network *networks;
         GArray *hosts; /* struct lab_host */
+        GPtrArray *lists; /* of names, NULL-terminated */
 };
 
 static const char *
@@ -109,6 +110,23 @@ forget_ports(struct resolved_vm *vm)
         spec_keep_ports(vm->spec, ids);
 }
 
+/* What a NIC's address is called besides its host name: the aliases, and the VM's own name where the host is called otherwise. */
+static const char *const *
+further_names(struct resolved *resolved, const struct vm *vm, const struct nic *nic)
+{
+        g_autoptr(GPtrArray) names = NULL;
+
+        if (strcmp(vm->hostname, vm->name) == 0)
+                return nic->aliases;
+        names = g_ptr_array_new();
+        g_ptr_array_add(names, (gpointer)vm->name);
+        for (const char *const *alias = nic->aliases; *alias; alias++)
+                g_ptr_array_add(names, (gpointer)*alias);
+        g_ptr_array_add(names, NULL);
+        g_ptr_array_add(resolved->store->lists, names->pdata);
+        return (const char *const *)(gconstpointer)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+}
+
 static void
 resolve_nics(struct resolved *resolved, struct resolved_vm *vm)
 {
@@ -121,7 +139,7 @@ resolve_nics(struct resolved *resolved, struct resolved_vm *vm)
                 const char *kept = g_hash_table_lookup(vm->spec->macs, nic->name);
                 g_autofree char *id = qemu_nic_id(nic->name);
                 struct lab_host host = {.network = nic->network_index, .ip = nic->ip, .name = vm->vm->hostname,
-                                        .aliases = nic->aliases};
+                                        .aliases = further_names(resolved, vm->vm, nic)};
 
                 nics[i].nic = nic;
                 nics[i].port = resolve_port(vm, id, nic->node);
@@ -396,6 +414,7 @@ resolve(const struct project *project, const struct world *world)
         store->project = project;
         store->strings = g_string_chunk_new(4096);
         store->networks = g_new0(struct network, project->network_count);
+        store->lists = g_ptr_array_new_with_free_func(g_free);
         store->hosts = g_array_new(FALSE, TRUE, sizeof(struct lab_host));
         resolve_networks(project, world, store->strings, store->networks, &resolved->error);
         resolved->lab.project = project->name;
@@ -442,6 +461,7 @@ resolved_free(struct resolved *resolved)
         g_clear_error(&resolved->error);
         g_string_chunk_free(resolved->store->strings);
         g_array_unref(resolved->store->hosts);
+        g_ptr_array_unref(resolved->store->lists);
         g_free(resolved->store->networks);
         g_free(resolved->store);
         g_free(resolved);

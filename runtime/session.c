@@ -117,6 +117,8 @@ describe_holder(pid_t holder)
         g_autofree char *words = argv ? g_strjoinv(" ", argv + 1) : g_strdup("");
         g_autofree char *printable = text_make_printable(words, (gssize)strnlen(words, HOLDER_MAX_BYTES));
 
+        if (!holder)
+                return g_strdup("its pid is not to be had");
         return *printable ? g_strdup_printf("pid %d: drover %s", (int)holder, printable) : g_strdup_printf("pid %d", (int)holder);
 }
 

@@ -189,3 +189,42 @@ def test_crash_loop_of_qemu_is_told(world):
     lab.replace("qemu_args: [-fake, die],", "")
     lab.drover("up")
     assert set(lab.states().values()) == {"running"}
+
+
+def test_bridge_changes_in_place(world):
+    """host_ip, mtu and the bridge's name change under running VMs: what was is gone, what is wanted stays, no VM is touched."""
+    lab = world.lab(FAKES, fake=True)
+    lab.drover("up")
+    pids = lab.pids()
+
+    def addresses():
+        return re.findall(r"\d+\.\d+\.\d+\.\d+/\d+", host.command("ip", "-n", f"drover-{lab.name}", "-4", "-brief", "address"))
+
+    assert "10.30.0.1/24" in addresses()
+    lab.replace("mode: isolated}", "mode: isolated, host_ip: 10.30.0.7}")
+    assert "host_ip: 10.30.0.1/24 → 10.30.0.7/24" in lab.drover("plan").out
+    lab.drover("up")
+    assert "10.30.0.7/24" in addresses() and "10.30.0.1/24" not in addresses()
+    lab.assert_satisfied()
+
+    lab.replace("host_ip: 10.30.0.7}", "host_ip: none, dhcp: false}")
+    lab.drover("up")
+    assert not [address for address in addresses() if address.startswith("10.30.")], addresses()
+    lab.assert_satisfied()
+
+    lab.replace("host_ip: none, dhcp: false}", "bridge: br-other}")
+    lab.drover("up")
+    bridges = [link for link in lab.links().values() if link.get("ifalias") == f"drover:{lab.name}/lan"]
+    assert [link["ifname"] for link in bridges] == ["br-other"]
+    assert sorted(link.get("master") or "" for link in lab.links().values()) == ["", "br-other", "br-other"]
+    lab.assert_satisfied()
+    assert lab.pids() == pids
+
+
+def test_mtu_outlives_the_ports(world):
+    """A bridge keeps the MTU of the file when the last VM on it stops."""
+    lab = world.lab(FAKES.replace("mode: isolated}", "mode: isolated, mtu: 1400}"), fake=True)
+    lab.drover("up")
+    lab.drover("stop", "-t", "0", "one", "two")
+    assert lab.bridge("lan")["mtu"] == 1400
+    assert ("network", "lan") not in actions(lab)

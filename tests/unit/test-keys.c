@@ -19,7 +19,7 @@ static const struct {
         {&keys_vm, "{networks: {lan: {subnet: 10.20.0.0/24}}, vms: {v: {", "}}}"},
         {&keys_root_disk, "{vms: {v: {disk: {REST", "}}}}"},
         {&keys_vm_disk, "{disks: {db-data: {size: 1G}}, vms: {v: {disks: [{REST", "}]}}}"},
-        {&keys_nic, "{networks: {lan: {subnet: 10.20.0.0/24}}, vms: {v: {networks: {lan: {", "}}}}}"},
+        {&keys_nic, "{networks: {lan: {subnet: 10.20.0.0/24}}, vms: {v: {networks: {lan: {REST", "}}}}}"},
         {&keys_boot, "{vms: {v: {boot: {REST", "}}}}"},
         {&keys_memory, "{vms: {v: {memory: {", "}}}}"},
         {&keys_cpus, "{vms: {v: {cpus: {", "}}}}"},
@@ -38,6 +38,8 @@ rest_for(const struct key_table *table, const char *name)
                 return strcmp(name, "mac") == 0  ? "ip: 10.20.0.7, "
                        : strcmp(name, "ip") == 0 ? "mac: \"52:54:00:00:00:09\", "
                                                  : "ip: 10.20.0.7, mac: \"52:54:00:00:00:09\", ";
+        if (table == &keys_nic)
+                return strcmp(name, "aliases") == 0 ? "ip: 10.20.0.7, " : "";
         if (table == &keys_boot)
                 return strcmp(name, "kernel") ? "kernel: ./k, " : "";
         if (strcmp(name, "size") == 0 || strcmp(name, "file") == 0 || strcmp(name, "disk") == 0 || strcmp(name, "device") == 0)

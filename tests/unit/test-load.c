@@ -129,7 +129,7 @@ test_two_files(struct fixture *fixture, gconstpointer data)
         g_assert_false(load(fixture, (struct load_options){.root = TRUE}));
         g_assert_error(fixture->error, DROVER_ERROR, DROVER_ERROR_CONFIG);
         g_assert_false(load(fixture, (struct load_options){.files = two}));
-        g_assert_error(fixture->error, DROVER_ERROR, DROVER_ERROR_UNSUPPORTED);
+        g_assert_error(fixture->error, DROVER_ERROR, DROVER_ERROR_USAGE);
 }
 
 static void
