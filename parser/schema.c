@@ -195,5 +195,6 @@ keys_schema(void)
         g_autoptr(json_t) object = schema_object(&keys_project);
 
         json_object_update(schema, object);
+        json_object_set_new(schema, "type", json_pack("[s,s]", "object", "null")); /* an empty file is an empty project */
         return schema;
 }
