@@ -49,6 +49,13 @@ plan_disks(struct planner *planner, guint index)
         return numbers;
 }
 
+static gboolean
+fail_unstartable(const struct resolved_vm *vm, GError **error)
+{
+        error_set(error, DROVER_ERROR_FAILED, "%s", vm->error);
+        return vm->error_lines ? error_hint(error, "%s", vm->error_lines) : FALSE;
+}
+
 /* A step after which the VM runs: it waits for its networks, its disks and the VMs that it depends on. The firewall it meets only
  * when QEMU stands and the guest would begin to run (apply.c). */
 static gboolean
@@ -60,7 +67,7 @@ plan_start(struct planner *planner, guint index, enum plan_action action, GPtrAr
         struct plan_step *step;
 
         if (resolved->error)
-                return error_set(error, DROVER_ERROR_FAILED, "%s", resolved->error);
+                return fail_unstartable(resolved, error);
         disks = plan_disks(planner, index);
         step = plan_add(planner, KIND_VM, action, vm->name, index);
         for (guint i = 0; i < disks->len; i++)
@@ -216,7 +223,7 @@ plan_create(struct planner *planner, guint index, GError **error)
         if (vm_is_alive(found) || (found->spec && found->spec->present))
                 return TRUE;
         if (planner->resolved->vms[index].error)
-                return error_set(error, DROVER_ERROR_FAILED, "%s", planner->resolved->vms[index].error);
+                return fail_unstartable(&planner->resolved->vms[index], error);
         disks = plan_disks(planner, index);
         step = plan_add(planner, KIND_VM, ACTION_CREATE, found->name, index);
         step->idle = TRUE;

@@ -23,6 +23,17 @@ keep(struct resolved *resolved, const char *text)
         return g_string_chunk_insert(resolved->store->strings, text);
 }
 
+/* The line of the file with its caret, as diagnostics show it, without the sentence above. */
+static char *
+source_lines(struct place place)
+{
+        struct diagnostic diagnostic = {.place = place, .id = "", .text = (char *)""};
+        g_autofree char *shown = diagnostic_format(&diagnostic);
+        const char *second = strchr(shown, '\n');
+
+        return second ? g_strchomp(g_strdup(second + 1)) : NULL;
+}
+
 /* Only the first fault of a VM is told: the others often follow from it. */
 static void G_GNUC_PRINTF(4, 5)
 set_fault(struct resolved_vm *vm, const struct node *node, const char *key, const char *format, ...)
@@ -36,9 +47,12 @@ set_fault(struct resolved_vm *vm, const struct node *node, const char *key, cons
         va_start(args, format);
         text = g_strdup_vprintf(format, args);
         va_end(args);
-        vm->error = place.line ? g_strdup_printf("%s:%u:%u: vm '%s': %s", place.source->name, place.line, place.column,
-                                                 vm->vm->name, text)
-                               : g_strdup_printf("vm '%s': %s", vm->vm->name, text);
+        if (!place.line) {
+                vm->error = g_strdup_printf("vm '%s': %s", vm->vm->name, text);
+                return;
+        }
+        vm->error = g_strdup_printf("%s:%u:%u: vm '%s': %s", place.source->name, place.line, place.column, vm->vm->name, text);
+        vm->error_lines = source_lines(place);
 }
 
 static void
@@ -438,6 +452,7 @@ resolve_fresh(struct resolved *resolved, guint index, const struct world *world)
         struct resolved_vm *vm = &resolved->vms[index];
         const struct vm_world *found = world_vm(world, vm->vm->name);
 
+        g_clear_pointer(&vm->error_lines, g_free);
         g_clear_pointer(&vm->error, g_free); /* the old disks' faults no longer count; all else is looked at again */
         resolve_machine(vm, found ? found->spec : NULL, world->qemu);
         vm->launch.machine = vm->spec->machine ? vm->spec->machine : vm->vm->machine;
@@ -456,6 +471,7 @@ resolved_free(struct resolved *resolved)
                 g_free((gpointer)resolved->vms[i].launch.disks);
                 g_free((gpointer)resolved->vms[i].launch.nics);
                 g_free(resolved->vms[i].error);
+                g_free(resolved->vms[i].error_lines);
         }
         g_free(resolved->vms);
         g_clear_error(&resolved->error);

@@ -23,6 +23,7 @@ struct resolved_vm {
         struct spec *spec;    /* as it will be saved before the next start; wish and set: see resolve_wish() */
         struct launch launch; /* points into this and into the project */
         char *error;          /* why it cannot be started here, or NULL (image missing, machine unknown ...) */
+        char *error_lines;    /* the line of the file that it is about, with a caret; or NULL */
 };
 
 struct resolved {
