@@ -1,7 +1,8 @@
 /* netlink.c - one rtnetlink socket, safe to share between threads
  *
  * libnl builds and takes apart the messages. Sending and receiving is ours: one request and its answer at a time under the
- * lock, straight from one buffer, without libnl's caches. Source: netlink(7), rtnetlink(7), linux/Documentation/userspace-api/netlink.
+ * lock, straight from one buffer, without libnl's caches.
+ * Source: netlink(7), rtnetlink(7), linux/Documentation/userspace-api/netlink.
  */
 #include "network/netlink.h"
 

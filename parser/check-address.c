@@ -158,8 +158,8 @@ claim_nics(const struct claims *claims, const struct vm *vm)
                 const struct nic *nic = &vm->nics[i];
 
                 if (*nic->aliases && !nic->ip)
-                        check_fault(claims->check, "aliases-without-ip", project_place(nic->node, "aliases"), "give the NIC an 'ip:'",
-                                    "aliases of nic '%s' of vm '%s': names need an address to resolve to", nic->name, vm->name);
+                        check_fault(claims->check, "aliases-without-ip", project_place(nic->node, "aliases"),
+                                    "give the NIC an 'ip:'", "aliases of nic '%s' of vm '%s': names need an address to resolve to", nic->name, vm->name);
                 if ((!nic->ip && !nic->has_mac) || !project_find_network(claims->check->project, nic->network))
                         continue;
                 if (!owner)

@@ -272,7 +272,8 @@ observe_disks(struct world *world)
         world->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         add_disk_files(world, named);
         for (guint i = 0; i < world->vms->len; i++) {
-                g_autofree char *directory = paths_vm_data(world->paths, ((struct vm_world *)g_ptr_array_index(world->vms, i))->name);
+                const struct vm_world *vm = g_ptr_array_index(world->vms, i);
+                g_autofree char *directory = paths_vm_data(world->paths, vm->name);
 
                 add_disk_files(world, directory);
         }

@@ -299,7 +299,8 @@ plan_make(const struct project *project, const struct world *world, const struct
         fill(planner.vm_steps, project->vm_count);
         fill(planner.network_steps, project->network_count);
         order_vms(&planner);
-        if (check_networks(&planner, error) && check_isolation(&planner, error) && set_goals(&planner, error) && plan_networks(&planner, error)) {
+        if (check_networks(&planner, error) && check_isolation(&planner, error) && set_goals(&planner, error) &&
+            plan_networks(&planner, error)) {
                 plan_services(&planner);
                 if (plan_vms(&planner, error)) {
                         plan_orphans(&planner);

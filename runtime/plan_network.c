@@ -132,7 +132,8 @@ plan_network(struct planner *planner, guint index, GError **error)
         if (network->external && !check_external(planner, network, error))
                 return FALSE;
         if (!network->external && link && !link_is_ours(link, &mac)) {
-                error_set(error, DROVER_ERROR_EXISTS, "cannot make bridge '%s' for network '%s': a link of that name exists and is not ours",
+                error_set(error, DROVER_ERROR_EXISTS,
+                          "cannot make bridge '%s' for network '%s': a link of that name exists and is not ours",
                           network->bridge, network->name);
                 return error_hint(error, "give the network another 'bridge:' name%s",
                                   link->is_bridge ? ", or 'mode: bridge' with 'external: true' to join it" : "");

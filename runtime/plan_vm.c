@@ -82,7 +82,7 @@ plan_start(struct planner *planner, guint index, enum plan_action action, GPtrAr
         }
         if (*vm->qemu_args)
                 g_ptr_array_add(planner->plan->notes,
-                                g_strdup_printf("vm '%s' has qemu_args: QEMU takes them as they are, and drover knows nothing of them",
+                                g_strdup_printf("vm '%s' has qemu_args: QEMU takes them as they are, drover knows nothing of them",
                                                 vm->name));
         step->fresh = planner->options->fresh && planner->named[index];
         planner->vm_steps[index] = plan_last(planner);

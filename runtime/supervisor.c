@@ -239,7 +239,8 @@ watch_and_wait(struct supervisor *supervisor)
         }
 }
 
-/* Nothing lives: let go of the lock, and look once more. A drover that has just started a VM and found the lock held relies on us. */
+/* Nothing lives: let go of the lock, and look once more. A drover that has just started a VM and found the lock held relies
+ * on us. */
 static gboolean
 has_come_meanwhile(struct supervisor *supervisor)
 {

@@ -1,7 +1,8 @@
 /* vm.h - one VM's QEMU: started, stopped, paused, found again
  *
- * vm_launch.c starts, vm.c does the rest. A VM is alive while the OFD lock on data/vms/VM/alive is held, which its QEMU inherited. Its pid is the holder of QEMU's
- * own lock on its pid file, and it is the right one when its arguments hold our UUID. Signals go through a pidfd, after a second look.
+ * vm_launch.c starts, vm.c does the rest. A VM is alive while the OFD lock on data/vms/VM/alive is held, which its QEMU
+ * inherited. Its pid is the holder of QEMU's own lock on its pid file, and it is the right one when its arguments hold our
+ * UUID. Signals go through a pidfd, after a second look.
  */
 #pragma once
 
