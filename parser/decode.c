@@ -242,7 +242,7 @@ decode_future(struct decoder *decoder, const struct key *key, const struct node 
                 decode_refuse(decoder, key, node, NULL, "the key is not supported yet");
 }
 
-/* `memory: {size: 1G, max: 4G}`: the short key is of the row's own type, all others are not built yet. */
+/* `memory: {size: 1G, max: 4G}`: the short key is of the row's own type, all others are rows of the same struct. */
 static void
 decode_long_form(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
 {
@@ -252,28 +252,23 @@ decode_long_form(struct decoder *decoder, const struct key *key, const struct no
         const struct node *value = node_get(node, key->table->short_key);
 
         plain.table = NULL;
-        decode_key(decoder, &plain, value ? value : &standard, object);
+        if (value || key->fallback)
+                decode_key(decoder, &plain, value ? value : &standard, object);
         decoder->context = &context;
         for (guint i = 0; i < node->count; i++) {
                 const struct key *part = keys_find_in(key->table, node->keys[i]->text);
 
                 if (!part && !g_str_has_prefix(node->keys[i]->text, "x-"))
                         decode_unknown_key(decoder, key->table, node->keys[i]);
-                else if (part && part->type == KEY_FUTURE)
-                        decode_future(decoder, part, node->items[i]);
+                else if (part && strcmp(part->name, key->table->short_key) != 0)
+                        decode_key(decoder, part, node->items[i], object);
         }
         decoder->context = context.parent;
 }
 
 static void
-decode_key(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
+decode_typed(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
 {
-        if (key->set_offset)
-                FIELD(object, key->set_offset, gboolean) = TRUE;
-        if (key->type != KEY_FUTURE && key->shapes & shape_of(node)) {
-                decode_refuse(decoder, key, node, NULL, "this long form is not supported yet");
-                return;
-        }
         switch (key->type) {
         case KEY_OBJECT:
                 decode_one(decoder, key, node, object);
@@ -296,4 +291,28 @@ decode_key(struct decoder *decoder, const struct key *key, const struct node *no
                 else
                         decode_value(decoder, key, node, object);
         }
+}
+
+/* Is this what happens anyway, so that it may be written although nothing acts on it yet? */
+static gboolean
+is_harmless(const struct key *key, const struct node *node)
+{
+        return node->place.line == 0 || node_is_null(node) ||
+               (key->fallback && node->kind == NODE_SCALAR && strcmp(node->text, key->fallback) == 0);
+}
+
+static void
+decode_key(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
+{
+        if (key->set_offset)
+                FIELD(object, key->set_offset, gboolean) = TRUE;
+        if (key->type != KEY_FUTURE && key->shapes & shape_of(node)) {
+                decode_refuse(decoder, key, node, NULL, "this long form is not supported yet");
+                return;
+        }
+        if (key->unbuilt && !decoder->unbuilt && !is_harmless(key, node))
+                decode_refuse(decoder, key, node, NULL, "the key is not supported yet");
+        decoder->unbuilt += key->unbuilt;
+        decode_typed(decoder, key, node, object);
+        decoder->unbuilt -= key->unbuilt;
 }

@@ -19,6 +19,7 @@ struct decoder {
         struct project_store *store;
         struct diagnostics *diagnostics;
         const struct context *context; /* the innermost; NULL at the top of the file */
+        guint unbuilt;                 /* how many objects that are not built yet are open: only the outermost is refused */
 };
 
 /** struct key_codec - What a KEY_SPECIAL row does instead of the common functions */

@@ -7,6 +7,8 @@
 
 #define FIELD(object, key, type) (*(const type *)((const char *)(object) + (key)->offset))
 
+static json_t *encode_value(const struct key *key, const struct node *written, const void *object, gboolean defaults);
+
 static json_t *
 string_dollars(const char *text)
 {
@@ -108,7 +110,7 @@ encode_scalar(const struct key *key, const void *object)
         case KEY_BOOL:
                 return json_boolean(FIELD(object, key, gboolean));
         case KEY_COUNT:
-                return json_integer(FIELD(object, key, guint));
+                return FIELD(object, key, guint) || key->min <= 0 ? json_integer(FIELD(object, key, guint)) : NULL;
         case KEY_MEMORY:
         case KEY_SIZE:
                 return FIELD(object, key, guint64) ? string_take(value_format_size(FIELD(object, key, guint64))) : NULL;
@@ -129,22 +131,6 @@ encode_scalar(const struct key *key, const void *object)
         default: /* texts of all kinds */
                 return FIELD(object, key, char *) ? string_dollars(FIELD(object, key, char *)) : NULL;
         }
-}
-
-/* `memory: {size: 1G, max: 4G}` keeps its shape, so that nothing written is lost. */
-static json_t *
-encode_long_form(const struct key *key, const struct node *node, const void *object)
-{
-        json_t *map = json_object();
-
-        json_object_set_new(map, key->table->short_key, encode_scalar(key, object));
-        for (guint i = 0; i < node->count; i++) {
-                const struct key *part = keys_find_in(key->table, node->keys[i]->text);
-
-                if (part && part->type == KEY_FUTURE)
-                        json_object_set_new(map, part->name, encode_node(node->items[i]));
-        }
-        return map;
 }
 
 static const struct node *
@@ -209,6 +195,46 @@ is_foreign(const struct key_table *table, const struct key *key, const void *obj
         return FALSE;
 }
 
+/* `memory: {size: 1G, max: 4G}` keeps its shape, so that nothing written is lost. */
+static json_t *
+encode_long_form(const struct key *key, const struct node *node, const void *object)
+{
+        json_t *map = json_object(), *value = encode_scalar(key, object);
+
+        if (value)
+                json_object_set_new(map, key->table->short_key, value);
+        for (const struct key *part = key->table->keys; part->name; part++) {
+                const struct node *written = node_get(node, part->name);
+
+                if (!written || node_is_null(written) || strcmp(part->name, key->table->short_key) == 0)
+                        continue;
+                value = encode_value(part, written, object, FALSE);
+                if (value)
+                        json_object_set_new(map, part->name, value);
+        }
+        return map;
+}
+
+static json_t *
+encode_value(const struct key *key, const struct node *written, const void *object, gboolean defaults)
+{
+        switch (key->type) {
+        case KEY_FUTURE:
+                return written ? encode_node(written) : NULL;
+        case KEY_SPECIAL:
+                return key->codec->encode(key, object);
+        case KEY_OBJECT:
+                return encode_one(key, object, defaults);
+        case KEY_OBJECT_MAP:
+        case KEY_OBJECT_LIST:
+                return encode_objects(key, object, defaults);
+        default:
+                if (key->table && written && written->kind == NODE_MAP)
+                        return encode_long_form(key, written, object);
+                return encode_scalar(key, object);
+        }
+}
+
 json_t *
 keys_encode(const struct key_table *table, const void *object, gboolean defaults)
 {
@@ -225,18 +251,7 @@ keys_encode(const struct key_table *table, const void *object, gboolean defaults
                         written = NULL;
                 if ((!defaults && !written && !is_short) || is_foreign(table, key, object))
                         continue;
-                if (key->type == KEY_FUTURE)
-                        value = written ? encode_node(written) : NULL;
-                else if (key->type == KEY_SPECIAL)
-                        value = key->codec->encode(key, object);
-                else if (key->type == KEY_OBJECT)
-                        value = encode_one(key, object, defaults);
-                else if (key->type == KEY_OBJECT_MAP || key->type == KEY_OBJECT_LIST)
-                        value = encode_objects(key, object, defaults);
-                else if (key->table && written && written->kind == NODE_MAP)
-                        value = encode_long_form(key, written, object);
-                else
-                        value = encode_scalar(key, object);
+                value = encode_value(key, written, object, defaults);
                 if (value)
                         json_object_set_new(map, key->name, value);
         }

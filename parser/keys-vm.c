@@ -37,7 +37,8 @@ const struct key_table keys_boot = {
 static const struct key memory_rows[] = {
         {.name = "size", .type = KEY_MEMORY, .change = CHANGE_RESTART,
          .help = "memory at start; default: as for memory", .example = "1G"},
-        LATER("max", SCALAR, "up to which it can be grown while the VM runs", "4G"),
+        {.name = "max", .type = KEY_MEMORY, IN(vm, memory_max_bytes), .min = 16 * MIB, .max = 16 * TIB, .unbuilt = TRUE,
+         .change = CHANGE_RESTART, .help = "up to which it can be grown while the VM runs; default: size", .example = "4G"},
         {.name = NULL},
 };
 const struct key_table keys_memory = {.title = "memory", .keys = memory_rows, .short_key = "size"};
@@ -45,7 +46,8 @@ const struct key_table keys_memory = {.title = "memory", .keys = memory_rows, .s
 static const struct key cpus_rows[] = {
         {.name = "count", .type = KEY_COUNT, .min = 1, .max = 1024, .change = CHANGE_RESTART,
          .help = "vCPUs at start; default: as for cpus", .example = "2"},
-        LATER("max", SCALAR, "up to which they can be plugged in while the VM runs", "8"),
+        {.name = "max", .type = KEY_COUNT, IN(vm, cpus_max), .min = 1, .max = 1024, .unbuilt = TRUE, .change = CHANGE_RESTART,
+         .help = "up to which they can be plugged in while the VM runs; default: count", .example = "8"},
         {.name = NULL},
 };
 const struct key_table keys_cpus = {.title = "cpus", .keys = cpus_rows, .short_key = "count"};

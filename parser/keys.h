@@ -64,12 +64,14 @@ struct key {
         gboolean indirect;             /* KEY_OBJECT: the field is a pointer, NULL where the key is not written */
         gboolean named;                /* KEY_OBJECT_MAP: a list of names is short for a map */
         gboolean required;             /* an object without it is an error */
+        gboolean unbuilt;              /* understood, but nothing acts on it yet: refused at plan unless it is the fallback */
         const char *fallback;          /* the default as it would be written, or NULL: none, or computed (help says how) */
         gint64 min, max;               /* KEY_COUNT, KEY_MEMORY, KEY_SIZE; bytes of KEY_TEXT, labels of KEY_DOMAIN; objects */
         guint scale_ms;                /* KEY_DURATION: what the field counts, 1 or 1000 */
         const char *const *words;      /* KEY_ENUM: NULL-terminated, in the order of the enum */
         const char *const *later;      /* KEY_ENUM: words that are not built yet; their values follow those of words */
-        const struct key_table *table; /* of the objects; for any other type: of the long form, a map (`memory: {size: 1G}`) */
+        const struct key_table *table; /* of the objects; for any other type: of the long form (`memory: {size: 1G}`), whose rows lie
+                                          in the struct of the row itself */
         guint shapes;                  /* KEY_FUTURE: the shapes it takes; else: further shapes that are not built yet */
         enum change change;
         const char *help;              /* one line, no full stop */

@@ -156,8 +156,8 @@ struct vm {
         struct disk *root;        /* NULL: diskless */
         struct disk *disks;       /* without the root disk */
         guint disk_count;
-        guint cpus;
-        guint64 memory_bytes;
+        guint cpus, cpus_max;     /* cpus_max 0: not written */
+        guint64 memory_bytes, memory_max_bytes;
         const char *machine;      /* as written: "q35", "pc", "pc-q35-7.2" */
         enum accel accel;
         enum firmware firmware;

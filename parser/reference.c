@@ -114,7 +114,7 @@ append_facts(GString *out, const struct key *key)
                 append_argument(out, key->fallback);
                 g_string_append(out, " .\n");
         }
-        if (key->type == KEY_FUTURE)
+        if (key->unbuilt || key->type == KEY_FUTURE)
                 g_string_append(out, "Not supported yet.\n");
         else
                 g_string_append_printf(out, "A change %s.\n", reach[key->change]);

@@ -157,7 +157,7 @@ schema_key(const struct key *key)
         json_t *schema = schema_shape(key);
         g_autofree char *description = NULL;
 
-        if (key->type == KEY_FUTURE)
+        if (key->unbuilt || key->type == KEY_FUTURE)
                 description = g_strdup_printf("%s (not supported yet)", key->help);
         else
                 description = g_strdup_printf("%s (a change: %s)", key->help, key_change_name(key->change));
