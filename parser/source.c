@@ -9,14 +9,17 @@
 #include <string.h>
 
 enum {
-        SHOWN_CHARACTERS = 160,  /* of a source line */
-        SHOWN_BEFORE = 80,       /* of them before the caret, in a longer line */
+        SHOWN_CHARACTERS = 160,    /* of a source line */
+        SHOWN_BEFORE = 80,         /* of them before the caret, in a longer line */
         TEXT_MAX_CHARACTERS = 400, /* of a message: it may quote the file */
+        ORIGINS_SHOWN = 8,         /* steps on the way of a value */
 };
 
 struct sources {
         gint references;
-        GPtrArray *items; /* struct source * */
+        GPtrArray *items;    /* struct source * */
+        GStringChunk *texts; /* of the origins */
+        GPtrArray *origins;
 };
 
 static void
@@ -38,6 +41,8 @@ sources_new(void)
 
         sources->references = 1;
         sources->items = g_ptr_array_new_with_free_func(source_free);
+        sources->texts = g_string_chunk_new(1024);
+        sources->origins = g_ptr_array_new_with_free_func(g_free);
         return sources;
 }
 
@@ -54,6 +59,8 @@ sources_unref(struct sources *sources)
         if (!sources || !g_atomic_int_dec_and_test(&sources->references))
                 return;
         g_ptr_array_unref(sources->items);
+        g_ptr_array_unref(sources->origins);
+        g_string_chunk_free(sources->texts);
         g_free(sources);
 }
 
@@ -214,6 +221,16 @@ sources_add_text(struct sources *sources, const char *name, const char *director
                 memcpy(copy, text, length);
         copy[length] = '\0';
         return sources_add(sources, g_strdup(name), directory ? g_strdup(directory) : g_get_current_dir(), copy, length, error);
+}
+
+const struct origin *
+sources_add_origin(struct sources *sources, const char *text, struct place place, const struct origin *next)
+{
+        struct origin *origin = g_new(struct origin, 1);
+
+        *origin = (struct origin){g_string_chunk_insert_const(sources->texts, text), place, next};
+        g_ptr_array_add(sources->origins, origin);
+        return origin;
 }
 
 static void
@@ -397,6 +414,22 @@ append_excerpt(GString *out, const struct diagnostic *diagnostic, const char *li
         g_string_append_c(out, '\n');
 }
 
+/* How the value got there. */
+static void
+append_origins(GString *out, const struct origin *origin)
+{
+        for (guint i = 0; origin && i < ORIGINS_SHOWN; i++, origin = origin->next) {
+                g_autofree char *text = make_line(origin->text);
+
+                g_string_append_printf(out, "      = %s", text);
+                if (origin->place.source && origin->place.line)
+                        g_string_append_printf(out, " at %s:%u", origin->place.source->name, origin->place.line);
+                g_string_append_c(out, '\n');
+        }
+        if (origin)
+                g_string_append(out, "      = ...\n");
+}
+
 char *
 diagnostic_format(const struct diagnostic *diagnostic)
 {
@@ -415,5 +448,6 @@ diagnostic_format(const struct diagnostic *diagnostic)
                 append_excerpt(out, diagnostic, line, length);
         else if (diagnostic->hint)
                 g_string_append_printf(out, "  %s\n", diagnostic->hint);
+        append_origins(out, place->via);
         return g_string_free(out, FALSE);
 }

@@ -25,7 +25,15 @@ struct source {
 struct place {
         const struct source *source;
         guint line, column;
-        guint width; /* characters that the caret line underlines; 0 counts as 1 */
+        guint width;              /* characters that the caret line underlines; 0 counts as 1 */
+        const struct origin *via; /* how what stands here got where it is used, or NULL: it is used where it stands */
+};
+
+/** struct origin - One step on the way of a value: "from variable 'MEM'"; belongs to the sources (sources_add_origin()) */
+struct origin {
+        const char *text;
+        struct place place;        /* where that is said; line 0: nowhere */
+        const struct origin *next; /* the step before it, or NULL */
 };
 
 enum severity {
@@ -73,8 +81,9 @@ void diagnostics_sort(struct diagnostics *diagnostics);
  *     drover.yaml:14:7: error: unknown key 'memroy' in vm 'web'
  *        14 |       memroy: 1G
  *           |       ^~~~~~ did you mean 'memory'?
+ *           = extended from vm 'server' at base.yaml:12
  *
- * Ends with a newline. Tabs of the source line become one blank, control characters \xNN, and a line of more than 160
+ * The last line stands for each step of the place's origin. Ends with a newline. Tabs of the source line become one blank, control characters \xNN, and a line of more than 160
  * characters is cut around the caret. Returns a new string.
  */
 char *diagnostic_format(const struct diagnostic *diagnostic);
@@ -98,3 +107,7 @@ const struct source *sources_read(struct sources *sources, const char *path, GEr
  */
 const struct source *sources_add_text(struct sources *sources, const char *name, const char *directory, const char *text,
                                       size_t length, GError **error);
+
+/** sources_add_origin() - An origin that lives as long as the sources do; @text is copied */
+const struct origin *sources_add_origin(struct sources *sources, const char *text, struct place place,
+                                        const struct origin *next);

@@ -113,6 +113,39 @@ check_format(const char *text, struct place place, const char *hint, const char 
         diagnostics_free(diagnostics);
 }
 
+/* Each step stands on a line of its own, with its place where it has one; a chain of many is cut. */
+static void
+test_origins(void)
+{
+        struct sources *sources = sources_new();
+        struct diagnostics *diagnostics = diagnostics_new(sources);
+        struct place place = {add(sources, "a: 1\nb: 2\n", 10), 2, 4, 1};
+        const struct origin *chain = NULL;
+        g_autofree char *formatted = NULL;
+        g_auto(GStrv) lines = NULL;
+
+        place.via = sources_add_origin(sources, "from variable 'X'", (struct place){0}, NULL);
+        place.via = sources_add_origin(sources, "extended\tfrom 'a'", (struct place){place.source, 1, 1, 1}, place.via);
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "x", place, NULL, "wrong");
+        for (guint i = 0; i < 1000; i++)
+                chain = sources_add_origin(sources, "again", (struct place){0}, chain);
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "y", (struct place){.via = chain}, NULL, "wrong");
+        sources_unref(sources); /* the diagnostics keep them */
+        formatted = diagnostic_format(diagnostics->items->pdata[0]);
+        g_assert_cmpstr(formatted, ==,
+                        "f.yaml:2:4: error: wrong\n"
+                        "    2 | b: 2\n"
+                        "      |    ^\n"
+                        "      = extended from 'a' at f.yaml:1\n"
+                        "      = from variable 'X'\n");
+        g_free(formatted);
+        formatted = diagnostic_format(diagnostics->items->pdata[1]);
+        lines = g_strsplit(formatted, "\n", -1);
+        g_assert_cmpuint(g_strv_length(lines), ==, 1 + 8 + 1 + 1);
+        g_assert_cmpstr(lines[9], ==, "      = ...");
+        diagnostics_free(diagnostics);
+}
+
 static void
 test_format(void)
 {
@@ -213,6 +246,7 @@ main(int argc, char **argv)
         g_test_add_func("/source/refused", test_refused);
         g_test_add_func("/source/read", test_read);
         g_test_add_func("/diagnostic/format", test_format);
+        g_test_add_func("/diagnostic/origins", test_origins);
         g_test_add_func("/diagnostic/format/long-line", test_format_long_line);
         g_test_add_func("/diagnostic/untrusted", test_untrusted_text);
         g_test_add_func("/diagnostic/order", test_order_and_limits);
