@@ -42,7 +42,7 @@ check_key_place(const struct check *check, const char *map, guint index)
         const struct node *node = node_get(check->project->node, map);
 
         if (node && node->kind == NODE_MAP && index < node->count)
-                return node->keys[index]->place;
+                return node_key_place(node, index);
         return project_place(check->project->node, NULL);
 }
 

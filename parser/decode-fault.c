@@ -153,18 +153,20 @@ hint_for_key(const struct key_table *table, const char *name)
 }
 
 void
-decode_unknown_key(struct decoder *decoder, const struct key_table *table, const struct node *key_node)
+decode_unknown_key(struct decoder *decoder, const struct key_table *table, const struct node *node, guint index)
 {
+        const struct node *key_node = node->keys[index];
+        struct place place = node_key_place(node, index);
         g_autofree char *where = NULL, *hint = NULL, *quoted = NULL;
 
         if (decoder->diagnostics->error_count >= DIAGNOSTIC_MAX_SHOWN) {
-                diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, "unknown-key", key_node->place, NULL, "unknown key");
+                diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, "unknown-key", place, NULL, "unknown key");
                 return;
         }
         where = decode_subject(decoder, NULL);
         hint = hint_for_key(table, key_node->text);
         quoted = value_quote(key_node->text);
-        diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, "unknown-key", key_node->place, hint, "unknown key %s %s%s",
+        diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, "unknown-key", place, hint, "unknown key %s %s%s",
                         quoted, *where ? "in " : "at the top of the file", where);
 }
 

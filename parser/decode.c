@@ -54,7 +54,7 @@ decode_map(struct decoder *decoder, const struct key_table *table, const struct 
                 if (key)
                         values[key - table->keys] = node->items[i];
                 else if (!g_str_has_prefix(name, "x-"))
-                        decode_unknown_key(decoder, table, node->keys[i]);
+                        decode_unknown_key(decoder, table, node, i);
         }
         for (const struct key *key = table->keys; key->name; key++) {
                 const struct node *value = values[key - table->keys];
@@ -259,7 +259,7 @@ decode_long_form(struct decoder *decoder, const struct key *key, const struct no
                 const struct key *part = keys_find_in(key->table, node->keys[i]->text);
 
                 if (!part && !g_str_has_prefix(node->keys[i]->text, "x-"))
-                        decode_unknown_key(decoder, key->table, node->keys[i]);
+                        decode_unknown_key(decoder, key->table, node, i);
                 else if (part && strcmp(part->name, key->table->short_key) != 0)
                         decode_key(decoder, part, node->items[i], object);
         }

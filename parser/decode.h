@@ -60,7 +60,7 @@ int decode_word(struct decoder *decoder, const struct key *key, const struct nod
 void decode_shape_fault(struct decoder *decoder, const struct key *key, const struct node *node, guint wanted);
 
 /** decode_unknown_key() - What is said about a key that a table does not have: the suggestion, or where it belongs */
-void decode_unknown_key(struct decoder *decoder, const struct key_table *table, const struct node *key_node);
+void decode_unknown_key(struct decoder *decoder, const struct key_table *table, const struct node *node, guint index);
 
 /** decode_strange_disk() - Is this text in a VM's list of disks no name but a path or a mount? Then it is explained, and TRUE
  */

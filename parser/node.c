@@ -53,6 +53,12 @@ tree_root(const struct tree *tree)
         return tree->root;
 }
 
+gboolean
+tree_has_tags(const struct tree *tree)
+{
+        return tree->has_tags;
+}
+
 /* The index of a key in a map, or -1. */
 static gint64
 find_key(const struct node *node, const char *key)
@@ -81,10 +87,49 @@ node_key(const struct node *node, const char *key)
         return i < 0 ? NULL : node->keys[i];
 }
 
+struct place
+node_key_place(const struct node *node, guint index)
+{
+        struct place place = node->keys[index]->place;
+
+        if (!place.via)
+                place.via = node->items[index]->place.via;
+        return place;
+}
+
 gboolean
 node_is_null(const struct node *node)
 {
         if (!node || node->kind != NODE_SCALAR || node->quoted)
                 return FALSE;
         return !*node->text || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0;
+}
+
+const struct origin *
+via_origin(struct via *via, const struct origin *before)
+{
+        if (!via->origin || via->before != before) {
+                via->origin = sources_add_origin(via->sources, via->text, via->place, before);
+                via->before = before;
+        }
+        return via->origin;
+}
+
+struct node *
+via_copy(struct via *via, struct node *node)
+{
+        struct node *copy;
+
+        if (via->room == 0)
+                return node;
+        via->room--;
+        copy = via->alloc(via->owner, sizeof *copy);
+        *copy = *node;
+        copy->place.via = via_origin(via, node->place.via);
+        if (node->kind != NODE_SCALAR && node->count > 0) {
+                copy->items = via->alloc(via->owner, node->count * sizeof *copy->items);
+                for (guint i = 0; i < node->count; i++)
+                        copy->items[i] = via_copy(via, node->items[i]);
+        }
+        return copy;
 }

@@ -10,7 +10,29 @@ struct tree {
         struct block *blocks;
         char *free; /* the rest of the present block */
         size_t free_bytes;
+        gboolean has_tags;
 };
 
 /** tree_alloc() - Zeroed memory, aligned to 8, that lives as long as the tree */
 void *tree_alloc(struct tree *tree, size_t bytes);
+
+/** struct via - What copies of nodes have in common: memory, and the step by which they got where they are */
+struct via {
+        void *(*alloc)(void *owner, size_t bytes);
+        void *owner;
+        struct sources *sources;
+        const char *text; /* of the step, see struct origin */
+        struct place place;
+        guint room; /* for that many copies: what comes later stays shared, and does not tell how it got here */
+        const struct origin *before, *origin; /* the last that was made */
+};
+
+/** via_origin() - The origin of a value that took this step, after those that it took @before */
+const struct origin *via_origin(struct via *via, const struct origin *before);
+
+/**
+ * via_copy() - A node and all below it with this step added to their places; texts and keys are shared
+ *
+ * Returns the node itself where there is no room left.
+ */
+struct node *via_copy(struct via *via, struct node *node);

@@ -414,17 +414,24 @@ append_excerpt(GString *out, const struct diagnostic *diagnostic, const char *li
         g_string_append_c(out, '\n');
 }
 
+char *
+origin_format(const struct origin *origin)
+{
+        g_autofree char *text = make_line(origin->text);
+
+        if (!origin->place.source || !origin->place.line)
+                return g_steal_pointer(&text);
+        return g_strdup_printf("%s at %s:%u", text, origin->place.source->name, origin->place.line);
+}
+
 /* How the value got there. */
 static void
 append_origins(GString *out, const struct origin *origin)
 {
         for (guint i = 0; origin && i < ORIGINS_SHOWN; i++, origin = origin->next) {
-                g_autofree char *text = make_line(origin->text);
+                g_autofree char *line = origin_format(origin);
 
-                g_string_append_printf(out, "      = %s", text);
-                if (origin->place.source && origin->place.line)
-                        g_string_append_printf(out, " at %s:%u", origin->place.source->name, origin->place.line);
-                g_string_append_c(out, '\n');
+                g_string_append_printf(out, "      = %s\n", line);
         }
         if (origin)
                 g_string_append(out, "      = ...\n");

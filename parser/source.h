@@ -83,10 +83,13 @@ void diagnostics_sort(struct diagnostics *diagnostics);
  *           |       ^~~~~~ did you mean 'memory'?
  *           = extended from vm 'server' at base.yaml:12
  *
- * The last line stands for each step of the place's origin. Ends with a newline. Tabs of the source line become one blank, control characters \xNN, and a line of more than 160
- * characters is cut around the caret. Returns a new string.
+ * The last line is there for each step of the place's origin. Ends with a newline. Tabs of the source line become one blank,
+ * control characters \xNN, and a line of more than 160 characters is cut around the caret. Returns a new string.
  */
 char *diagnostic_format(const struct diagnostic *diagnostic);
+
+/** origin_format() - One step, "extended from vm 'server' at base.yaml:12". Returns a new string */
+char *origin_format(const struct origin *origin);
 
 /** struct sources - The files of a project, in the order in which they were read */
 struct sources *sources_new(void);

@@ -18,6 +18,7 @@
 enum {
         FEW_PAIRS = 16,        /* up to here every key is compared with every other */
         MAX_CANDIDATES = 1000, /* anchors that are looked at for a suggestion */
+        MAX_MERGED = 500000,   /* nodes that are copied for merge keys, to tell how they got there */
 };
 
 /* An anchored node, with what it weighs when it is expanded. */
@@ -38,7 +39,7 @@ struct frame {
 
 struct pair {
         struct node *key, *value;
-        gboolean merged; /* from a merge key */
+        const struct node *merged; /* the merge key that it comes from, or NULL */
 };
 
 struct reader {
@@ -52,6 +53,7 @@ struct reader {
         struct frame frames[TREE_MAX_DEPTH];
         guint depth;
         guint size; /* nodes so far, aliases expanded */
+        guint room; /* for copies of merged nodes */
 };
 
 static struct node *
@@ -108,6 +110,41 @@ set_anchor(struct reader *reader, const yaml_char_t *name, struct node *node, gb
         return anchor;
 }
 
+/* "!reset" and "!override", the tags of merging. */
+static gboolean
+apply_merge_tag(struct reader *reader, struct node *node, const char *tag)
+{
+        node->reset = strcmp(tag, "!reset") == 0;
+        node->override = strcmp(tag, "!override") == 0;
+        reader->tree->has_tags |= node->reset || node->override;
+        return node->reset || node->override;
+}
+
+/* A tag of merging says something only of the value of a key. */
+static void
+check_merge_tag(struct reader *reader, const struct node *node, const char *what)
+{
+        const char *tag = node->reset ? "!reset" : "!override";
+
+        if (!node->reset && !node->override)
+                return;
+        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "misplaced-tag", node->place,
+                        "write it before the value of a key: 'ports: !override [...]'", "'%s' has no meaning before %s", tag,
+                        what);
+}
+
+/* What is reset has no value: one that is written would be lost without a word. */
+static void
+check_reset(struct reader *reader, const struct node *node)
+{
+        gboolean empty = node->kind == NODE_SCALAR ? node_is_null(node) || !*node->text : node->count == 0;
+
+        if (node->reset && !empty)
+                diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "reset-with-value", node->place,
+                                "write '!reset null' to drop the value, '!override' to replace it",
+                                "'!reset' drops a value, but here is a new one");
+}
+
 /* Takes the YAML tags that say what we would do anyway; "!!str" and "!" make a text of a scalar. */
 static void
 apply_tag(struct reader *reader, struct node *node, const yaml_char_t *event_tag)
@@ -119,13 +156,17 @@ apply_tag(struct reader *reader, struct node *node, const yaml_char_t *event_tag
                      {YAML_NULL_TAG, NODE_SCALAR},  {YAML_FLOAT_TAG, NODE_SCALAR}, {YAML_SEQ_TAG, NODE_LIST},
                      {YAML_MAP_TAG, NODE_MAP}};
         static const char *const kinds[] = {"a single value", "a list", "a map"};
-        const char *tag = (const char *)event_tag;
+        static const char *const merge_tags[] = {"!reset", "!override", NULL};
+        const char *tag = (const char *)event_tag, *meant;
         gboolean core = g_str_has_prefix(tag, "tag:yaml.org,2002:");
+        g_autofree char *hint = NULL;
 
         if (strcmp(tag, "!") == 0) {
                 node->quoted |= node->kind == NODE_SCALAR;
                 return;
         }
+        if (apply_merge_tag(reader, node, tag))
+                return;
         for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
                 if (strcmp(tag, known[i].tag) != 0)
                         continue;
@@ -139,8 +180,12 @@ apply_tag(struct reader *reader, struct node *node, const yaml_char_t *event_tag
                         node->quoted = FALSE;
                 return;
         }
-        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "unknown-tag", node->place,
-                        core ? NULL : "put the value in quotes if it begins with '!'", "unknown tag '%s%s'", core ? "!!" : "",
+        meant = core ? NULL : text_suggest(tag, merge_tags);
+        if (meant)
+                hint = g_strdup_printf("did you mean '%s'?", meant);
+        else if (!core)
+                hint = g_strdup("put the value in quotes if it begins with '!'");
+        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "unknown-tag", node->place, hint, "unknown tag '%s%s'", core ? "!!" : "",
                         core ? strrchr(tag, ':') + 1 : tag);
 }
 
@@ -262,7 +307,7 @@ add_merged(struct reader *reader, const struct node *key, const struct node *val
                         continue;
                 }
                 for (guint j = 0; j < maps[i]->count; j++) {
-                        struct pair pair = {maps[i]->keys[j], maps[i]->items[j], TRUE};
+                        struct pair pair = {maps[i]->keys[j], maps[i]->items[j], key};
 
                         g_array_append_val(reader->pairs, pair);
                 }
@@ -294,7 +339,10 @@ collect_pairs(struct reader *reader, const struct frame *frame)
 
         g_array_set_size(reader->pairs, 0);
         for (guint i = 0; i < count; i += 2) {
-                struct pair pair = {nodes[i], nodes[i + 1], FALSE};
+                struct pair pair = {nodes[i], nodes[i + 1], NULL};
+
+                check_merge_tag(reader, pair.key, "a key");
+                check_reset(reader, pair.value);
 
                 if (is_merge_key(pair.key) && merge_key) {
                         report_duplicate(reader, merge_key, pair.key);
@@ -309,8 +357,10 @@ collect_pairs(struct reader *reader, const struct frame *frame)
                         g_array_append_val(reader->pairs, pair);
                 }
         }
-        if (merge_key)
+        if (merge_key) {
+                check_merge_tag(reader, nodes[merge], "what a merge key takes");
                 add_merged(reader, merge_key, nodes[merge]);
+        }
 }
 
 /* Drops the later of two pairs with one key, which is a fault unless it was merged. */
@@ -361,9 +411,16 @@ drop_duplicates(struct reader *reader)
         }
 }
 
+static void *
+alloc_merged(void *tree, size_t bytes)
+{
+        return tree_alloc(tree, bytes);
+}
+
 static void
 close_map(struct reader *reader, const struct frame *frame)
 {
+        struct via via = {alloc_merged, reader->tree, reader->diagnostics->sources, "merged by '<<'", .room = reader->room};
         struct node *node = frame->node;
         guint count;
 
@@ -379,9 +436,12 @@ close_map(struct reader *reader, const struct frame *frame)
 
                 if (!pair->value)
                         continue;
+                if (pair->merged)
+                        via.place = pair->merged->place;
                 node->keys[node->count] = pair->key;
-                node->items[node->count++] = pair->value;
+                node->items[node->count++] = pair->merged ? via_copy(&via, pair->value) : pair->value;
         }
+        reader->room = via.room;
 }
 
 static void
@@ -396,6 +456,8 @@ close_collection(struct reader *reader)
                 node->count = reader->pending->len - frame->first;
                 node->items = tree_alloc(reader->tree, node->count * sizeof *node->items);
                 memcpy(node->items, reader->pending->pdata + frame->first, node->count * sizeof *node->items);
+                for (guint i = 0; i < node->count; i++)
+                        check_merge_tag(reader, node->items[i], "an entry of a list");
         }
         g_ptr_array_set_size(reader->pending, (gint)frame->first);
         if (frame->anchor) {
@@ -523,6 +585,7 @@ check_root(struct reader *reader)
                 root->kind = NODE_MAP;
                 root->text = NULL;
         }
+        check_merge_tag(reader, root, "a whole file");
         if (root->kind != NODE_MAP)
                 diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "root-not-map", root->place,
                                 root->kind == NODE_SCALAR ? "is a colon missing?" : NULL,
@@ -549,6 +612,7 @@ tree_read(const struct source *source, struct diagnostics *diagnostics)
         reader->diagnostics = diagnostics;
         reader->tree = tree;
         reader->unknown = &unknown;
+        reader->room = MAX_MERGED;
         reader->anchors = g_tree_new_full(compare_names, NULL, g_free, NULL);
         reader->pending = g_ptr_array_sized_new(256);
         reader->pairs = g_array_new(FALSE, FALSE, sizeof(struct pair));

@@ -2,8 +2,9 @@
  *
  * Read from libyaml's events with caps of our own while they come, since libyaml has no depth limit and takes quadratic
  * time on deep flow nesting. Anchors and merge keys ("<<") are resolved here: an alias shares the anchored node, a merge
- * key's pairs are appended unless the map has the key itself. Duplicate keys, undefined and self-containing aliases, tags
- * that we do not know and several documents in one file are diagnostics.
+ * key's pairs are appended, with an origin, unless the map has the key itself. Duplicate keys, undefined and self-containing
+ * aliases, tags that we do not know and several documents in one file are diagnostics. "!reset" and "!override" are noted for
+ * merge.h.
  *
  * Scalars stay text: what a text means, its key's type decides later.
  */
@@ -25,6 +26,8 @@ enum node_kind {
 struct node {
         enum node_kind kind : 8;
         guint quoted : 1;    /* a scalar in quotes, in a block or tagged !!str: never null */
+        guint reset : 1;     /* tagged !reset: drops what it is merged over */
+        guint override : 1;  /* tagged !override: replaces what it is merged over as a whole */
         guint count;         /* list: items; map: pairs */
         struct place place;
         const char *text;    /* scalar: its text; a bare `key:` is "" and not quoted */
@@ -49,11 +52,17 @@ struct tree *tree_read(const struct source *source, struct diagnostics *diagnost
 /** tree_root() - The top map */
 struct node *tree_root(const struct tree *tree);
 
+/** tree_has_tags() - Is any node tagged !reset or !override? */
+gboolean tree_has_tags(const struct tree *tree);
+
 /** node_get() - The value of @key in a map, or NULL (also when @node is NULL or no map) */
 struct node *node_get(const struct node *node, const char *key);
 
 /** node_key() - The key's own node, to point at the key rather than the value; or NULL */
 struct node *node_key(const struct node *node, const char *key);
+
+/** node_key_place() - Where the key of the @index-th pair of a map is written, and how its value got here */
+struct place node_key_place(const struct node *node, guint index);
 
 /** node_is_null() - A bare `key:`, `~` or `null` */
 gboolean node_is_null(const struct node *node);

@@ -190,10 +190,63 @@ test_keys_and_tags(void)
                           "103:1 duplicate-key: key 'k7' is here twice: first in line 8");
         refuse("? [a]\n: 2\n", "1:3 key-not-scalar: a key must be a single word, not a list | "
                                "put it in quotes if it is meant as text");
-        refuse("a: !reset 3\n", "1:4 unknown-tag: unknown tag '!reset' | put the value in quotes if it begins with '!'");
+        refuse("a: !rest 3\n", "1:4 unknown-tag: unknown tag '!rest' | did you mean '!reset'?");
+        refuse("a: !ref b\n", "1:4 unknown-tag: unknown tag '!ref' | put the value in quotes if it begins with '!'");
         refuse("a: !!binary x\n", "1:4 unknown-tag: unknown tag '!!binary'");
         refuse("a: !!map [x]\n", "1:4 unknown-tag: tag '!!map' is for a map, but this is a list");
         refuse("a: \"x\\0y\"\n", "1:4 nul-in-text: a text must not contain a NUL character");
+}
+
+static void
+test_merge_tags(void)
+{
+        struct case_ c = read_text("a: !reset null\nb: !reset\nc: !reset []\nd: !override [x]\ne: !override {f: 1}\ng: x\n");
+        const struct node *root = tree_root(c.tree);
+
+        g_assert_true(tree_has_tags(c.tree));
+        g_assert_true(node_get(root, "a")->reset && node_get(root, "b")->reset && node_get(root, "c")->reset);
+        g_assert_true(node_get(root, "d")->override && node_get(root, "e")->override && !node_get(root, "e")->reset);
+        g_assert_false(node_get(root, "g")->override || node_get(root, "g")->reset);
+        case_clear(&c);
+        c = read_text("a: '!reset'\n");
+        g_assert_false(tree_has_tags(c.tree));
+        case_clear(&c);
+        refuse("a: !reset [1]\nb: !reset x\n",
+               "1:4 reset-with-value: '!reset' drops a value, but here is a new one | "
+               "write '!reset null' to drop the value, '!override' to replace it\n"
+               "2:4 reset-with-value: '!reset' drops a value, but here is a new one | "
+               "write '!reset null' to drop the value, '!override' to replace it");
+#define WHERE " | write it before the value of a key: 'ports: !override [...]'"
+        refuse("!override\na: 1\n", "1:1 misplaced-tag: '!override' has no meaning before a whole file" WHERE);
+        refuse("!reset a: 1\n", "1:1 misplaced-tag: '!reset' has no meaning before a key" WHERE);
+        refuse("a: [!reset null]\n", "1:5 misplaced-tag: '!reset' has no meaning before an entry of a list" WHERE);
+        refuse("a: {<<: !override {b: 1}}\n",
+               "1:9 misplaced-tag: '!override' has no meaning before what a merge key takes" WHERE);
+#undef WHERE
+}
+
+/* A merged value has its own place and says where it was merged, in all steps, the last one first. */
+static void
+test_merge_origins(void)
+{
+        struct case_ c = read_text("x: &x {a: {b: [1]}}\ny: &y\n  <<: *x\n  own: 2\nz:\n  <<: *y\n");
+        const struct node *root = tree_root(c.tree), *z = node_get(root, "z");
+        const struct node *deep = node_get(node_get(z, "a"), "b")->items[0];
+        const struct origin *via = deep->place.via;
+        g_autofree char *last = NULL, *first = NULL;
+
+        g_assert_cmpuint(deep->place.line, ==, 1);
+        g_assert_nonnull(via);
+        last = origin_format(via);
+        g_assert_cmpstr(last, ==, "merged by '<<' at f:6");
+        first = origin_format(via->next);
+        g_assert_cmpstr(first, ==, "merged by '<<' at f:3");
+        g_assert_null(via->next->next);
+        g_assert_true(node_get(z, "own")->place.via && !node_get(z, "own")->place.via->next);
+        g_assert_true(node_key_place(z, 1).via == node_get(z, "a")->place.via);
+        g_assert_null(node_get(node_get(root, "y"), "own")->place.via);
+        g_assert_null(node_get(node_get(root, "x"), "a")->place.via);
+        case_clear(&c);
 }
 
 static void
@@ -405,6 +458,8 @@ main(int argc, char **argv)
         g_test_add_func("/tree/nulls", test_nulls);
         g_test_add_func("/tree/anchors", test_anchors_and_merge);
         g_test_add_func("/tree/keys-and-tags", test_keys_and_tags);
+        g_test_add_func("/tree/merge-tags", test_merge_tags);
+        g_test_add_func("/tree/merge-origins", test_merge_origins);
         g_test_add_func("/tree/merge-large", test_merge_into_large_map);
         g_test_add_func("/tree/documents", test_documents);
         g_test_add_func("/tree/slips", test_slips);
