@@ -24,11 +24,11 @@ fail_mac(const char *text, struct value_fault *fault)
         g_autofree char *colons = g_strdelimit(g_strndup(text, 32), "-.", ':');
 
         if (strcmp(text, colons) != 0 && value_parse_mac(colons, &mac, NULL))
-                return value_fail(fault, text, g_strdup_printf("did you mean '%s'?", colons),
+                return value_fail(fault, "mac-separators", text, g_strdup_printf("did you mean '%s'?", colons),
                                   "has no colons between its bytes");
         if (parts > 1 && parts != 6)
-                return value_fail(fault, text, NULL, "has %u bytes where a MAC has six", parts);
-        return value_fail(fault, text, g_strdup("a MAC is like '52:54:00:12:34:56'"), "is no MAC address");
+                return value_fail(fault, "mac-bytes", text, NULL, "has %u bytes where a MAC has six", parts);
+        return value_fail(fault, "mac-bad", text, g_strdup("a MAC is like '52:54:00:12:34:56'"), "is no MAC address");
 }
 
 gboolean
@@ -48,11 +48,12 @@ value_parse_mac(const char *text, struct ether_addr *ret_mac, struct value_fault
                 any |= mac.ether_addr_octet[i];
         }
         if (any == 0)
-                return value_fail(fault, text, NULL, "is no address: all its bytes are zero");
+                return value_fail(fault, "mac-zero", text, NULL, "is no address: all its bytes are zero");
         if (mac.ether_addr_octet[0] & 1) {
                 char *hint = g_strdup_printf("did you mean '%02x%s'?", mac.ether_addr_octet[0] & 0xfe, text + 2);
 
-                return value_fail(fault, text, hint, "is a multicast address: the first byte of a MAC is even");
+                return value_fail(fault, "mac-multicast", text, hint,
+                                  "is a multicast address: the first byte of a MAC is even");
         }
         *ret_mac = mac;
         return TRUE;
@@ -95,14 +96,15 @@ value_parse_ipv4(const char *text, guint32 *ret_address, struct value_fault *fau
         const char *part = text;
 
         if (strchr(text, ':'))
-                return value_fail(fault, text, NULL, "is no IPv4 address");
+                return value_fail(fault, "ipv4-colons", text, NULL, "is no IPv4 address");
         if (strchr(text, '/'))
-                return value_fail(fault, text, g_strdup_printf("did you mean '%.*s'?", (int)MIN(strcspn(text, "/"), 40), text),
+                return value_fail(fault, "ipv4-prefix", text,
+                                  g_strdup_printf("did you mean '%.*s'?", (int)MIN(strcspn(text, "/"), 40), text),
                                   "is an address with a prefix where one without is meant");
         if (parts == 1)
-                return value_fail(fault, text, g_strdup("an address is like '10.0.0.5'"), "is no IPv4 address");
+                return value_fail(fault, "ipv4-bad", text, g_strdup("an address is like '10.0.0.5'"), "is no IPv4 address");
         if (parts != 4)
-                return value_fail(fault, text, NULL, "has %u parts where an IPv4 address has four", parts);
+                return value_fail(fault, "ipv4-parts", text, NULL, "has %u parts where an IPv4 address has four", parts);
         for (guint i = 0; i < 4; i++) {
                 size_t length = strcspn(part, ".");
                 guint number = 0;
@@ -112,7 +114,8 @@ value_parse_ipv4(const char *text, guint32 *ret_address, struct value_fault *fau
                         g_autofree char *word = g_strndup(part, length);
                         g_autofree char *quoted = value_quote(word);
 
-                        return value_fail(fault, text, NULL, "is no IPv4 address: %s %s", *word ? quoted : "a part", wrong);
+                        return value_fail(fault, "ipv4-number", text, NULL, "is no IPv4 address: %s %s",
+                                          *word ? quoted : "a part", wrong);
                 }
                 address = address << 8 | number;
                 part += length + 1;
@@ -138,29 +141,31 @@ value_parse_cidr4(const char *text, struct cidr4 *ret_network, struct value_faul
         const char *wrong;
 
         if (!slash) {
-                gboolean is_address = value_parse_ipv4(text, &address, NULL);
+                char *hint;
 
-                return value_fail(fault, text,
-                                  is_address ? g_strdup_printf("did you mean '%u.%u.%u.0/24'?", address >> 24,
-                                                               address >> 16 & 255, address >> 8 & 255)
-                                             : g_strdup("a subnet is like '10.0.0.0/24'"),
-                                  is_address ? "has no prefix" : "is no subnet");
+                if (!value_parse_ipv4(text, &address, NULL))
+                        return value_fail(fault, "subnet-bad", text, g_strdup("a subnet is like '10.0.0.0/24'"),
+                                          "is no subnet");
+                hint = g_strdup_printf("did you mean '%u.%u.%u.0/24'?", address >> 24, address >> 16 & 255, address >> 8 & 255);
+                return value_fail(fault, "subnet-no-prefix", text, hint, "has no prefix");
         }
         if (!value_parse_ipv4(part, &address, fault))
                 return FALSE;
         wrong = read_number(slash + 1, strlen(slash + 1), 32, &prefix);
         if (wrong)
-                return value_fail(fault, text, g_strdup("a subnet is like '10.0.0.0/24'"), "is no subnet: the prefix %s",
-                                  wrong);
-        if (prefix < MIN_PREFIX || prefix > MAX_PREFIX)
-                return value_fail(fault, text, NULL, prefix < MIN_PREFIX ? "is too large a subnet: the prefix is from %d to %d"
-                                                                         : "is too small a subnet: the prefix is from %d to %d",
+                return value_fail(fault, "subnet-prefix", text, g_strdup("a subnet is like '10.0.0.0/24'"),
+                                  "is no subnet: the prefix %s", wrong);
+        if (prefix < MIN_PREFIX)
+                return value_fail(fault, "subnet-large", text, NULL, "is too large a subnet: the prefix is from %d to %d",
+                                  MIN_PREFIX, MAX_PREFIX);
+        if (prefix > MAX_PREFIX)
+                return value_fail(fault, "subnet-small", text, NULL, "is too small a subnet: the prefix is from %d to %d",
                                   MIN_PREFIX, MAX_PREFIX);
         network = (struct cidr4){address & ~0u << (32 - prefix), (guint8)prefix};
         if (network.address != address) {
                 g_autofree char *right = value_format_cidr4(&network);
 
-                return value_fail(fault, text, g_strdup_printf("did you mean '%s'?", right),
+                return value_fail(fault, "subnet-host-bits", text, g_strdup_printf("did you mean '%s'?", right),
                                   "is an address inside of a subnet, not the subnet");
         }
         *ret_network = network;
@@ -184,11 +189,12 @@ value_parse_range4(const char *text, struct range4 *ret_range, struct value_faul
         struct range4 range;
 
         if (!dash)
-                return value_fail(fault, text, g_strdup("a range is like '10.0.0.100-10.0.0.199'"), "is no range of addresses");
+                return value_fail(fault, "range-bad", text, g_strdup("a range is like '10.0.0.100-10.0.0.199'"),
+                                  "is no range of addresses");
         if (!value_parse_ipv4(first, &range.first, fault) || !value_parse_ipv4(last, &range.last, fault))
                 return FALSE;
         if (range.first > range.last)
-                return value_fail(fault, text, g_strdup_printf("did you mean '%s-%s'?", last, first),
+                return value_fail(fault, "range-backwards", text, g_strdup_printf("did you mean '%s-%s'?", last, first),
                                   "ends before it begins");
         *ret_range = range;
         return TRUE;

@@ -54,11 +54,14 @@ claim_add(const struct claims *claims, GHashTable *table, guint network, guint64
         const struct claim *first = claim_find(table, network, address);
         struct claim *claim;
 
-        if (first) {
-                check_fault(claims->check, table == claims->ips ? "ip-twice" : "mac-twice", place, NULL,
-                            "%s: %s is taken by %s in line %u", subject, shown, first->owner, first->place.line);
+        if (first && table == claims->ips)
+                check_fault(claims->check, "ip-twice", place, NULL, "%s: %s is taken by %s in line %u", subject, shown,
+                            first->owner, first->place.line);
+        else if (first)
+                check_fault(claims->check, "mac-twice", place, NULL, "%s: %s is taken by %s in line %u", subject, shown,
+                            first->owner, first->place.line);
+        if (first)
                 return;
-        }
         claim = store_alloc(claims->check->store, sizeof *claim);
         claim->key = claim_key(network, address);
         claim->owner = owner;
@@ -159,7 +162,8 @@ claim_nics(const struct claims *claims, const struct vm *vm)
 
                 if (*nic->aliases && !nic->ip)
                         check_fault(claims->check, "aliases-without-ip", project_place(nic->node, "aliases"),
-                                    "give the NIC an 'ip:'", "aliases of nic '%s' of vm '%s': names need an address to resolve to", nic->name, vm->name);
+                                    "give the NIC an 'ip:'",
+                                    "aliases of nic '%s' of vm '%s': names need an address to resolve to", nic->name, vm->name);
                 if ((!nic->ip && !nic->has_mac) || !project_find_network(claims->check->project, nic->network))
                         continue;
                 if (!owner)
@@ -251,7 +255,7 @@ check_host_ip(const struct claims *claims, guint index, const struct network *ne
         if (!claim)
                 return;
         if (project_is_set(network->node, "host_ip")) {
-                check_fault(claims->check, "ip-host", project_place(network->node, "host_ip"), NULL,
+                check_fault(claims->check, "host-ip-taken", project_place(network->node, "host_ip"), NULL,
                             "host_ip of network '%s': %s is taken by %s in line %u", network->name, shown, claim->owner,
                             claim->place.line);
                 return;

@@ -34,7 +34,7 @@ check_bridge_mode(const struct check *check, const struct network *network, stru
                                     "%s of network '%s' has no effect: with mode bridge, addresses come from outside", *key,
                                     network->name);
         if (!is_false(dhcp))
-                check_fault(check, "bridge-no-effect", dhcp->place, "remove it",
+                check_fault(check, "bridge-no-dhcp", dhcp->place, "remove it",
                             "dhcp of network '%s' has no effect: with mode bridge, addresses come from outside", network->name);
 }
 

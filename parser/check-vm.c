@@ -53,7 +53,7 @@ check_file(const struct users *users, const char *path, const char *subject, con
                 check_fault(users->check, "not-a-file", place, NULL, "%s of vm '%s': '%s' is not a regular file", subject,
                             vm->name, path);
         else if (result)
-                check_fault(users->check, "missing-file", place, NULL, "%s of vm '%s': cannot look at '%s': %s", subject,
+                check_fault(users->check, "file-unreadable", place, NULL, "%s of vm '%s': cannot look at '%s': %s", subject,
                             vm->name, path, g_strerror(result));
 }
 
@@ -82,7 +82,7 @@ check_kind(const struct check *check, const struct vm *vm, const struct disk *di
                 return;
         }
         if (project_is_set(node, "file") && project_is_set(node, "size"))
-                check_fault(check, "disk-two-kinds", disk_place(disk, "size"), "remove 'size', or 'file' for a new disk",
+                check_fault(check, "file-with-size", disk_place(disk, "size"), "remove 'size', or 'file' for a new disk",
                             "disk of vm '%s': a file that is used in place keeps its size", vm->name);
         if (disk->media == MEDIA_CDROM && !project_is_set(node, "file"))
                 check_fault(check, "cdrom-without-file", disk_place(disk, "media"), "write 'file: ./some.iso'",
@@ -198,7 +198,7 @@ check_root(const struct users *users, const struct vm *vm)
                                     "disk of vm '%s': an overlay on an image can only be qcow2", vm->name);
         } else if (root->node->kind == NODE_MAP && !project_is_set(root->node, "file") && !project_is_set(root->node, "size") &&
                    !project_is_set(root->node, "device")) {
-                check_fault(check, "disk-without-size", project_place(vm->node, "disk"), "write 'disk: 10G', or an image",
+                check_fault(check, "root-without-size", project_place(vm->node, "disk"), "write 'disk: 10G', or an image",
                             "disk of vm '%s' has neither size nor file, and the vm has no image", vm->name);
         }
 }
@@ -239,7 +239,7 @@ check_named_disks(const struct check *check)
 
                 if (!disk->node ||
                     (disk->node->kind == NODE_MAP ? !project_is_set(disk->node, "size") : node_is_null(disk->node)))
-                        check_fault(check, "disk-without-size", check_key_place(check, "disks", i), "write 'size: 10G'",
+                        check_fault(check, "named-disk-without-size", check_key_place(check, "disks", i), "write 'size: 10G'",
                                     "disk '%s' has no size", disk->name);
         }
 }

@@ -155,16 +155,12 @@ hint_for_key(const struct key_table *table, const char *name)
 void
 decode_unknown_key(struct decoder *decoder, const struct key_table *table, const struct node *node, guint index)
 {
+        gboolean is_shown = decoder->diagnostics->error_count < DIAGNOSTIC_MAX_SHOWN; /* a hint costs a look at all keys */
         const struct node *key_node = node->keys[index];
+        g_autofree char *where = decode_subject(decoder, NULL), *quoted = NULL;
+        g_autofree char *hint = is_shown ? hint_for_key(table, key_node->text) : NULL;
         struct place place = node_key_place(node, index);
-        g_autofree char *where = NULL, *hint = NULL, *quoted = NULL;
 
-        if (decoder->diagnostics->error_count >= DIAGNOSTIC_MAX_SHOWN) {
-                diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, "unknown-key", place, NULL, "unknown key");
-                return;
-        }
-        where = decode_subject(decoder, NULL);
-        hint = hint_for_key(table, key_node->text);
         quoted = value_quote(key_node->text);
         diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, "unknown-key", place, hint, "unknown key %s %s%s",
                         quoted, *where ? "in " : "at the top of the file", where);
@@ -174,6 +170,17 @@ static const char *
 shape_name(guint shape)
 {
         return shape & SHAPE_SCALAR ? "a single value" : shape & SHAPE_MAP ? "a map" : "a list";
+}
+
+/* By what is wanted, and the kind of node that stands there. */
+static const char *
+shape_id(guint wanted, enum node_kind kind)
+{
+        static const char *const for_value[] = {NULL, /* ID: */ "list-for-value", /* ID: */ "map-for-value"};
+        static const char *const for_list[] = {/* ID: */ "value-for-list", NULL, /* ID: */ "map-for-list"};
+        static const char *const for_map[] = {/* ID: */ "value-for-map", /* ID: */ "list-for-map", NULL};
+
+        return (wanted & SHAPE_SCALAR ? for_value : wanted & SHAPE_MAP ? for_map : for_list)[kind];
 }
 
 static char *
@@ -202,8 +209,8 @@ decode_shape_fault(struct decoder *decoder, const struct key *key, const struct 
 {
         g_autofree char *hint = hint_for_shape(key, node, wanted);
 
-        decode_fault(decoder, "wrong-shape", key, node, hint, "%s stands where %s is wanted",
-                     node_is_null(node) ? "nothing" : shape_name(1U << node->kind), shape_name(wanted));
+        decode_fault(decoder, shape_id(wanted, node->kind), key, node, hint, "%s stands where %s is wanted",
+                     shape_name(1U << node->kind), shape_name(wanted));
 }
 
 gboolean
@@ -215,7 +222,7 @@ decode_strange_disk(struct decoder *decoder, const struct node *node)
                 return FALSE;
         quoted = value_quote(node->text);
         if (strchr(node->text, ':')) {
-                decode_fault(decoder, "disk-with-path", NULL, node,
+                decode_fault(decoder, "disk-mounted", NULL, node,
                              "name the disk alone and mount it in the guest; for a folder of the host there is 'mounts'",
                              "%s is no disk: a disk has no path in the guest", quoted);
                 return TRUE;

@@ -31,7 +31,7 @@ decode_boot_order(struct decoder *decoder, const struct key *key, const struct n
                 if (word < 0)
                         continue;
                 if (seen[word])
-                        decode_fault(decoder, "named-twice", key, node->items[i], NULL, "'%s' is in the list twice", text);
+                        decode_fault(decoder, "boot-twice", key, node->items[i], NULL, "'%s' is in the list twice", text);
                 else
                         boot->order[boot->order_count++] = (enum boot_device)word;
                 seen[word] = TRUE;
@@ -78,7 +78,7 @@ decode_image(struct decoder *decoder, const struct key *key, const struct node *
         if (!text)
                 return;
         if (!*text) {
-                decode_fault(decoder, "empty-value", key, node, "write a path, or remove the key", "the path is empty");
+                decode_fault(decoder, "empty-image", key, node, "write a path, or remove the key", "the path is empty");
         } else if (strstr(text, "://")) {
                 decode_refuse(decoder, key, node, "fetch the image and write its path",
                               "the URL of an image is not supported yet");
@@ -145,8 +145,8 @@ decode_machine(struct decoder *decoder, const struct key *key, const struct node
         }
         quoted = value_quote(text);
         hint = hint_suggest(text, words);
-        decode_fault(decoder, "bad-word", key, node, hint, "%s is neither q35, nor pc, nor a versioned name such as pc-q35-7.2",
-                     quoted);
+        decode_fault(decoder, "unknown-machine", key, node, hint,
+                     "%s is neither q35, nor pc, nor a versioned name such as pc-q35-7.2", quoted);
 }
 
 static json_t *

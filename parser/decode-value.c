@@ -122,8 +122,11 @@ check_bytes(struct decoder *decoder, const struct key *key, const struct node *n
                 return TRUE;
         limit = value_format_size(low ? key->min : key->max);
         quoted = value_quote(node->text);
-        return decode_fault(decoder, "out-of-range", key, node, NULL, "%s is too %s, it has to be %s or %s", quoted,
-                            low ? "small" : "large", limit, low ? "more" : "less");
+        if (low)
+                return decode_fault(decoder, "size-too-small", key, node, NULL, "%s is too small, it has to be %s or more",
+                                    quoted, limit);
+        return decode_fault(decoder, "size-too-large", key, node, NULL, "%s is too large, it has to be %s or less", quoted,
+                            limit);
 }
 
 static gboolean
@@ -176,14 +179,18 @@ decode_duration(struct decoder *decoder, const struct key *key, const struct nod
 
         if (!value_parse_duration(text, &ms, fault))
                 return FALSE;
-        if (ms < (guint64)key->min || ms > (guint64)key->max) {
-                gboolean low = ms < (guint64)key->min;
-                g_autofree char *limit = value_format_duration(low ? key->min : key->max);
+        if (ms < (guint64)key->min) {
+                g_autofree char *limit = value_format_duration((guint64)key->min);
 
-                decode_fault(decoder, "out-of-range", key, node, NULL, "'%s' is too %s, it has to be %s or %s", text,
-                             low ? "short" : "long", limit, low ? "more" : "less");
+                decode_fault(decoder, "duration-too-short", key, node, NULL, "'%s' is too short, it has to be %s or more", text,
+                             limit);
+        } else if (ms > (guint64)key->max) {
+                g_autofree char *limit = value_format_duration((guint64)key->max);
+
+                decode_fault(decoder, "duration-too-long", key, node, NULL, "'%s' is too long, it has to be %s or less", text,
+                             limit);
         } else if (ms % key->scale_ms) {
-                decode_fault(decoder, "out-of-range", key, node, NULL, "'%s' is not a whole number of seconds", text);
+                decode_fault(decoder, "duration-step", key, node, NULL, "'%s' is not a whole number of seconds", text);
         } else {
                 *ret_duration = (guint)(ms / key->scale_ms);
         }
@@ -232,11 +239,11 @@ decode_domain(struct decoder *decoder, const struct key *key, const struct node 
         }
         quoted = value_quote(text);
         if (key->max == 1)
-                decode_fault(decoder, "bad-value", key, node,
+                decode_fault(decoder, "bad-hostname", key, node,
                              "letters, digits and inner hyphens, at most 63; the domain is the network's", "%s is no host name",
                              quoted);
         else
-                decode_fault(decoder, "bad-value", key, node, "letters, digits and inner hyphens, with dots between: lab.test",
+                decode_fault(decoder, "bad-domain", key, node, "letters, digits and inner hyphens, with dots between: lab.test",
                              "%s is no domain name", quoted);
 }
 
@@ -245,11 +252,11 @@ static gboolean
 check_text(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, gboolean one_line)
 {
         if (key->max && strlen(text) > (size_t)key->max)
-                return decode_fault(decoder, "out-of-range", key, node, NULL, "the text is too long, %d bytes at most",
+                return decode_fault(decoder, "text-too-long", key, node, NULL, "the text is too long, %d bytes at most",
                                     (int)key->max);
         for (const char *c = text; one_line && *c; c++)
                 if (g_ascii_iscntrl(*c))
-                        return decode_fault(decoder, "bad-value", key, node, "write it in one line",
+                        return decode_fault(decoder, "text-lines", key, node, "write it in one line",
                                             "the text has a line break or a control character");
         return TRUE;
 }
@@ -267,7 +274,7 @@ decode_list(struct decoder *decoder, const struct key *key, const struct node *n
                 return;
         }
         if (node->count > MAX_LIST_ITEMS) {
-                decode_fault(decoder, "too-many", key, node, NULL, "%u entries are too many, %d at most", node->count,
+                decode_fault(decoder, "too-many-texts", key, node, NULL, "%u entries are too many, %d at most", node->count,
                              MAX_LIST_ITEMS);
                 return;
         }
@@ -278,7 +285,7 @@ decode_list(struct decoder *decoder, const struct key *key, const struct node *n
                 g_auto(value_fault) fault = VALUE_FAULT_INIT;
 
                 if (text && key->type == KEY_NAME_LIST && !value_check_name(text, &fault))
-                        decode_fault(decoder, "bad-name", key, item, fault.hint, "%s", fault.reason);
+                        decode_fault(decoder, fault.id, key, item, fault.hint, "%s", fault.reason);
                 else if (text && check_text(decoder, key, item, text, FALSE))
                         texts[count++] = text;
         }
@@ -313,7 +320,7 @@ decode_name(struct decoder *decoder, const struct key *key, const struct node *n
         g_auto(value_fault) fault = VALUE_FAULT_INIT;
 
         if (!value_check_name(text, &fault))
-                decode_fault(decoder, "bad-name", key, node, fault.hint, "%s", fault.reason);
+                decode_fault(decoder, fault.id, key, node, fault.hint, "%s", fault.reason);
         else
                 FIELD(object, key, const char *) = text;
 }
@@ -394,12 +401,12 @@ decode_value(struct decoder *decoder, const struct key *key, const struct node *
                 break;
         case KEY_PATH:
                 if (!*text)
-                        decode_fault(decoder, "empty-value", key, node, "write a path, or remove the key", "the path is empty");
+                        decode_fault(decoder, "empty-path", key, node, "write a path, or remove the key", "the path is empty");
                 else
                         FIELD(object, key, const char *) = decode_path(decoder, node, text);
                 break;
         default:
                 if (!parse_plain(decoder, key, node, text, object, &fault))
-                        decode_fault(decoder, "bad-value", key, node, fault.hint, "%s", fault.reason);
+                        decode_fault(decoder, fault.id, key, node, fault.hint, "%s", fault.reason);
         }
 }

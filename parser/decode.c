@@ -93,7 +93,7 @@ decode_flag(struct decoder *decoder, const struct key *key, const struct node *n
                 return FALSE;
         text = decode_text(decoder, key, node);
         if (text && !value_parse_bool(text, flag, &fault))
-                decode_fault(decoder, "bad-value", key, node, fault.hint, "%s", fault.reason);
+                decode_fault(decoder, fault.id, key, node, fault.hint, "%s", fault.reason);
         return TRUE;
 }
 
@@ -108,7 +108,7 @@ decode_one(struct decoder *decoder, const struct key *key, const struct node *no
         if (key->indirect && is_default)
                 return;
         if (key->indirect && node_is_null(node)) {
-                decode_fault(decoder, "empty-value", key, node, "write a value, or remove the key", "the value is missing");
+                decode_fault(decoder, "empty-map", key, node, "write a value, or remove the key", "the value is missing");
                 return;
         }
         if (is_default || node_is_null(node))
@@ -140,7 +140,7 @@ check_name(struct decoder *decoder, const struct key *key, const struct node *na
         g_auto(value_fault) fault = VALUE_FAULT_INIT;
 
         if (!value_check_name(name->text, &fault))
-                diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, "bad-name", name->place, fault.hint, "name of a %s: %s",
+                diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, fault.id, name->place, fault.hint, "name of a %s: %s",
                                 key->table->title, fault.reason);
 }
 
@@ -162,7 +162,7 @@ decode_names(struct decoder *decoder, const struct key *key, const struct node *
                         continue;
                 check_name(decoder, key, item);
                 if (!g_hash_table_add(seen, (gpointer)name))
-                        decode_fault(decoder, "named-twice", key, item,
+                        decode_fault(decoder, "listed-twice", key, item,
                                      "write a map for two of them: {lan: {}, lan2: {network: lan}}",
                                      "'%s' is in the list twice", name);
                 FIELD(child, key->table->name_offset, const char *) = name;
@@ -224,7 +224,7 @@ decode_object_list(struct decoder *decoder, const struct key *key, const struct 
                 const struct node *item = node->items[i];
 
                 if (node_is_null(item))
-                        decode_fault(decoder, "empty-value", key, item, "write a value, or remove the dash", "item %u is empty",
+                        decode_fault(decoder, "empty-item", key, item, "write a value, or remove the dash", "item %u is empty",
                                      i + 1);
                 else if (item->kind == NODE_LIST || (item->kind == NODE_SCALAR && !table->short_key))
                         decode_shape_fault(decoder, key, item, SHAPE_MAP);

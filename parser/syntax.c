@@ -151,7 +151,7 @@ explain_simple_key(const struct problem *problem)
                               "a bracket or brace that is not closed, or a comma that is missing in it");
         if (explain_no_colon(problem, problem->from.line))
                 return TRUE;
-        return report(problem, "yaml-missing-colon", problem->from, NULL, "a key without a colon");
+        return report(problem, "yaml-key-without-colon", problem->from, NULL, "a key without a colon");
 }
 
 /* "a: b: c", a line that is indented below a value, or one that was taken as the end of the line before it. */
@@ -172,7 +172,7 @@ explain_mapping_value(const struct problem *problem)
         if (before && indentation(line_text(problem->source, before)) < indentation(line))
                 return report(problem, "yaml-indentation", place, NULL,
                               "this line is indented below line %u, which has a value already", before);
-        return report(problem, "yaml-indentation", place, NULL, "a key is not allowed here: is the indentation right?");
+        return report(problem, "yaml-key-here", place, NULL, "a key is not allowed here: is the indentation right?");
 }
 
 /* Is there a closing quote just before the problem, in the same line? */
@@ -214,9 +214,9 @@ explain_block(const struct problem *problem)
         if (*problem->c && strchr("]},", *problem->c))
                 return report(problem, "yaml-unexpected", problem->at, NULL, "an unexpected '%c'", *problem->c);
         if (problem->at.line == problem->from.line)
-                return report(problem, "yaml-unexpected", problem->at, "put the whole value in quotes",
+                return report(problem, "yaml-text-after", problem->at, "put the whole value in quotes",
                               "a value goes on after its end");
-        return report(problem, "yaml-indentation", problem->at, NULL,
+        return report(problem, "yaml-less-indented", problem->at, NULL,
                       "the indentation fits nothing above: the %s that begins in line %u stands in column %u",
                       is_map ? "map" : "list", problem->from.line, problem->from.column);
 }
@@ -231,7 +231,7 @@ explain_flow(const struct problem *problem)
                               bracket == '[' ? ']' : '}');
         if (explain_after_quote(problem))
                 return TRUE;
-        return report(problem, "yaml-unclosed-bracket", problem->from, *problem->c ? NULL : "is the file cut off?",
+        return report(problem, "yaml-bracket-cut-off", problem->from, *problem->c ? NULL : "is the file cut off?",
                       "a '%c' that is not closed", bracket);
 }
 
@@ -252,7 +252,7 @@ static gboolean
 explain_start(const struct problem *problem)
 {
         if (*problem->c == '\t')
-                return report(problem, "yaml-tab", problem->at, "use blanks", "a tab where only blanks may be");
+                return report(problem, "yaml-tab-inside", problem->at, "use blanks", "a tab where only blanks may be");
         return report(problem, "yaml-reserved", problem->at, "put it in quotes", "a value cannot begin with '%.*s'",
                       (int)(g_utf8_next_char(problem->c) - problem->c), problem->c);
 }
@@ -267,14 +267,14 @@ explain_sequence_entry(const struct problem *problem)
 static gboolean
 explain_sigil(const struct problem *problem)
 {
-        return report(problem, "yaml-reserved", problem->from, "put it in quotes if it is meant as text",
+        return report(problem, "yaml-anchor-name", problem->from, "put it in quotes if it is meant as text",
                       "'%c' without a name behind it", *problem->from_c);
 }
 
 static gboolean
 explain_tag(const struct problem *problem)
 {
-        return report(problem, "unknown-tag", problem->from, "put the value in quotes if it begins with '!'",
+        return report(problem, "yaml-tag", problem->from, "put the value in quotes if it begins with '!'",
                       "a tag that cannot be read");
 }
 
@@ -290,14 +290,14 @@ explain_content(const struct problem *problem)
 {
         if (*problem->c == '\0')
                 return report(problem, "yaml-cut-off", problem->at, "is the file cut off?", "a value is missing at the end");
-        return report(problem, "yaml-unexpected", problem->at, NULL, "an unexpected '%.*s'",
+        return report(problem, "yaml-unexpected-here", problem->at, NULL, "an unexpected '%.*s'",
                       (int)(g_utf8_next_char(problem->c) - problem->c), problem->c);
 }
 
 static gboolean
 explain_document(const struct problem *problem)
 {
-        return report(problem, "yaml-unexpected", problem->at, NULL, "this does not belong to what stands above it");
+        return report(problem, "yaml-stray", problem->at, NULL, "this does not belong to what stands above it");
 }
 
 /* By libyaml's problem, and its context where that matters. */

@@ -171,7 +171,7 @@ apply_tag(struct reader *reader, struct node *node, const yaml_char_t *event_tag
                 if (strcmp(tag, known[i].tag) != 0)
                         continue;
                 if (known[i].kind != node->kind)
-                        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "unknown-tag", node->place, NULL,
+                        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "tag-mismatch", node->place, NULL,
                                         "tag '!!%s' is for %s, but this is %s", strrchr(tag, ':') + 1, kinds[known[i].kind],
                                         kinds[node->kind]);
                 if (strcmp(tag, YAML_STR_TAG) == 0)

@@ -15,6 +15,7 @@ static const char size_units[] = "KMGTP";
 void
 value_fault_clear(struct value_fault *fault)
 {
+        fault->id = NULL;
         g_clear_pointer(&fault->reason, g_free);
         g_clear_pointer(&fault->hint, g_free);
 }
@@ -32,7 +33,7 @@ value_quote(const char *text)
 }
 
 gboolean
-value_fail(struct value_fault *fault, const char *text, char *hint, const char *format, ...)
+value_fail(struct value_fault *fault, const char *id, const char *text, char *hint, const char *format, ...)
 {
         g_autofree char *quoted = NULL;
         g_autofree char *rest = NULL;
@@ -47,6 +48,7 @@ value_fail(struct value_fault *fault, const char *text, char *hint, const char *
         va_end(args);
         quoted = value_quote(text);
         value_fault_clear(fault);
+        fault->id = id;
         fault->reason = g_strdup_printf("%s %s", quoted, rest);
         fault->hint = hint;
         return FALSE;
@@ -100,8 +102,8 @@ fail_unit(struct value_fault *fault, const char *text, size_t number_length, con
         else
                 hint = g_strdup("the units are K, M, G, T and P");
         if (blank != unit && unit_shift(blank) >= 0)
-                return value_fail(fault, text, hint, "has a blank before the unit");
-        return value_fail(fault, text, hint, "has the unknown unit %s", quoted);
+                return value_fail(fault, "size-blank", text, hint, "has a blank before the unit");
+        return value_fail(fault, "size-unit", text, hint, "has the unknown unit %s", quoted);
 }
 
 /* The bytes of "1.5G", without floating point. Of a fraction 9 digits count: more than anybody writes. */
@@ -137,30 +139,33 @@ parse_size(const char *text, const char *bare_unit, const char *example, guint64
         int shift;
 
         if (*text == '-' && g_ascii_isdigit(text[1]))
-                return value_fail(fault, text, NULL, "is negative");
+                return value_fail(fault, "size-negative", text, NULL, "is negative");
         if (!g_ascii_isdigit(*text))
-                return value_fail(fault, text, g_strdup_printf("write '%s'", example), "is no size");
+                return value_fail(fault, "size-bad", text, g_strdup_printf("write '%s'", example), "is no size");
         fits = read_digits(text, SIZE_MAX_BYTES, &whole, &end);
         fraction = end + 1;
         if (*end == '.') {
                 digits = strspn(fraction, "0123456789");
                 end = fraction + digits;
                 if (digits == 0)
-                        return value_fail(fault, text, NULL, "has no digit behind the point");
+                        return value_fail(fault, "size-point", text, NULL, "has no digit behind the point");
         }
         bare = !*end;
         unit = bare && bare_unit ? bare_unit : end;
         if (bare && !bare_unit)
-                return value_fail(fault, text, g_strdup_printf("did you mean '%.20sG'?", text), "has no unit");
+                return value_fail(fault, "size-no-unit", text, g_strdup_printf("did you mean '%.20sG'?", text), "has no unit");
         shift = unit_shift(unit);
         if (shift < 0)
                 return fail_unit(fault, text, (size_t)(end - text), end);
         if (bare && digits)
-                return value_fail(fault, text, g_strdup_printf("did you mean '%.20sG'?", text), "is a fraction without a unit");
+                return value_fail(fault, "memory-fraction", text, g_strdup_printf("did you mean '%.20sG'?", text),
+                                  "is a fraction without a unit");
         if (!fits || !scale(whole, fraction, digits, shift, &bytes))
-                return value_fail(fault, text, NULL, "is larger than any size can be");
+                return value_fail(fault, "size-huge", text, NULL, "is larger than any size can be");
+        if (bytes == 0 && strspn(text, "0.") == (size_t)(end - text))
+                return value_fail(fault, "size-zero", text, NULL, "is zero");
         if (bytes == 0)
-                return value_fail(fault, text, NULL, strspn(text, "0.") < (size_t)(end - text) ? "is less than 1K" : "is zero");
+                return value_fail(fault, "size-tiny", text, NULL, "is less than 1K");
         *ret_bytes = bytes;
         if (ret_bare)
                 *ret_bare = bare;
@@ -204,10 +209,8 @@ fail_duration_unit(struct value_fault *fault, const char *text, guint64 number, 
         if (!hint)
                 hint = g_strdup("the units are ms, s, m and h, as in '1h30m'");
         if (*word == '.')
-                return value_fail(fault, text, hint, "has a fraction");
-        if (!*word)
-                return value_fail(fault, text, hint, "is no duration");
-        return value_fail(fault, text, hint, "has the unknown unit '%s'", word);
+                return value_fail(fault, "duration-fraction", text, hint, "has a fraction");
+        return value_fail(fault, "duration-unit", text, hint, "has the unknown unit '%s'", word);
 }
 
 gboolean
@@ -222,9 +225,9 @@ value_parse_duration(const char *text, guint64 *ret_ms, struct value_fault *faul
                 return TRUE;
         }
         if (*text == '-' && g_ascii_isdigit(text[1]))
-                return value_fail(fault, text, NULL, "is negative");
+                return value_fail(fault, "duration-negative", text, NULL, "is negative");
         if (!g_ascii_isdigit(*text))
-                return value_fail(fault, text, g_strdup("write '30s', '5m' or '1h30m'"), "is no duration");
+                return value_fail(fault, "duration-bad", text, g_strdup("write '30s', '5m' or '1h30m'"), "is no duration");
         while (*c) {
                 guint64 number;
                 gboolean fits = read_digits(c, DURATION_MAX_MS, &number, &c);
@@ -235,15 +238,16 @@ value_parse_duration(const char *text, guint64 *ret_ms, struct value_fault *faul
                        (strlen(durations[i].unit) != length || strncmp(c, durations[i].unit, length) != 0))
                         i++;
                 if (!*c)
-                        return value_fail(fault, text, g_strdup_printf("did you mean '%.40s%s'?", text, next == 1 ? "m" : "s"),
+                        return value_fail(fault, "duration-no-unit", text,
+                                          g_strdup_printf("did you mean '%.40s%s'?", text, next == 1 ? "m" : "s"),
                                           "has no unit");
                 if (i == G_N_ELEMENTS(durations))
                         return fail_duration_unit(fault, text, number, c, length);
                 if (i < next)
-                        return value_fail(fault, text, g_strdup("write hours, minutes, seconds: '1h30m'"),
+                        return value_fail(fault, "duration-order", text, g_strdup("write hours, minutes, seconds: '1h30m'"),
                                           "has its units in the wrong order");
                 if (!fits || number > (DURATION_MAX_MS - total) / durations[i].ms)
-                        return value_fail(fault, text, NULL, "is longer than 100 years");
+                        return value_fail(fault, "duration-huge", text, NULL, "is longer than 100 years");
                 total += number * durations[i].ms;
                 next = i + 1;
                 c += length;
@@ -262,8 +266,8 @@ value_format_duration(guint64 ms)
 static char *
 count_hint(const char *text)
 {
-        static const char *const words[] = {"zero", "one", "two",   "three", "four", "five",  "six",
-                                            "seven", "eight", "nine", "ten",  "eleven", "twelve"};
+        static const char *const words[] = {"zero",  "one",   "two",  "three", "four",   "five",  "six",
+                                            "seven", "eight", "nine", "ten",   "eleven", "twelve"};
 
         for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
                 if (g_ascii_strcasecmp(text, words[i]) == 0)
@@ -282,11 +286,12 @@ value_parse_count(const char *text, gint64 min, gint64 max, gint64 *ret_count, s
         gint64 count = negative ? -(gint64)number : (gint64)number;
 
         if (end == digits || *end)
-                return value_fail(fault, text, count_hint(text), "is no whole number");
+                return value_fail(fault, "count-bad", text, count_hint(text), "is no whole number");
         if (digits[0] == '0' && digits[1])
-                return value_fail(fault, text, NULL, "has a leading zero");
+                return value_fail(fault, "count-zeros", text, NULL, "has a leading zero");
         if (!fits || count < min || count > max)
-                return value_fail(fault, text, NULL, "is not from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, min, max);
+                return value_fail(fault, "count-range", text, NULL, "is not from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT,
+                                  min, max);
         *ret_count = count;
         return TRUE;
 }
@@ -314,7 +319,7 @@ value_parse_bool(const char *text, gboolean *ret_value, struct value_fault *faul
         for (size_t i = 0; i < G_N_ELEMENTS(no) && !hint; i++)
                 if (g_ascii_strcasecmp(text, no[i]) == 0)
                         hint = g_strdup("write 'false'");
-        return value_fail(fault, text, hint, "is neither 'true' nor 'false'");
+        return value_fail(fault, "bool-bad", text, hint, "is neither 'true' nor 'false'");
 }
 
 const char *
@@ -346,12 +351,12 @@ value_check_name(const char *text, struct value_fault *fault)
         name = nearest_name(text);
         hint = name ? g_strdup_printf("did you mean '%s'?", name) : NULL;
         if (!*text)
-                return value_fail(fault, text, NULL, "is no name: it is empty");
+                return value_fail(fault, "name-empty", text, NULL, "is no name: it is empty");
         if (g_str_has_prefix(text, "x-"))
-                return value_fail(fault, text, hint, "is no name: 'x-' begins what drover ignores");
+                return value_fail(fault, "name-x", text, hint, "is no name: 'x-' begins what drover ignores");
         if (strlen(text) > 40)
-                return value_fail(fault, text, hint, "is no name: it is longer than 40 characters");
-        return value_fail(fault, text, hint, "is no name: only a-z, 0-9 and, in between, '-' are allowed");
+                return value_fail(fault, "name-long", text, hint, "is no name: it is longer than 40 characters");
+        return value_fail(fault, "name-bad", text, hint, "is no name: only a-z, 0-9 and, in between, '-' are allowed");
 }
 
 gboolean
@@ -360,15 +365,15 @@ value_check_interface(const char *text, struct value_fault *fault)
         size_t length = strlen(text);
 
         if (length == 0)
-                return value_fail(fault, text, NULL, "is no interface name: it is empty");
+                return value_fail(fault, "interface-empty", text, NULL, "is no interface name: it is empty");
         if (length > INTERFACE_MAX_BYTES)
-                return value_fail(fault, text, NULL, "is no interface name: it has %zu bytes, and %d are the most", length,
-                                  INTERFACE_MAX_BYTES);
+                return value_fail(fault, "interface-long", text, NULL,
+                                  "is no interface name: it has %zu bytes, and %d are the most", length, INTERFACE_MAX_BYTES);
         if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
-                return value_fail(fault, text, NULL, "is no interface name");
+                return value_fail(fault, "interface-dots", text, NULL, "is no interface name");
         for (const char *c = text; *c; c++)
                 if (!g_ascii_isgraph(*c) || strchr("/:%", *c))
-                        return value_fail(fault, text, NULL,
+                        return value_fail(fault, "interface-bad", text, NULL,
                                           "is no interface name: no blank, '/', ':' or '%%', and ASCII only");
         return TRUE;
 }

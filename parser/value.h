@@ -8,7 +8,7 @@
  *     g_auto(value_fault) fault = VALUE_FAULT_INIT;
  *
  *     if (!value_parse_mac(node->text, &nic->mac, &fault))
- *             return diagnostics_add(diagnostics, SEVERITY_ERROR, "bad-value", node->place, fault.hint, "mac of vm 'web': %s",
+ *             return diagnostics_add(diagnostics, SEVERITY_ERROR, fault.id, node->place, fault.hint, "mac of vm 'web': %s",
  *                                    fault.reason);
  *
  * The fault may be NULL where only the answer counts. The formatted text of a parsed value parses to the same value.
@@ -19,11 +19,12 @@
 
 /** struct value_fault - Why a text is no such value, as a phrase that begins with the text: "'two' is no whole number" */
 struct value_fault {
-        char *reason; /* one line, no full stop; never NULL after a failure */
-        char *hint;   /* what to write instead: "did you mean '2'?"; or NULL */
+        const char *id; /* of the mistake, for the diagnostic: "mac-multicast"; never NULL after a failure */
+        char *reason;   /* one line, no full stop; never NULL after a failure */
+        char *hint;     /* what to write instead: "did you mean '2'?"; or NULL */
 };
 
-#define VALUE_FAULT_INIT {NULL, NULL}
+#define VALUE_FAULT_INIT {NULL, NULL, NULL}
 
 void value_fault_clear(struct value_fault *fault);
 typedef struct value_fault value_fault;
@@ -31,12 +32,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(value_fault, value_fault_clear)
 
 /**
  * value_fail() - Refuse a text: for those who parse values of their own
+ * @id:     of this very mistake, a literal: a file of tests/config/ shows each
  * @hint:   taken; or NULL
  * @format: the phrase that goes on after the quoted text: "is no boot device"
  *
  * Returns FALSE.
  */
-gboolean value_fail(struct value_fault *fault, const char *text, char *hint, const char *format, ...) G_GNUC_PRINTF(4, 5);
+gboolean value_fail(struct value_fault *fault, const char *id, const char *text, char *hint, const char *format, ...)
+        G_GNUC_PRINTF(5, 6);
 
 /** value_quote() - Text of the file for a message, as a new string: printable, in single quotes, cut after 60 characters */
 char *value_quote(const char *text);

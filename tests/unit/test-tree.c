@@ -193,7 +193,7 @@ test_keys_and_tags(void)
         refuse("a: !rest 3\n", "1:4 unknown-tag: unknown tag '!rest' | did you mean '!reset'?");
         refuse("a: !ref b\n", "1:4 unknown-tag: unknown tag '!ref' | put the value in quotes if it begins with '!'");
         refuse("a: !!binary x\n", "1:4 unknown-tag: unknown tag '!!binary'");
-        refuse("a: !!map [x]\n", "1:4 unknown-tag: tag '!!map' is for a map, but this is a list");
+        refuse("a: !!map [x]\n", "1:4 tag-mismatch: tag '!!map' is for a map, but this is a list");
         refuse("a: \"x\\0y\"\n", "1:4 nul-in-text: a text must not contain a NUL character");
 }
 
@@ -310,19 +310,19 @@ test_slips(void)
                  "2:5 yaml-after-quote: text behind a closing quote | or is an earlier quote not closed?"},
                 {"a: \"b\" c\nd: 1\n",
                  "1:8 yaml-after-quote: text behind a closing quote | or is an earlier quote not closed?"},
-                {"a: [b, c\nd: 2\ne: 3\n", "1:4 yaml-unclosed-bracket: a '[' that is not closed"},
-                {"a: [b, c\n", "1:4 yaml-unclosed-bracket: a '[' that is not closed | is the file cut off?"},
-                {"a: {b: 1, c: 2\nd: {e: 1}\n", "1:4 yaml-unclosed-bracket: a '{' that is not closed"},
+                {"a: [b, c\nd: 2\ne: 3\n", "1:4 yaml-bracket-cut-off: a '[' that is not closed"},
+                {"a: [b, c\n", "1:4 yaml-bracket-cut-off: a '[' that is not closed | is the file cut off?"},
+                {"a: {b: 1, c: 2\nd: {e: 1}\n", "1:4 yaml-bracket-cut-off: a '{' that is not closed"},
                 {"a: [\"x\" \"y\"]\n", "1:9 yaml-missing-comma: a comma or ']' is missing before this"},
                 {"a: [1]]\n", "1:7 yaml-unexpected: an unexpected ']'"},
-                {"a: {b: ]}\n", "1:8 yaml-unexpected: an unexpected ']'"},
+                {"a: {b: ]}\n", "1:8 yaml-unexpected-here: an unexpected ']'"},
                 {"a: [\n", "2:1 yaml-cut-off: a value is missing at the end | is the file cut off?"},
                 {"\n[", "2:2 yaml-cut-off: a value is missing at the end | is the file cut off?"},
                 {"a: 1\n}\n", "2:1 yaml-unexpected: an unexpected '}'"},
                 {"web:\n  image: x\n    cpus: 2\n",
                  "3:5 yaml-indentation: this line is indented below line 2, which has a value already"},
                 {"vms:\n  web:\n    image: x\n   cpus: 1\n",
-                 "4:4 yaml-indentation: the indentation fits nothing above: the map that begins in line 2 stands in column 3"},
+                 "4:4 yaml-less-indented: the indentation fits nothing above: the map that begins in line 2 stands in column 3"},
                 {"a:\n  b: x\n  - y\n",
                  "3:3 yaml-item-in-map: a list item among the keys of the map that begins in line 2 | write 'key: value'"},
                 {"a:\n  - b\n  c: x\n",
@@ -332,12 +332,12 @@ test_slips(void)
                              "begin the list in a line of its own, or write '[a, b]'"},
                 {"a: b: c\n", "1:5 yaml-two-colons: a second colon in one line | put the value in quotes"},
                 {"a: @b\n", "1:4 yaml-reserved: a value cannot begin with '@' | put it in quotes"},
-                {"a: *.txt\n", "1:4 yaml-reserved: '*' without a name behind it | put it in quotes if it is meant as text"},
+                {"a: *.txt\n", "1:4 yaml-anchor-name: '*' without a name behind it | put it in quotes if it is meant as text"},
                 {"a: \"C:\\dir\"\n", "1:7 yaml-escape: an unknown escape in double quotes | "
                                      "write '\\\\' for a backslash, or use single quotes"},
                 {"a: |x\n  b\n",
                  "1:5 yaml-block: only '|', '>', '+', '-' and a number may stand before the lines of a text block"},
-                {"a: !x!y z\n", "1:4 unknown-tag: a tag that cannot be read | put the value in quotes if it begins with '!'"},
+                {"a: !x!y z\n", "1:4 yaml-tag: a tag that cannot be read | put the value in quotes if it begins with '!'"},
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(slips); i++)

@@ -17,6 +17,7 @@ check_told(gboolean parsed, const struct value_fault *fault, const char *expecte
         g_autofree char *text = NULL;
 
         g_assert_false(parsed);
+        g_assert_nonnull(fault->id);
         g_assert_nonnull(fault->reason);
         text = told(fault);
         g_assert_cmpstr(text, ==, expected);
