@@ -214,7 +214,7 @@ decode_shape_fault(struct decoder *decoder, const struct key *key, const struct 
 }
 
 gboolean
-decode_strange_disk(struct decoder *decoder, const struct node *node)
+decode_strange_disk(struct decoder *decoder, const struct node *node, void *object)
 {
         g_autofree char *quoted = NULL, *hint = NULL;
 

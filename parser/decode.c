@@ -37,9 +37,8 @@ decode_short(struct decoder *decoder, const struct key_table *table, const struc
                 if (key != short_key && key->type != KEY_FUTURE && key->fallback)
                         decode_key(decoder, key, &standard, object);
         }
-        if (table == &keys_vm_disk && decode_strange_disk(decoder, node))
-                return;
-        decode_key(decoder, short_key, node, object);
+        if (!table->decode_short || !table->decode_short(decoder, node, object))
+                decode_key(decoder, short_key, node, object);
 }
 
 static void
@@ -139,7 +138,7 @@ check_name(struct decoder *decoder, const struct key *key, const struct node *na
 {
         g_auto(value_fault) fault = VALUE_FAULT_INIT;
 
-        if (!value_check_name(name->text, &fault))
+        if (!(key->table->check_name ? key->table->check_name : value_check_name)(name->text, &fault))
                 diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, fault.id, name->place, fault.hint, "name of a %s: %s",
                                 key->table->title, fault.reason);
 }
@@ -298,6 +297,7 @@ static gboolean
 is_harmless(const struct key *key, const struct node *node)
 {
         return node->place.line == 0 || node_is_null(node) ||
+               (key->type != KEY_OBJECT && node->kind != NODE_SCALAR && node->count == 0) ||
                (key->fallback && node->kind == NODE_SCALAR && strcmp(node->text, key->fallback) == 0);
 }
 

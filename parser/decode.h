@@ -64,7 +64,7 @@ void decode_unknown_key(struct decoder *decoder, const struct key_table *table, 
 
 /** decode_strange_disk() - Is this text in a VM's list of disks no name but a path or a mount? Then it is explained, and TRUE
  */
-gboolean decode_strange_disk(struct decoder *decoder, const struct node *node);
+gboolean decode_strange_disk(struct decoder *decoder, const struct node *node, void *object);
 
 /** hint_suggest() - "did you mean 'x'?" for the nearest of @candidates, or NULL. Returns a new string */
 char *hint_suggest(const char *wrong, const char *const *candidates);

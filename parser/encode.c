@@ -239,6 +239,7 @@ json_t *
 keys_encode(const struct key_table *table, const void *object, gboolean defaults)
 {
         const struct node *node = node_of(table, object);
+        gboolean is_text = node && node->kind == NODE_SCALAR && table->short_form; /* may say any of the keys */
         json_t *map = json_object();
 
         for (const struct key *key = table->keys; key->name; key++) {
@@ -249,7 +250,7 @@ keys_encode(const struct key_table *table, const void *object, gboolean defaults
 
                 if (written && key->type != KEY_FUTURE && node_is_null(written))
                         written = NULL;
-                if ((!defaults && !written && !is_short) || is_foreign(table, key, object))
+                if (((!defaults || key->unbuilt) && !written && !is_short && !is_text) || is_foreign(table, key, object))
                         continue;
                 value = encode_value(key, written, object, defaults);
                 if (value)

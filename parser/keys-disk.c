@@ -79,5 +79,6 @@ static const struct key vm_disk_rows[] = {
 };
 
 const struct key_table keys_vm_disk = {
-        .title = "disk", .keys = vm_disk_rows, .aliases = disk_aliases, .short_key = "disk", .struct_size = sizeof(struct disk),
+        .title = "disk", .keys = vm_disk_rows, .aliases = disk_aliases, .short_key = "disk",
+        .decode_short = decode_strange_disk, .struct_size = sizeof(struct disk),
         .node_offset = offsetof(struct disk, node)};

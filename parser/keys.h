@@ -50,8 +50,10 @@ enum {
         SHAPE_MAP = 4,
 };
 
+struct decoder;
 struct key_table;
 struct key_codec;
+struct value_fault;
 
 struct key {
         const char *name;
@@ -84,6 +86,11 @@ struct key_table {
         const struct key *keys;     /* ends with a row without a name; at most KEYS_MAX */
         const char *const *aliases; /* pairs: what people bring along, what it is called here; NULL-terminated; or NULL */
         const char *short_key;      /* a plain text stands for this key: `disk: 20G` is `disk: {size: 20G}`; or NULL */
+        const char *short_form;     /* where the text says more than that key, for people: "SOURCE:TARGET"; or NULL */
+        /* Reads such a text, or leaves it to the type of the short key and returns FALSE; NULL: the latter. */
+        gboolean (*decode_short)(struct decoder *decoder, const struct node *node, void *object);
+        gboolean (*check_name)(const char *text, struct value_fault *fault); /* of names in its map; NULL: value_check_name() */
+        const char *name_pattern;                                            /* the same for the schema */
         size_t struct_size;         /* 0: a long form, which has no struct of its own */
         size_t name_offset;         /* const char *: the name that it has in its map; 0: none */
         size_t node_offset;         /* const struct node *: what it was written as */
@@ -116,7 +123,7 @@ const char *key_type_name(const struct key *key);
  * @object:   the struct that @table describes
  * @defaults: also what the file left out
  *
- * Without @defaults an object's keys are those that the file says. Keys that are not built yet are passed on as written.
+ * Without @defaults an object's keys are those that the file says. Keys that are not built yet appear only where it says them.
  * Values are in their canonical spelling ("1G", "10.0.0.0/24"), named maps are objects in the order of the file. Returns a
  * new reference. This is what `config` prints, what is kept as the applied spec, and what the planner compares.
  */

@@ -88,7 +88,9 @@ append_type(GString *out, const struct key *key)
         append_limits(out, key);
         if (key->word)
                 g_string_append_printf(out, ", or %s", key->word);
-        if (key->table && keys_has_objects(key) && key->table->short_key)
+        if (key->table && key->table->short_form)
+                g_string_append_printf(out, "; or a plain text: %s", key->table->short_form);
+        else if (key->table && keys_has_objects(key) && key->table->short_key)
                 g_string_append_printf(out, "; a plain text is short for its %s", key->table->short_key);
         if (key->table && key->table->flag_offset)
                 g_string_append(out, ", or false");

@@ -51,10 +51,10 @@ schema_future(const struct key *key)
 }
 
 static json_t *
-schema_map(json_t *values)
+schema_map(const struct key_table *table, json_t *values)
 {
         return json_pack("{s:[s,s], s:o, s:{s:s}}", "type", "object", "null", "additionalProperties", values, "propertyNames",
-                         "pattern", NAME_PATTERN);
+                         "pattern", table->name_pattern ? table->name_pattern : NAME_PATTERN);
 }
 
 static json_t *
@@ -119,7 +119,9 @@ schema_with_short(const struct key_table *table)
 {
         json_t *object = schema_object(table);
 
-        if (table->short_key)
+        if (table->short_form)
+                object = either(json_pack("{s:s}", "type", "string"), object);
+        else if (table->short_key)
                 object = either(schema_value(keys_find_in(table, table->short_key)), object);
         if (table->flag_offset)
                 object = either(json_pack("{s:s}", "type", "boolean"), object);
@@ -135,7 +137,7 @@ schema_shape(const struct key *key)
         case KEY_OBJECT:
                 return schema_with_short(key->table);
         case KEY_OBJECT_MAP:
-                schema = schema_map(either(json_pack("{s:s}", "type", "null"), schema_with_short(key->table)));
+                schema = schema_map(key->table, either(json_pack("{s:s}", "type", "null"), schema_with_short(key->table)));
                 return key->named ? either(schema_list(schema_pattern(NAME_PATTERN)), schema) : schema;
         case KEY_OBJECT_LIST:
                 return schema_list(schema_with_short(key->table));

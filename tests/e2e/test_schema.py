@@ -37,7 +37,8 @@ def read(path):
 def test_right_files_are_valid():
     """Every example and every file that passes is valid."""
     check = validator()
-    paths = glob.glob(f"{TOP}/examples/*/drover.yaml") + glob.glob(f"{TOP}/tests/config/pass-*.yaml")
+    paths = glob.glob(f"{TOP}/examples/*/drover.yaml") + glob.glob(f"{TOP}/tests/config/pass-*.yaml") + \
+        glob.glob(f"{TOP}/tests/config/later-*.yaml")
     assert len(paths) > 10
     for path in paths:
         faults = [f"{path}: {list(fault.absolute_path)}: {fault.message}" for fault in check.iter_errors(read(path))]
