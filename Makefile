@@ -19,7 +19,7 @@ DIRS    ?= base parser network runtime cmd
 V       ?=
 say      = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2);)
 
-PACKAGES := glib-2.0 jansson yaml-0.1 libnl-3.0 libnl-route-3.0 libnftables
+PACKAGES := glib-2.0 jansson yaml-0.1 libnl-3.0 libnl-route-3.0 libnftables libcurl libarchive libcrypto
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla \
             -Wformat=2 -Wundef -Wno-missing-field-initializers -Wno-unused-parameter
 

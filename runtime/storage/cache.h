@@ -1,0 +1,61 @@
+/* cache.h - images that were fetched, kept by the checksum of what came
+ *
+ *   CACHE/images/sha256-HEX        the image, unpacked; never changed, so that overlays may lie on it
+ *   CACHE/images/sha256-HEX.json   where it came from, and when
+ *   CACHE/urls/HEX.json            which image a URL last led to (HEX: SHA-256 of the URL)
+ *   CACHE/partial/HEX              what has come so far, under the lock HEX.lock
+ *
+ * Any number of drovers may use it at once, and each may be killed at any time: an image appears by one rename, whole.
+ */
+#pragma once
+
+#include <glib.h>
+
+/** struct cache_source - What is wanted: from where, and its checksum as the distribution gives it, in hexadecimal */
+struct cache_source {
+        const char *url;
+        const char *sha256, *sha512; /* of what is fetched, before it is unpacked; NULL: not known */
+};
+
+struct cache_watch {
+        void (*progress)(void *data, guint64 done_bytes, guint64 total_bytes); /* total 0: not known; or NULL */
+        void *data;
+        const int *stop; /* see download.h */
+        guint retry_ms;  /* see download.h */
+};
+
+/** struct cached_image - One image of the cache */
+struct cached_image {
+        char *path, *digest; /* digest: "sha256-HEX" */
+        char *url;           /* it was last fetched from, or NULL */
+        gint64 fetched_at;   /* seconds since 1970 */
+        guint64 size_bytes;  /* that it takes on the disk */
+};
+
+void cached_image_free(struct cached_image *image);
+
+/** cache_find() - The path of a source's image where the cache has it, or NULL. Touches nothing. Returns a new string */
+char *cache_find(const char *cache, const struct cache_source *source);
+
+/**
+ * cache_fetch() - Have the image of a source in the cache
+ * @always:   ask the server whether there is a newer one, where no checksum is given
+ * @ret_path: on success; the caller frees it
+ *
+ * Waits for another drover that fetches the same. Fails as download_read() and unpack_stream() do, and with
+ * DROVER_ERROR_CORRUPT where the checksum is another one: nothing is kept then.
+ */
+gboolean cache_fetch(const char *cache, const struct cache_source *source, gboolean always, const struct cache_watch *watch,
+                     char **ret_path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** cache_list() - struct cached_image, by digest; NULL with an error where the directory cannot be read */
+GPtrArray *cache_list(const char *cache, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** cache_remove() - Remove one image and what names it */
+gboolean cache_remove(const char *cache, const char *digest, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * cache_remove_partial() - Remove what was begun and is not being fetched now
+ * @ret_bytes: on success, what that took on the disk
+ */
+gboolean cache_remove_partial(const char *cache, guint64 *ret_bytes, GError **error) G_GNUC_WARN_UNUSED_RESULT;
