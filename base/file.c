@@ -205,40 +205,122 @@ file_remove(const char *path, GError **error)
         return TRUE;
 }
 
-static gboolean
-remove_below(int parent, const char *name, const char *path, GError **error)
-{
-        auto_fd fd = -1;
-        struct dirent *entry;
-        gboolean ok = TRUE;
-        DIR *dir;
+/* ---- a tree is removed ----
+ *
+ * However deep it goes, and whoever made it: a directory that is not empty is emptied into the top one, where its own full
+ * directories wait under new names for the next pass. So two descriptors do, no path grows long and no call nests.
+ */
 
+struct removal {
+        const char *path;
+        DIR *top;
+        guint64 moved;
+};
+
+/* TRUE also where there is none; FALSE with ENOTEMPTY is a directory that has to be emptied first. */
+static gboolean
+remove_entry(int parent, const char *name)
+{
         if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
                 return TRUE;
         if (errno != EISDIR && errno != EPERM)
-                return error_errno(error, "cannot remove '%s'", path);
-        fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return errno == ENOENT ? TRUE : error_errno(error, "cannot remove '%s'", path);
-        dir = fdopendir(dup(fd));
-        if (!dir)
-                return error_errno(error, "cannot read directory '%s'", path);
-        while (ok && (entry = readdir(dir))) {
-                g_autofree char *below = g_build_filename(path, entry->d_name, NULL);
+                return FALSE;
+        if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+                return TRUE;
+        if (errno == EEXIST)
+                errno = ENOTEMPTY;
+        if (errno == ENOTDIR)
+                errno = EPERM; /* a file that may not be removed */
+        return FALSE;
+}
 
-                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                        ok = remove_below(fd, entry->d_name, below, error);
-        }
+static DIR *
+open_directory(int parent, const char *name)
+{
+        auto_fd fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+        if (dir)
+                fd = -1;
+        return dir;
+}
+
+static const char *
+next_name(DIR *dir)
+{
+        const struct dirent *entry;
+
+        do
+                entry = readdir(dir);
+        while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+        return entry ? entry->d_name : NULL;
+}
+
+static gboolean
+move_up(struct removal *removal, DIR *from, const char *name)
+{
+        char unused[32];
+        int result;
+
+        do {
+                g_snprintf(unused, sizeof unused, ".%" G_GUINT64_FORMAT ".removed", removal->moved++);
+                result = renameat(dirfd(from), name, dirfd(removal->top), unused);
+        } while (result < 0 && (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR));
+        return result == 0 || errno == ENOENT;
+}
+
+static gboolean
+empty_directory(struct removal *removal, const char *name, GError **error)
+{
+        DIR *dir = open_directory(dirfd(removal->top), name);
+        const char *below = NULL;
+        gboolean ok = TRUE;
+
+        if (!dir)
+                return errno == ENOENT ? TRUE : error_errno(error, "cannot open directory '%s/%s'", removal->path, name);
+        while (ok && (below = next_name(dir)))
+                ok = remove_entry(dirfd(dir), below) || (errno == ENOTEMPTY && move_up(removal, dir, below)) ||
+                     error_errno(error, "cannot remove '%s' below '%s'", below, removal->path);
         closedir(dir);
-        if (ok && unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-                return error_errno(error, "cannot remove directory '%s'", path);
         return ok;
+}
+
+/* One pass over the top directory; @ret_again: it has, or had, full directories. */
+static gboolean
+remove_once(struct removal *removal, gboolean *ret_again, GError **error)
+{
+        const char *name;
+
+        *ret_again = FALSE;
+        rewinddir(removal->top);
+        while ((name = next_name(removal->top))) {
+                if (remove_entry(dirfd(removal->top), name))
+                        continue;
+                if (errno != ENOTEMPTY)
+                        return error_errno(error, "cannot remove '%s/%s'", removal->path, name);
+                if (!empty_directory(removal, name, error))
+                        return FALSE;
+                *ret_again = TRUE;
+        }
+        return TRUE;
 }
 
 gboolean
 file_remove_tree(const char *path, GError **error)
 {
-        return remove_below(AT_FDCWD, path, path, error);
+        struct removal removal = {.path = path};
+        gboolean again = TRUE, ok = TRUE;
+
+        if (remove_entry(AT_FDCWD, path))
+                return TRUE;
+        if (errno == ENOTEMPTY)
+                removal.top = open_directory(AT_FDCWD, path);
+        if (!removal.top)
+                return errno == ENOENT ? TRUE : error_errno(error, "cannot remove '%s'", path);
+        while (ok && again)
+                ok = remove_once(&removal, &again, error);
+        closedir(removal.top);
+        return ok && (remove_entry(AT_FDCWD, path) || error_errno(error, "cannot remove directory '%s'", path));
 }
 
 static gint

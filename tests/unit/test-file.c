@@ -1,0 +1,113 @@
+/* test-file.c - trees are removed whole, whatever was put into them */
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+static char *
+make_top(void)
+{
+        GError *error = NULL;
+        char *top = g_dir_make_tmp("drover-file-XXXXXX", &error);
+
+        g_assert_no_error(error);
+        return top;
+}
+
+/* Each a directory in the one before, with a file beside it. */
+static void
+make_depth(const char *top, guint depth)
+{
+        auto_fd fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        for (guint i = 0; i < depth; i++) {
+                int below;
+
+                g_assert_cmpint(mkdirat(fd, "d", 0700), ==, 0);
+                below = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                close(openat(below, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0400));
+                g_assert_cmpint(below, >=, 0);
+                close(fd);
+                fd = below;
+        }
+}
+
+static void
+test_deep(void)
+{
+        g_autofree char *top = make_top();
+        struct rlimit old, few;
+        GError *error = NULL;
+        gboolean ok;
+
+        make_depth(top, 20000);
+        g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &old), ==, 0);
+        few = (struct rlimit){32, old.rlim_max};
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &few), ==, 0);
+        ok = file_remove_tree(top, &error);
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &old), ==, 0);
+        g_assert_no_error(error);
+        g_assert_true(ok);
+        g_assert_false(file_exists(top));
+        g_assert_true(file_remove_tree(top, &error)); /* absent is success */
+}
+
+/* Also names that the removal itself would use, and directories of directories. */
+static void
+test_wide(void)
+{
+        g_autofree char *top = make_top();
+
+        for (int i = 0; i < 30; i++) {
+                g_autofree char *full = g_strdup_printf("%s/.%d.removed/%d/x/y", top, i, i % 3);
+                g_autofree char *plain = g_strdup_printf("%s/.%d.removed", top, 30 + i);
+
+                g_assert_cmpint(g_mkdir_with_parents(full, 0700), ==, 0);
+                g_assert_true(g_file_set_contents(plain, "", 0, NULL));
+        }
+        g_assert_true(file_remove_tree(top, NULL));
+        g_assert_false(file_exists(top));
+}
+
+static void
+test_links_are_not_followed(void)
+{
+        g_autofree char *top = make_top(), *kept = make_top();
+        g_autofree char *file = g_build_filename(kept, "file", NULL);
+        g_autofree char *link = g_build_filename(top, "a", "link", NULL), *folder = g_path_get_dirname(link);
+
+        g_assert_true(g_file_set_contents(file, "", 0, NULL));
+        g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
+        g_assert_cmpint(symlink(kept, link), ==, 0);
+        g_assert_true(file_remove_tree(top, NULL));
+        g_assert_true(file_exists(file));
+        g_assert_cmpint(symlink(kept, top), ==, 0);
+        g_assert_true(file_remove_tree(top, NULL)); /* the link itself goes */
+        g_assert_true(file_exists(file));
+        g_assert_true(file_remove_tree(kept, NULL));
+}
+
+static void
+test_refused(void)
+{
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(file_remove_tree("/proc/self/task", &error));
+        g_assert_error(error, DROVER_ERROR, DROVER_ERROR_PERMISSION);
+        g_assert_true(g_str_has_prefix(error->message, "cannot remove '/proc/self/task'"));
+}
+
+int
+main(int argc, char **argv)
+{
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/file/deep", test_deep);
+        g_test_add_func("/file/wide", test_wide);
+        g_test_add_func("/file/links-are-not-followed", test_links_are_not_followed);
+        g_test_add_func("/file/refused", test_refused);
+        return g_test_run();
+}
