@@ -141,6 +141,33 @@ home_remove_name(const char *project, GError **error)
         return file_remove(path, error);
 }
 
+/* Made by give_name() and not mounted over: without rights, without content. What else bears the name is somebody's. */
+static gboolean
+is_stray(int fd)
+{
+        struct stat st;
+
+        return !is_namespace(fd) && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0 && st.st_size == 0 &&
+               st.st_uid == 0;
+}
+
+gboolean
+home_has_stray_name(const char *project)
+{
+        g_autofree char *path = name_path(project);
+        auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+        return fd >= 0 && is_stray(fd);
+}
+
+gboolean
+home_remove_stray_name(const char *project, GError **error)
+{
+        g_autofree char *path = name_path(project);
+
+        return !home_has_stray_name(project) || file_remove(path, error);
+}
+
 /* Returns FALSE without an error where there is none; a plain file of that name is what a killed start left. */
 static gboolean
 enter_named(const char *project, GError **error)

@@ -262,6 +262,8 @@ finish(struct apply *apply, GError **error)
         if (apply->plan->remove_namespace) {
                 if (apply->host.home && !home_remove(apply->host.home, error))
                         return FALSE;
+                if (apply->session->world->stray_name && !home_remove_stray_name(apply->session->project->name, error))
+                        return FALSE;
                 if (!file_remove_tree(paths->run, error))
                         return FALSE;
         }

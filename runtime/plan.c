@@ -309,7 +309,7 @@ plan_make(const struct project *project, const struct world *world, const struct
                         planner.plan->forget = options->goal == GOAL_REMOVE && (options->fresh || options->volumes);
                         planner.plan->forget_all = options->remove_networks && options->volumes && !options->vms;
                         planner.plan->sweep = options->remove_networks &&
-                                              ((world->home && world->isolation == ISOLATION_PRIVATE) ||
+                                              ((world->home && world->isolation == ISOLATION_PRIVATE) || world->stray_name ||
                                                (planner.plan->forget_all && world->state->exists));
                         plan = g_steal_pointer(&planner.plan);
                 }

@@ -283,6 +283,7 @@ open_home(struct session *session, gboolean create, GError **error)
         if (world->state->exists && (!session->project->directory || is_anything_up(world, members)))
                 options.isolation = world->state->isolation;
         world->isolation = options.isolation;
+        world->stray_name = session->root && home_has_stray_name(options.project);
         if (!home_open(&options, &world->home, error))
                 return FALSE;
         if (!world->home)

@@ -128,3 +128,18 @@ def test_helper_killed(world):
     err = up.communicate(timeout=60)[1]
     assert up.returncode == 1 and "error: " in err, (up.returncode, err)
     assert_converges(lab, "helper")
+
+
+def test_killed_before_the_namespace_has_its_name(world):
+    """The empty file that a name is mounted on, left by a kill before the mount: down removes it, and no other file."""
+    lab = world.lab(FAKES, fake=True)
+    name = f"/run/netns/drover-{lab.name}"
+    os.makedirs("/run/netns", exist_ok=True)
+    with open(name, "w", encoding="ascii") as file:
+        file.write("somebody's")
+    assert "nothing to do" in lab.drover("down").err and os.path.exists(name)
+    os.unlink(name)
+    os.close(os.open(name, os.O_CREAT | os.O_RDONLY, 0))
+    lab.drover("down")
+    assert not os.path.exists(name)
+    assert "nothing to do" in lab.drover("down").err

@@ -112,6 +112,39 @@ test_named(void)
 }
 
 static void
+make_name(int mode, const char *text)
+{
+        auto_fd fd = open(NAME, O_CREAT | O_WRONLY | O_CLOEXEC, mode);
+
+        g_assert_cmpint(write(fd, text, strlen(text)), ==, (ssize_t)strlen(text));
+}
+
+/* Only what give_name() itself makes is taken for a leftover of ours. */
+static void
+test_stray_name(void)
+{
+        struct home *home;
+
+        g_assert_cmpint(g_mkdir_with_parents("/run/netns", 0755), ==, 0);
+        g_assert_false(home_has_stray_name("lab"));
+        make_name(0, "");
+        g_assert_true(home_has_stray_name("lab"));
+        g_assert_true(home_remove_stray_name("lab", NULL));
+        g_assert_cmpint(access(NAME, F_OK), !=, 0);
+        make_name(0, "notes");
+        g_assert_true(home_remove_stray_name("lab", NULL));
+        g_assert_cmpint(unlink(NAME), ==, 0);
+        make_name(0600, "");
+        g_assert_true(home_remove_stray_name("lab", NULL));
+        g_assert_cmpint(unlink(NAME), ==, 0);
+        home = must_open(TRUE, NULL, 0);
+        g_assert_false(home_has_stray_name("lab"));
+        g_assert_true(home_remove_stray_name("lab", NULL));
+        g_assert_cmpint(access(NAME, F_OK), ==, 0);
+        remove_home(home);
+}
+
+static void
 test_lost_name(void)
 {
         struct home *home = must_open(TRUE, NULL, 0);
@@ -483,6 +516,7 @@ main(int argc, char **argv)
         }
         be_alone();
         g_test_add_func("/network/named", test_named);
+        g_test_add_func("/network/stray-name", test_stray_name);
         g_test_add_func("/network/lost-name", test_lost_name);
         g_test_add_func("/network/foreign-namespace", test_foreign_namespace);
         g_test_add_func("/network/bridge", test_bridge);
