@@ -187,7 +187,7 @@ gboolean
 child_start(const struct child *child, pid_t *ret_pid, int *ret_pidfd, GError **error)
 {
         static char *const environment[] = {(char *)"PATH=" CHILD_PATH, (char *)"LC_ALL=C", NULL};
-        g_autofree char *program = child_find_program(child->argv[0]);
+        g_autofree char *program = child_find_program(child->program ? child->program : child->argv[0]);
         gint64 start = g_get_monotonic_time();
         auto_fd null_fd = -1;
         auto_fd read_end = -1;

@@ -28,6 +28,7 @@ struct child_user {
 
 struct child {
         const char *const *argv;       /* argv[0] is searched in CHILD_PATH unless it has a slash */
+        const char *program;           /* a path to execute instead of argv[0]; NULL: none */
         const int *fds;                /* become 3, 4, 5 ... in the child; kept open here */
         size_t fd_count;               /* at most CHILD_MAX_FDS */
         const struct child_user *user; /* NULL: stay who we are */

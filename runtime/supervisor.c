@@ -18,9 +18,12 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #define LOCK_FILE "supervisor"
+
+#define PROGRAM "drover"
 
 #define DNSMASQ_DIRECTORY "dnsmasq"
 
@@ -67,8 +70,7 @@ gboolean
 supervisor_ensure(const struct paths *paths, const char *project, struct home *home, GError **error)
 {
         g_autofree char *lock = g_build_filename(paths->data, LOCK_FILE, NULL);
-        g_autofree char *program = g_file_read_link("/proc/self/exe", error);
-        const char *argv[] = {program, "supervise", project, paths->data, NULL};
+        const char *argv[] = {PROGRAM, "supervise", project, paths->data, NULL};
         g_autoptr(GError) reason = NULL;
         struct child child = CHILD_INIT;
         auto_fd lock_fd = -1;
@@ -77,8 +79,6 @@ supervisor_ensure(const struct paths *paths, const char *project, struct home *h
         int fds[2];
         pid_t pid;
 
-        if (!program)
-                return FALSE;
         if (!file_lock(lock, &lock_fd, &reason)) {
                 if (g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_LOCKED))
                         return TRUE;
@@ -91,6 +91,7 @@ supervisor_ensure(const struct paths *paths, const char *project, struct home *h
         fds[0] = lock_fd;
         fds[1] = namespace_fd;
         child.argv = argv;
+        child.program = "/proc/self/exe"; /* as we are, also when a new release has taken our name meanwhile */
         child.fds = fds;
         child.fd_count = G_N_ELEMENTS(fds);
         return child_start(&child, &pid, &pidfd, error);
@@ -259,6 +260,7 @@ supervisor_run(const char *data, GError **error)
         struct supervisor supervisor = {.data = data};
         struct pollfd first = {.events = POLLIN};
 
+        prctl(PR_SET_NAME, PROGRAM); /* it would be "exe" */
         supervisor.notify = first.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         if (supervisor.notify < 0)
                 return error_errno(error, "cannot watch '%s'", data);

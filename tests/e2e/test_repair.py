@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 import signal
+import subprocess
 
 import host
 
@@ -100,6 +102,25 @@ def test_supervisor_killed(world):
     assert len(lab.supervisors()) == 1
     lab.drover("down", "-t", "0")
     host.wait_until(lambda: not lab.supervisors(), "the supervisor ends with the last VM")
+
+
+def test_supervisor_of_a_replaced_program(world):
+    """A new release takes the program's name while drover runs: the supervisor starts all the same."""
+    lab = world.lab(FAKES.replace("one: {<<: *fake,", "one: {<<: *fake, qemu_args: [-fake, slow=300],"), fake=True)
+    program = world.path("drover")
+    shutil.copy(world.programs.drover, program)
+    up = subprocess.Popen([program, "up"], cwd=lab.directory, env=lab.environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    world.children.append(up)
+    host.wait_until(lambda: any("guest=" in arguments for arguments in host.processes(lab.name).values()), "a QEMU runs")
+    os.unlink(program)
+    shutil.copy(world.programs.drover, program)
+    err = up.communicate(timeout=60)[1]
+    assert up.returncode == 0, err
+    (supervisor,) = lab.supervisors()
+    with open(f"/proc/{supervisor}/comm", encoding="ascii") as file:
+        assert file.read() == "drover\n"
+    assert host.processes(lab.data)[supervisor].startswith("drover supervise ")
 
 
 def test_another_network_waits_for_a_restart(world):
