@@ -62,16 +62,16 @@ add_bridge_exceptions(GString *text, const struct lab *lab)
                         g_string_append_printf(text, "\t\toifname \"%s\" accept\n", lab->networks[i].bridge);
 }
 
-/* The two chains, without the table around them: what is hashed. */
+/* The two chains, without the table around them. */
 static char *
 build_chains(const struct lab *lab)
 {
-        GString *text = g_string_new("\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n");
+        GString *text = g_string_new("\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n");
 
         for (guint i = 0; i < lab->network_count; i++)
                 if (is_ours(&lab->networks[i]))
                         add_forward_rules(text, &lab->networks[i]);
-        g_string_append(text, "\t}\n\tchain postrouting {\n\t\ttype nat hook postrouting priority 100; policy accept;\n");
+        g_string_append(text, "\t}\n\tchain postrouting {\n\t\ttype nat hook postrouting priority srcnat; policy accept;\n");
         add_bridge_exceptions(text, lab);
         for (guint i = 0; i < lab->network_count; i++)
                 if (is_ours(&lab->networks[i]) && lab->networks[i].mode == MODE_NAT)
@@ -80,49 +80,45 @@ build_chains(const struct lab *lab)
         return g_string_free(text, FALSE);
 }
 
-static char *
-hash_of(const char *chains)
-{
-        char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, chains, -1);
-
-        hash[32] = '\0';
-        return hash;
-}
-
 char *
 firewall_rules(const struct lab *lab)
 {
-        g_autofree char *chains = build_chains(lab), *hash = hash_of(chains);
+        g_autofree char *chains = build_chains(lab);
 
         return g_strdup_printf("add table inet drover-%s\n"
                                "delete table inet drover-%s\n"
                                "table inet drover-%s {\n"
-                               "\tcomment \"%s\"\n"
                                "%s"
                                "}\n",
-                               lab->project, lab->project, lab->project, hash, chains);
+                               lab->project, lab->project, lab->project, chains);
 }
 
-/* Lines that are rules: those of the chains that are indented twice, without the one that gives hook and policy. */
-static guint
-count_rules(const char *chains)
+/* The next line that is not empty, without the blanks around it; NULL at the end. */
+static char *
+next_line(char **at)
 {
-        g_auto(GStrv) lines = g_strsplit(chains, "\n", -1);
-        guint count = 0;
+        while (*at) {
+                char *line = g_strstrip(strsep(at, "\n"));
 
-        for (char **line = lines; *line; line++)
-                count += g_str_has_prefix(*line, "\t\t") && !g_str_has_prefix(*line, "\t\ttype ");
-        return count;
+                if (*line)
+                        return line;
+        }
+        return NULL;
 }
 
-/* What the kernel lists against what we would load: the hash in the table's comment, and the number of rules. nft 1.0.6 prints a
- * table's comment in its own language but not in JSON: so the listing is text. */
-static enum firewall_state
-compare_listing(const char *listing, const char *chains)
+/* The rules are written in the words in which nft lists them, so that the two are compared as text. */
+gboolean
+firewall_is_same(const struct lab *lab, const char *listing)
 {
-        g_autofree char *hash = hash_of(chains);
+        g_autofree char *chains = build_chains(lab), *wished = g_strdup_printf("table inet drover-%s {\n%s}", lab->project, chains);
+        g_autofree char *found = g_strdup(listing);
+        char *wish = wished, *fact = found, *a, *b;
 
-        return strstr(listing, hash) && count_rules(listing) == count_rules(chains) ? FIREWALL_SAME : FIREWALL_DIFFERENT;
+        do {
+                a = next_line(&wish);
+                b = next_line(&fact);
+        } while (a && b && strcmp(a, b) == 0);
+        return !a && !b;
 }
 
 static gboolean
@@ -145,13 +141,12 @@ is_forwarding(struct home *home)
 gboolean
 firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *ret_state, GError **error)
 {
-        g_autofree char *chains = build_chains(lab);
         g_autofree char *command = g_strdup_printf("list table inet drover-%s", lab->project);
         g_autofree char *listing = NULL;
         g_autoptr(GError) reason = NULL;
 
         if (home_nft(home, command, &listing, &reason)) {
-                *ret_state = compare_listing(listing, chains);
+                *ret_state = firewall_is_same(lab, listing) ? FIREWALL_SAME : FIREWALL_DIFFERENT;
                 if (needs_forwarding(lab) && !is_forwarding(home))
                         *ret_state = FIREWALL_DIFFERENT;
                 return TRUE;

@@ -1,7 +1,6 @@
 /* firewall.h - NAT and isolation: one nftables table a project, replaced in one transaction
  *
- * The table is `inet drover-PROJECT`; its comment holds a hash of the rules, so that a look tells whether it is ours and
- * as it should be. ip_forward is set when a network needs it; in the host's namespace its old value is kept in
+ * The table is `inet drover-PROJECT`. ip_forward is set when a network needs it; in the host's namespace its old value is kept in
  * @host_state and goes back when the last drover table goes.
  */
 #pragma once
@@ -21,7 +20,10 @@ gboolean firewall_is_needed(const struct lab *lab);
 /** firewall_rules() - The nft commands that replace the table as a whole; pure; the caller frees it */
 char *firewall_rules(const struct lab *lab);
 
-/** firewall_observe() - Look, change nothing: also counts the rules, so that a flushed table is DIFFERENT */
+/** firewall_is_same() - Does `nft list table` say just what firewall_rules() would load? Pure */
+gboolean firewall_is_same(const struct lab *lab, const char *listing);
+
+/** firewall_observe() - Look, change nothing: a rule more, less or other than ours is DIFFERENT */
 gboolean firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *ret_state, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
 

@@ -154,7 +154,11 @@ def test_flushed_firewall(world):
     prefix = ["ip", "netns", "exec", f"drover-{lab.name}", "nft"]
     rules = host.command(*prefix, "list", "ruleset")
     assert f"table inet drover-{lab.name}" in rules and "masquerade" in rules
-    for argv in (["flush", "ruleset"], ["flush", "table", "inet", f"drover-{lab.name}"]):
+    table = f"table inet drover-{lab.name}"
+    forward = rules.split("chain forward {", 1)[1].split("}", 1)[0].strip().splitlines()
+    # Other rules, but as many of them.
+    other = f"flush chain {table[6:]} forward; " + "; ".join(f"add rule {table[6:]} forward accept" for _ in forward[1:])
+    for argv in (["flush", "ruleset"], ["flush", *table.split()], [other]):
         host.command(*prefix, *argv)
         assert ("firewall", "") in actions(lab)
         lab.drover("up")

@@ -11,7 +11,7 @@ static struct network networks[] = {
 static const struct lab lab = {.project = "shop", .networks = networks, .network_count = 3};
 
 static const char chains[] = "\tchain forward {\n"
-                             "\t\ttype filter hook forward priority 0; policy accept;\n"
+                             "\t\ttype filter hook forward priority filter; policy accept;\n"
                              "\t\tiifname \"lan-1\" oifname \"lan-1\" accept\n"
                              "\t\toifname \"lan-1\" ct state established,related accept\n"
                              "\t\toifname \"lan-1\" drop\n"
@@ -20,7 +20,7 @@ static const char chains[] = "\tchain forward {\n"
                              "\t\toifname \"vaul-1\" drop\n"
                              "\t}\n"
                              "\tchain postrouting {\n"
-                             "\t\ttype nat hook postrouting priority 100; policy accept;\n"
+                             "\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
                              "\t\toifname \"lan-1\" accept\n"
                              "\t\toifname \"vaul-1\" accept\n"
                              "\t\tip saddr 10.20.0.0/24 masquerade\n"
@@ -32,20 +32,33 @@ test_rules(void)
         g_autofree char *rules = firewall_rules(&lab);
 
         g_assert_true(g_str_has_prefix(rules, "add table inet drover-shop\ndelete table inet drover-shop\n"
-                                              "table inet drover-shop {\n\tcomment \""));
+                                              "table inet drover-shop {\n"));
         g_assert_nonnull(strstr(rules, chains));
         g_assert_null(strstr(rules, "br0"));
 }
 
+/* As nft 1.0.6 lists them: an empty line between chains, and one at the end. */
 static void
-test_hash(void)
+test_is_same(void)
 {
-        g_autofree char *before = firewall_rules(&lab), *after = NULL;
+        g_autofree char *listing = g_strconcat("table inet drover-shop {\n", chains, "}\n\n", NULL);
+        g_autoptr(GString) text = g_string_new(listing);
 
+        g_string_replace(text, "\t}\n\tchain", "\t}\n\n\tchain", 1);
+        g_assert_true(firewall_is_same(&lab, text->str));
+        g_string_assign(text, listing);
+        g_string_replace(text, "vaul-1\" drop", "vaul-1\" accept", 1); /* as many rules */
+        g_assert_false(firewall_is_same(&lab, text->str));
+        g_string_assign(text, listing);
+        g_string_replace(text, "policy accept", "policy drop", 1);
+        g_assert_false(firewall_is_same(&lab, text->str));
+        g_string_assign(text, listing);
+        g_string_replace(text, "\t}\n}", "\t}\n\tchain more {\n\t}\n}", 1);
+        g_assert_false(firewall_is_same(&lab, text->str));
+        g_assert_false(firewall_is_same(&lab, ""));
         networks[0].subnet.prefix = 25;
-        after = firewall_rules(&lab);
+        g_assert_false(firewall_is_same(&lab, listing));
         networks[0].subnet.prefix = 24;
-        g_assert_cmpint(strncmp(strchr(before, '"'), strchr(after, '"'), 20), !=, 0);
 }
 
 static void
@@ -64,7 +77,7 @@ main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/firewall/rules", test_rules);
-        g_test_add_func("/firewall/hash", test_hash);
+        g_test_add_func("/firewall/is-same", test_is_same);
         g_test_add_func("/firewall/is-needed", test_is_needed);
         return g_test_run();
 }
