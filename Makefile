@@ -54,6 +54,9 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 
 # ---- tests ----
 
+# Speaks D-Bus by GIO, to check what drover speaks by itself.
+$(BUILD)/unit/test-scope: PACKAGES += gio-2.0
+
 .PHONY: unit
 unit: $(UNIT_TESTS) $(BUILD)/golden $(BUILD)/fake-qemu
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/scope.h"
 #include "base/text.h"
 #include "base/trace.h"
 
@@ -15,13 +16,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum { OUTPUT_MAX = 16 << 20, ERROR_TAIL = 4096, PARKED_FDS = 600 };
 
-/* What a child reports through the pipe when it cannot exec. */
+/* What a child reports when it cannot exec. */
 struct failure {
         const char *step; /* a literal: the same address in parent and child */
         int number;
@@ -141,9 +143,23 @@ child_become(const struct child_user *user, int report)
                 child_fail(report, "setresuid");
 }
 
+/* Until the parent has found a scope for us, or has ended. All but our own descriptors are closed: no child waits for another. */
+static void
+child_wait_for_scope(int report)
+{
+        ssize_t n;
+        char go;
+
+        do
+                n = read(report, &go, 1);
+        while (n < 0 && errno == EINTR);
+        if (n != 1)
+                _exit(125);
+}
+
 /* Only async-signal-safe calls from here to exec: the parent may have threads, and their locks are copied as they stood. */
 static void G_GNUC_NORETURN
-child_main(const struct child *child, const char *program, char *const *environment, int null_fd, int report)
+child_main(const struct child *child, const char *program, char *const *environment, int null_fd, int report, gboolean waits)
 {
         struct sigaction action = {.sa_handler = SIG_DFL};
         sigset_t empty;
@@ -155,6 +171,8 @@ child_main(const struct child *child, const char *program, char *const *environm
         sigprocmask(SIG_SETMASK, &empty, NULL);
         umask(0077);
         child_place_descriptors(child, null_fd, &report);
+        if (waits)
+                child_wait_for_scope(report);
         if (chdir("/") < 0)
                 child_fail(report, "chdir");
         child_set_oom_score(child->oom_score_adj);
@@ -183,17 +201,47 @@ wait_for_exec(int report, pid_t pid, const char *program, GError **error)
         return error_from_errno(error, failure.number, "cannot start '%s': %s", program, failure.step);
 }
 
+static pid_t
+fork_child(const struct child *child, const char *program, int null_fd, int report, gboolean waits)
+{
+        static char *const environment[] = {(char *)"PATH=" CHILD_PATH, (char *)"LC_ALL=C", NULL};
+        sigset_t all, old;
+        pid_t pid;
+
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old); /* no handler of ours runs in the child */
+        pid = fork();
+        if (pid == 0)
+                child_main(child, program, environment, null_fd, report, waits);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        return pid;
+}
+
+/* A child that finds no scope runs all the same: at worst it ends with the login. */
+static void
+find_scope(const char *manager, const char *name, pid_t pid, int report)
+{
+        gint64 start = g_get_monotonic_time();
+        g_autoptr(GError) error = NULL;
+
+        if (scope_enter(manager, name, pid, &error))
+                trace_span("child", start, "%d is in scope %s", (int)pid, name);
+        else
+                trace_span("child", start, "%d is in no scope: %s", (int)pid, error->message);
+        if (send(report, "", 1, MSG_NOSIGNAL) < 0)
+                errno = 0; /* it failed before, and says so itself */
+}
+
 gboolean
 child_start(const struct child *child, pid_t *ret_pid, int *ret_pidfd, GError **error)
 {
-        static char *const environment[] = {(char *)"PATH=" CHILD_PATH, (char *)"LC_ALL=C", NULL};
         g_autofree char *program = child_find_program(child->program ? child->program : child->argv[0]);
+        const char *manager = child->scope ? scope_manager() : NULL;
         gint64 start = g_get_monotonic_time();
         auto_fd null_fd = -1;
-        auto_fd read_end = -1;
-        auto_fd write_end = -1;
+        auto_fd report = -1;
+        auto_fd childs_end = -1;
         auto_fd pidfd = -1;
-        sigset_t all, old;
         int ends[2];
         pid_t pid;
 
@@ -203,20 +251,17 @@ child_start(const struct child *child, pid_t *ret_pid, int *ret_pidfd, GError **
         if (child->fd_count > CHILD_MAX_FDS)
                 return error_set(error, DROVER_ERROR_FAILED, "cannot start '%s': too many descriptors", program);
         null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (null_fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
+        if (null_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
                 return error_errno(error, "cannot start '%s'", program);
-        read_end = ends[0];
-        write_end = ends[1];
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old); /* no handler of ours runs in the child */
-        pid = fork();
-        if (pid == 0)
-                child_main(child, program, environment, null_fd, write_end);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        report = ends[0];
+        childs_end = ends[1];
+        pid = fork_child(child, program, null_fd, childs_end, manager != NULL);
         if (pid < 0)
                 return error_errno(error, "cannot start '%s'", program);
-        fd_clear(&write_end);
-        if (!wait_for_exec(read_end, pid, program, error))
+        fd_clear(&childs_end);
+        if (manager)
+                find_scope(manager, child->scope, pid, report);
+        if (!wait_for_exec(report, pid, program, error))
                 return FALSE;
         pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
         if (pidfd < 0) {

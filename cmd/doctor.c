@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/scope.h"
 #include "runtime/observe.h"
 
 #include <fcntl.h>
@@ -88,8 +89,9 @@ static void
 check_programs(struct doctor *doctor)
 {
         const struct qemu_info *qemu = doctor->world.qemu;
+        const char *wish = g_getenv("DROVER_QEMU");
 
-        check_program(doctor, "qemu", qemu ? qemu->path : "qemu-system-x86_64", "--version",
+        check_program(doctor, "qemu", qemu ? qemu->path : wish && *wish ? wish : "qemu-system-x86_64", "--version",
                       "apt-get install qemu-system-x86 (Fedora: dnf install qemu-system-x86-core)");
         if (qemu && !qemu->q35)
                 find(doctor, "machines", LEVEL_FAIL, NULL, "%s does not know the machine q35", qemu->path);
@@ -243,7 +245,21 @@ check_qemu_user(struct doctor *doctor)
                 return;
         }
         error->message[strcspn(error->message, "\n")] = '\0';
-        find(doctor, "user", LEVEL_FAIL, "useradd --system --shell /usr/sbin/nologin drover", "%s", error->message);
+        find(doctor, "user", LEVEL_FAIL,
+             g_getenv("DROVER_QEMU_USER") ? "let DROVER_QEMU_USER name a user of this host"
+                                          : "useradd --system --shell /usr/sbin/nologin drover",
+             "%s", error->message);
+}
+
+static void
+check_logout(struct doctor *doctor)
+{
+        if (access(SCOPE_BOOTED, F_OK) < 0)
+                return;
+        if (scope_manager())
+                find(doctor, "logout", LEVEL_OK, NULL, "systemd keeps VMs, each in a scope of its own");
+        else
+                find(doctor, "logout", LEVEL_WARN, "loginctl enable-linger", "VMs may end with your last login");
 }
 
 /* Can it be written, or made where it is not there? */
@@ -331,6 +347,7 @@ run_doctor(struct verb_call *call)
         check_firewall(&doctor);
         check_forwarding(&doctor);
         check_qemu_user(&doctor);
+        check_logout(&doctor);
         check_directory(&doctor, "run", paths->run_root);
         check_directory(&doctor, "data", paths->data_root);
         check_directory(&doctor, "cache", paths->cache);

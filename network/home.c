@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/scope.h"
 #include "base/trace.h"
 
 #include <fcntl.h>
@@ -209,6 +210,7 @@ home_open(const struct home_options *options, struct home **ret_home, GError **e
         int ends[2];
 
         *ret_home = NULL;
+        scope_manager(); /* in a user namespace it would be root that asks */
         if (private && !options->create && !options->member_count && !(options->root && home_has_name(options->project)))
                 return TRUE;
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)

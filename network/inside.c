@@ -122,11 +122,13 @@ answer_nft(const char *commands, struct answer *answer, GError **error)
 }
 
 static gboolean
-answer_start(const char *const *argv, GError **error)
+answer_start(const char *const *argv, const char *project, GError **error)
 {
+        g_autofree char *scope = g_strdup_printf("drover-%s-%s", project, argv[0]);
         struct child child = CHILD_INIT;
 
         child.argv = argv;
+        child.scope = scope;
         return child_run(&child, HOME_START_TIMEOUT_MS, NULL, error);
 }
 
@@ -153,7 +155,7 @@ answer_request(enum home_operation operation, const char *const *texts, guint co
         case HOME_NFT:
                 return answer_nft(texts[0], answer, error);
         case HOME_START:
-                return answer_start(texts, error);
+                return answer_start(texts, options->project, error);
         case HOME_REMOVE:
                 return home_remove_name(options->project, error);
         }

@@ -70,6 +70,7 @@ gboolean
 supervisor_ensure(const struct paths *paths, const char *project, struct home *home, GError **error)
 {
         g_autofree char *lock = g_build_filename(paths->data, LOCK_FILE, NULL);
+        g_autofree char *scope = g_strdup_printf("drover-%s-supervisor", project);
         const char *argv[] = {PROGRAM, "supervise", project, paths->data, NULL};
         g_autoptr(GError) reason = NULL;
         struct child child = CHILD_INIT;
@@ -92,6 +93,7 @@ supervisor_ensure(const struct paths *paths, const char *project, struct home *h
         fds[1] = namespace_fd;
         child.argv = argv;
         child.program = "/proc/self/exe"; /* as we are, also when a new release has taken our name meanwhile */
+        child.scope = scope;
         child.fds = fds;
         child.fd_count = G_N_ELEMENTS(fds);
         return child_start(&child, &pid, &pidfd, error);

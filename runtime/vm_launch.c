@@ -291,6 +291,8 @@ talk(const struct start *start, gboolean paused, const char **ret_stage, GError 
 static gboolean
 run_qemu(struct start *start, const struct qemu_command *command, gboolean paused, GError **error)
 {
+        const struct launch *launch = start->launch;
+        g_autofree char *scope = g_strdup_printf("drover-%s-%s", launch->project, launch->vm->name);
         struct child child = CHILD_INIT;
         auto_fd log_fd = -1;
         auto_fd pidfd = -1;
@@ -305,6 +307,7 @@ run_qemu(struct start *start, const struct qemu_command *command, gboolean pause
         child.fds = start->fds;
         child.fd_count = start->fd_count;
         child.user = start->host->user;
+        child.scope = scope;
         child.stderr_fd = child.stdout_fd = log_fd;
         child.oom_score_adj = OOM_SCORE;
         if (!child_start(&child, &pid, &pidfd, error))

@@ -2,6 +2,8 @@
 
 import json
 
+import systemd
+
 NAT = """
 networks:
   lan: {subnet: 10.60.0.0/24}
@@ -127,3 +129,37 @@ def test_isolation_changed_while_up(world):
     assert lab.states() == {"one": "running"}
     lab.drover("down", "-t", "0")
     assert lab.leftovers() == []
+
+
+def test_scopes_of_systemd(world):
+    """Where systemd runs, what outlives drover is given to it before it executes anything, each with a unit of its own."""
+    manager = systemd.Systemd(world.path("systemd"))
+    world.closers.append(manager.close)
+    world.ignore.add(manager.holder.pid)
+    lab = world.lab(NAT, namespace=world.namespace(), prefix=manager.prefix, fake=True)
+    lab.drover("up")
+    (dnsmasq,), (supervisor,), (vm,) = lab.dnsmasq(), lab.supervisors(), lab.pids().values()
+    asked = {unit.removeprefix(f"drover-{lab.name}-").rsplit("-", 1)[0]: move for unit, move in manager.asked.items()}
+    assert set(asked) == {"one", "dnsmasq", "supervisor"}
+    assert asked["one"][0] == vm and asked["supervisor"][0] == supervisor
+    assert asked["dnsmasq"][0] != dnsmasq, "it puts itself into the background, and is in the scope of its parent"
+    assert {program for _, program in asked.values()} == {world.programs.drover}
+
+    manager.asked.clear()
+    lab.drover("restart", "-t", "0")
+    assert [unit.rsplit("-", 1)[0] for unit in manager.asked] == [f"drover-{lab.name}-one"]
+    assert lab.pids()["one"] != vm
+
+
+def test_scope_that_is_refused(world):
+    """systemd that hangs up costs the VM its scope, and nothing else."""
+    manager = systemd.Systemd(world.path("systemd"))
+    world.closers.append(manager.close)
+    world.ignore.add(manager.holder.pid)
+    manager.close_at_once = True
+    lab = world.lab(NAT, namespace=world.namespace(), prefix=manager.prefix, fake=True,
+                    environment={"DROVER_TRACE": world.path("trace")})
+    lab.drover("up")
+    assert lab.states() == {"one": "running"} and not manager.asked
+    with open(world.path("trace"), encoding="utf-8") as file:
+        assert file.read().count(" is in no scope: ") == 3

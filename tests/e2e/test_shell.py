@@ -1,0 +1,107 @@
+"""test_shell.py - what helps a person at a shell: doctor and completion"""
+
+import os
+import shlex
+import subprocess
+
+import systemd
+
+PAIR = """
+networks:
+  lan: {subnet: 10.62.0.0/24}
+vms:
+  web: {<<: *fake, networks: [lan]}
+  db: {<<: *fake, networks: [lan]}
+"""
+
+
+def doctor(lab, status=0, **environment):
+    """The checks by name; the exit status has to be what their levels say."""
+    done = lab.drover("doctor", "--format", "json", status=status, environment=environment)
+    checks = {check["name"]: check for check in done.json()["checks"]}
+    assert (done.status == 1) == any(check["level"] == "fail" for check in checks.values())
+    return checks
+
+
+def test_doctor(world):
+    """On a host that can do all it fails nothing; what is missing is named, with what to type. Nothing is changed."""
+    lab = world.lab(PAIR)
+    checks = doctor(lab)
+    assert {check["level"] for check in checks.values()} <= {"ok", "warn"}
+    assert {"qemu", "qemu-img", "dnsmasq", "kvm", "tun", "nftables", "user", "data", "memory", "disk"} <= set(checks)
+    assert "QEMU emulator version" in checks["qemu"]["text"]
+    assert not os.path.exists(lab.roots["data"]) and not os.path.exists(lab.roots["run"])
+
+    text = lab.drover("doctor").out
+    assert [line.split()[1] for line in text.splitlines() if not line.startswith(" ")] == list(checks)
+
+    assert doctor(lab, 1, DROVER_QEMU="/nowhere/qemu")["qemu"]["text"] == "/nowhere/qemu is not installed"
+    user = doctor(lab, 1, DROVER_QEMU_USER="nobody-has-it")["user"]
+    assert user["text"] == "QEMU never runs as root: there is no user 'nobody-has-it'"
+    assert user["fix"] == "let DROVER_QEMU_USER name a user of this host"
+    data = doctor(lab, 1, DROVER_DATA_DIR=f"{lab.file}/data")["data"]
+    assert data["level"] == "fail" and data["text"].startswith(f"'{lab.file}' cannot be written")
+
+
+def test_doctor_of_a_user(world):
+    """Without rights on the host the tun device and user namespaces matter, QEMU's user does not."""
+    user = world.user()
+    checks = doctor(world.lab(PAIR, prefix=user.prefix), None)
+    assert "namespaces" in checks and "user" not in checks
+    assert checks["tun"]["level"] == ("ok" if os.stat("/dev/net/tun").st_mode & 0o006 == 0o006 else "fail")
+    devices = world.devices()
+    assert doctor(world.lab(PAIR, name="b", prefix=devices.prefix + user.prefix), None)["tun"]["level"] == "ok"
+
+
+def test_doctor_under_systemd(world):
+    """Whether VMs outlive the login: root's always, a user's when it lingers."""
+    assert "logout" not in doctor(world.lab(PAIR)) or os.path.exists("/run/systemd/system")
+    manager, user = systemd.Systemd(world.path("systemd")), world.user()
+    world.closers.append(manager.close)
+    world.ignore.add(manager.holder.pid)
+    assert doctor(world.lab(PAIR, name="r", prefix=manager.prefix))["logout"]["level"] == "ok"
+    lab = world.lab(PAIR, name="u", prefix=manager.prefix + user.prefix)
+    check = doctor(lab, None)["logout"]
+    assert (check["level"], check["fix"]) == ("warn", "loginctl enable-linger")
+    manager.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/var/lib")
+    manager.run("mkdir", "-p", "/var/lib/systemd/linger")
+    manager.run("touch", f"/var/lib/systemd/linger/{user.name}")
+    assert doctor(lab, None)["logout"]["level"] == "ok"
+    assert not manager.asked
+
+
+def complete(lab, *words):
+    """What bash offers for the last of these words, with the script that drover prints."""
+    script = f"""
+        source <({shlex.quote(lab.world.programs.drover)} completion bash) || exit
+        COMP_WORDS=({' '.join(map(shlex.quote, (lab.world.programs.drover, *words)))})
+        COMP_CWORD={len(words)}
+        _drover
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-u", "-c", script], cwd=lab.directory, env=lab.environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert done.returncode == 0 and done.stderr == "", done
+    return done.stdout.split()
+
+
+def test_completion(world):
+    """Verbs, options, the words of an option, and the VMs of the file, also of one that -f names."""
+    lab = world.lab(PAIR)
+    assert complete(lab, "re") == ["restart"]
+    assert {"up", "down", "ps", "doctor"} <= set(complete(lab, ""))
+    assert complete(lab, "ps", "--f") == ["--file", "--format"]
+    assert complete(lab, "ps", "--format", "") == ["table", "json"]
+    assert complete(lab, "kill", "-s", "r") == ["reset"]
+    assert complete(lab, "stop", "") == ["web", "db"]
+    assert complete(lab, "stop", "w") == ["web"]
+    assert complete(lab, "--progress", "plain", "stop", "d") == ["db"]
+    assert complete(lab, "ls", "") == []
+    assert complete(lab, "help", "uns") == [] and complete(lab, "help", "unp") == ["unpause"]
+    os.rename(lab.file, lab.file + ".other")
+    assert complete(lab, "stop", "") == []
+    assert complete(lab, "-f", lab.file + ".other", "stop", "") == ["web", "db"]
+    assert complete(lab, "up", "-t", "") == []
+    with open(os.path.join(lab.directory, "x.yaml"), "w", encoding="ascii"):
+        assert complete(lab, "-f", "x.") == ["x.yaml"]
+    assert "bash is the one" in lab.drover("completion", "fish", status=4).err
