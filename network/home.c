@@ -17,6 +17,8 @@ struct home {
         int socket;
         pid_t pid;
         GMutex mutex;
+        GMutex namespace_mutex;
+        int namespace_fd; /* -1: not asked for yet */
         gboolean named; /* root and private: it has a name */
 };
 
@@ -94,17 +96,17 @@ home_receive(int socket, void *data, size_t length, int *ret_fd)
 
 /* Read one reply. Returns its result, with the failure's text and code turned into @error. */
 static enum home_result
-receive_reply(struct home *home, char **ret_text, int *ret_fd, GError **error)
+receive_reply(int socket, char **ret_text, int *ret_fd, GError **error)
 {
         struct home_reply reply;
         g_autofree char *text = NULL;
         auto_fd fd = -1;
 
-        if (!home_receive(home->socket, &reply, sizeof reply, &fd) || reply.length > HOME_MAX_PAYLOAD)
+        if (!home_receive(socket, &reply, sizeof reply, &fd) || reply.length > HOME_MAX_PAYLOAD)
                 goto gone;
         text = g_malloc(reply.length + 1);
         text[reply.length] = '\0';
-        if (!home_receive(home->socket, text, reply.length, NULL))
+        if (!home_receive(socket, text, reply.length, NULL))
                 goto gone;
         if (reply.result == HOME_FAILED) {
                 error_set(error, (enum drover_error)reply.code, "%s", text);
@@ -120,22 +122,20 @@ gone:
         return HOME_FAILED;
 }
 
+/* One request and its reply, on a connection that nobody else uses meanwhile. */
 static gboolean
-ask(struct home *home, enum home_operation operation, const char *payload, size_t length, char **ret_text, int *ret_fd,
-    GError **error)
+exchange(int socket, enum home_operation operation, const GString *payload, char **ret_text, int *ret_fd, GError **error)
 {
-        struct home_request request = {operation, (guint32)length};
+        struct home_request request = {operation, (guint32)payload->len};
         gint64 start = g_get_monotonic_time();
         gboolean ok;
 
-        if (length > HOME_MAX_PAYLOAD)
-                return error_set(error, DROVER_ERROR_FAILED, "a request of %zu bytes is too large", length);
-        g_mutex_lock(&home->mutex);
-        if (home_send(home->socket, &request, sizeof request, -1, payload, length))
-                ok = receive_reply(home, ret_text, ret_fd, error) == HOME_DONE;
+        if (payload->len > HOME_MAX_PAYLOAD)
+                return error_set(error, DROVER_ERROR_FAILED, "a request of %zu bytes is too large", payload->len);
+        if (home_send(socket, &request, sizeof request, -1, payload->str, payload->len))
+                ok = receive_reply(socket, ret_text, ret_fd, error) == HOME_DONE;
         else
                 ok = error_errno(error, "cannot reach drover's process inside the network namespace");
-        g_mutex_unlock(&home->mutex);
         trace_span("home", start, "operation %d %s", operation, ok ? "done" : "failed");
         return ok;
 }
@@ -152,11 +152,28 @@ pack(const char *const *texts)
 }
 
 static gboolean
-ask_texts(struct home *home, enum home_operation operation, const char *const *texts, char **ret_text, int *ret_fd, GError **error)
+ask(struct home *home, enum home_operation operation, const char *const *texts, char **ret_text, int *ret_fd, GError **error)
 {
         g_autoptr(GString) payload = pack(texts);
+        gboolean ok;
 
-        return ask(home, operation, payload->str, payload->len, ret_text, ret_fd, error);
+        g_mutex_lock(&home->mutex);
+        ok = exchange(home->socket, operation, payload, ret_text, ret_fd, error);
+        g_mutex_unlock(&home->mutex);
+        return ok;
+}
+
+static const char *const no_texts[] = {NULL};
+
+/* What takes long is done by a process of its own, so that nobody's tap waits for it. */
+static gboolean
+ask_apart(struct home *home, enum home_operation operation, const char *const *texts, char **ret_text, GError **error)
+{
+        g_autoptr(GString) payload = pack(texts);
+        auto_fd socket = -1;
+
+        return ask(home, HOME_BRANCH, no_texts, NULL, &socket, error) &&
+               exchange(socket, operation, payload, ret_text, NULL, error);
 }
 
 /* The trace stays: its number is remembered, and would otherwise soon be that of something else. */
@@ -217,6 +234,8 @@ home_open(const struct home_options *options, struct home **ret_home, GError **e
                 return error_errno(error, "cannot make a socket pair");
         home = g_new0(struct home, 1);
         g_mutex_init(&home->mutex);
+        g_mutex_init(&home->namespace_mutex);
+        home->namespace_fd = -1;
         home->socket = ends[0];
         home->named = private && options->root;
         home->pid = fork();
@@ -225,7 +244,7 @@ home_open(const struct home_options *options, struct home **ret_home, GError **e
         close(ends[1]);
         if (home->pid < 0)
                 return error_errno(error, "cannot fork");
-        result = receive_reply(home, NULL, NULL, error);
+        result = receive_reply(home->socket, NULL, NULL, error);
         if (result == HOME_FAILED)
                 return FALSE;
         if (result == HOME_DONE)
@@ -239,9 +258,11 @@ home_free(struct home *home)
         if (!home)
                 return;
         close(home->socket);
+        fd_clear(&home->namespace_fd);
         while (home->pid > 0 && waitpid(home->pid, NULL, 0) < 0 && errno == EINTR)
                 ;
         g_mutex_clear(&home->mutex);
+        g_mutex_clear(&home->namespace_mutex);
         g_free(home);
 }
 
@@ -250,7 +271,7 @@ home_netlink(struct home *home, GError **error)
 {
         int fd = -1;
 
-        return ask(home, HOME_NETLINK, "", 0, NULL, &fd, error) ? netlink_new(fd, error) : NULL;
+        return ask(home, HOME_NETLINK, no_texts, NULL, &fd, error) ? netlink_new(fd, error) : NULL;
 }
 
 int
@@ -258,7 +279,14 @@ home_namespace(struct home *home, GError **error)
 {
         int fd = -1;
 
-        return ask(home, HOME_NAMESPACE, "", 0, NULL, &fd, error) ? fd : -1;
+        g_mutex_lock(&home->namespace_mutex);
+        if (home->namespace_fd >= 0 || ask(home, HOME_NAMESPACE, no_texts, NULL, &home->namespace_fd, error)) {
+                fd = fcntl(home->namespace_fd, F_DUPFD_CLOEXEC, 3);
+                if (fd < 0)
+                        error_errno(error, "cannot duplicate a descriptor of the network namespace");
+        }
+        g_mutex_unlock(&home->namespace_mutex);
+        return fd;
 }
 
 int
@@ -267,7 +295,7 @@ home_tap(struct home *home, const char *name, GError **error)
         const char *const texts[] = {name, NULL};
         int fd = -1;
 
-        return ask_texts(home, HOME_TAP, texts, NULL, &fd, error) ? fd : -1;
+        return ask(home, HOME_TAP, texts, NULL, &fd, error) ? fd : -1;
 }
 
 char *
@@ -276,7 +304,7 @@ home_read_sysctl(struct home *home, const char *name, GError **error)
         const char *const texts[] = {name, NULL};
         char *value = NULL;
 
-        return ask_texts(home, HOME_READ_SYSCTL, texts, &value, NULL, error) ? value : NULL;
+        return ask(home, HOME_READ_SYSCTL, texts, &value, NULL, error) ? value : NULL;
 }
 
 gboolean
@@ -284,7 +312,7 @@ home_write_sysctl(struct home *home, const char *name, const char *value, GError
 {
         const char *const texts[] = {name, value, NULL};
 
-        return ask_texts(home, HOME_WRITE_SYSCTL, texts, NULL, NULL, error);
+        return ask(home, HOME_WRITE_SYSCTL, texts, NULL, NULL, error);
 }
 
 gboolean
@@ -292,17 +320,17 @@ home_nft(struct home *home, const char *commands, char **ret_output, GError **er
 {
         const char *const texts[] = {commands, NULL};
 
-        return ask_texts(home, HOME_NFT, texts, ret_output, NULL, error);
+        return ask_apart(home, HOME_NFT, texts, ret_output, error);
 }
 
 gboolean
 home_start(struct home *home, const char *const *argv, GError **error)
 {
-        return ask_texts(home, HOME_START, argv, NULL, NULL, error);
+        return ask_apart(home, HOME_START, argv, NULL, error);
 }
 
 gboolean
 home_remove(struct home *home, GError **error)
 {
-        return !home->named || ask(home, HOME_REMOVE, "", 0, NULL, NULL, error);
+        return !home->named || ask(home, HOME_REMOVE, no_texts, NULL, NULL, error);
 }

@@ -38,7 +38,8 @@ void home_free(struct home *home);
 typedef struct home home_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(home_t, home_free)
 
-/* All that follow may be called from any thread; requests are served one after the other. */
+/* All that follow may be called from any thread. Requests are served one after the other, but for home_nft() and home_start(),
+ * which may take long and are served beside all others. */
 
 /** home_netlink() - A NETLINK_ROUTE socket that was opened inside; netlink_free() it */
 struct netlink *home_netlink(struct home *home, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,4 +1,8 @@
-/* inside.c - the process inside the namespace: answers one request after the other */
+/* inside.c - the process inside the namespace: answers one request after the other
+ *
+ * dnsmasq takes 20 ms until it stands and a transaction of nftables a few, which the taps of VMs must not wait for: for those
+ * there is HOME_BRANCH, a fork that serves a connection of its own and ends with it.
+ */
 #include "network/inside.h"
 
 #include "base/child.h"
@@ -14,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 struct answer {
         char *text; /* or NULL */
@@ -132,12 +137,36 @@ answer_start(const char *const *argv, const char *project, GError **error)
         return child_run(&child, HOME_START_TIMEOUT_MS, NULL, error);
 }
 
+/* @socket: the connection that the request came on, of which the branch keeps no copy, so that its end is seen */
 static gboolean
-answer_request(enum home_operation operation, const char *const *texts, guint count, const struct home_options *options,
-               struct answer *answer, GError **error)
+answer_branch(int socket, const struct home_options *options, struct answer *answer, GError **error)
+{
+        int ends[2];
+        pid_t pid;
+
+        while (waitpid(-1, NULL, WNOHANG) > 0) /* branches that have ended */
+                ;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+                return error_errno(error, "cannot make a socket pair");
+        pid = fork();
+        if (pid == 0) {
+                close(socket);
+                close(ends[0]);
+                home_serve(ends[1], options);
+                _exit(0);
+        }
+        close(ends[1]);
+        answer->fd = ends[0];
+        return pid > 0 ? TRUE : error_errno(error, "cannot fork");
+}
+
+static gboolean
+answer_request(int socket, enum home_operation operation, const char *const *texts, guint count,
+               const struct home_options *options, struct answer *answer, GError **error)
 {
         static const guint needed[] = {[HOME_TAP] = 1, [HOME_READ_SYSCTL] = 1, [HOME_WRITE_SYSCTL] = 2,
-                                       [HOME_NFT] = 1, [HOME_START] = 1,       [HOME_REMOVE] = 0};
+                                       [HOME_NFT] = 1, [HOME_START] = 1,       [HOME_REMOVE] = 0,
+                                       [HOME_BRANCH] = 0};
 
         if (operation >= G_N_ELEMENTS(needed) || count < needed[operation])
                 return error_set(error, DROVER_ERROR_FAILED, "a request that is none");
@@ -158,6 +187,8 @@ answer_request(enum home_operation operation, const char *const *texts, guint co
                 return answer_start(texts, options->project, error);
         case HOME_REMOVE:
                 return home_remove_name(options->project, error);
+        case HOME_BRANCH:
+                return answer_branch(socket, options, answer, error);
         }
         return FALSE;
 }
@@ -192,8 +223,8 @@ serve_one(int socket, const struct home_options *options)
         if (!home_receive(socket, payload, request.length, NULL))
                 return FALSE;
         texts = unpack(payload, request.length);
-        ok = answer_request((enum home_operation)request.operation, (const char *const *)texts->pdata, texts->len - 1, options,
-                            &answer, &error);
+        ok = answer_request(socket, (enum home_operation)request.operation, (const char *const *)texts->pdata, texts->len - 1,
+                            options, &answer, &error);
         if (!ok) {
                 reply.result = HOME_FAILED;
                 reply.code = (guint32)error->code;
@@ -210,5 +241,7 @@ void
 home_serve(int socket, const struct home_options *options)
 {
         while (serve_one(socket, options))
+                ;
+        while (waitpid(-1, NULL, 0) > 0) /* whoever waits for us waits for the branches too: each ends with its connection */
                 ;
 }

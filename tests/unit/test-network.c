@@ -443,6 +443,37 @@ test_errors_cross(void)
         remove_home(home);
 }
 
+/* Reads a FIFO until its other end is closed. */
+static gpointer
+start_slowly(gpointer home)
+{
+        static const char *const slow[] = {"cat", "/run/slow", NULL};
+        g_autoptr(GError) error = NULL;
+
+        g_assert_true(home_start(home, slow, &error));
+        return NULL;
+}
+
+static void
+test_slow_start(void)
+{
+        struct home *home = must_open(TRUE, NULL, 0);
+        GThread *thread;
+        auto_fd fifo = -1;
+        auto_fd tap = -1;
+
+        g_assert_cmpint(mkfifo("/run/slow", 0600), ==, 0);
+        thread = g_thread_new("slow", start_slowly, home);
+        fifo = open("/run/slow", O_WRONLY | O_CLOEXEC); /* until it is open at the other end: the program runs */
+        tap = home_tap(home, "web-1", NULL);
+        g_assert_cmpint(tap, >=, 0);
+        g_assert_true(home_nft(home, "add table inet lab", NULL, NULL));
+        g_assert_cmpint(write(fifo, "x", 1), ==, 1); /* it still reads: all that was done beside it */
+        fd_clear(&fifo);
+        g_thread_join(thread);
+        remove_home(home);
+}
+
 /* The process inside takes over the trace, and nothing that it opens gets the number by which the trace is known. */
 static void
 test_trace(void)
@@ -527,6 +558,7 @@ main(int argc, char **argv)
         g_test_add_func("/network/firewall", test_firewall);
         g_test_add_func("/network/ip-forward", test_ip_forward);
         g_test_add_func("/network/errors-cross", test_errors_cross);
+        g_test_add_func("/network/slow-start", test_slow_start);
         g_test_add_func("/network/trace", test_trace);
         g_test_add_func("/network/user", test_user);
         return g_test_run();
