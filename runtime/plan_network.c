@@ -196,8 +196,6 @@ plan_dnsmasq(struct planner *planner)
         step->detail = g_strdup(!found->pid           ? "DHCP and DNS"
                                 : !found->config_same ? "DHCP and DNS restart; no VM notices"
                                                       : "reservations and names are read again");
-        /* One process stands inside and does one thing after the other: what VMs wait for goes first. */
-        plan_step_after(step, planner->firewall_step);
         for (guint i = 0; i < planner->project->network_count; i++)
                 plan_step_after(step, planner->network_steps[i]);
 }
@@ -288,7 +286,7 @@ remove_bridge(struct planner *planner, const struct link *link, const char *name
         for (guint i = 0; i < before; i++) {
                 const struct plan_step *other = g_ptr_array_index(planner->plan->steps, i);
 
-                if (other->kind == KIND_VM || (other->kind == KIND_SERVICE && planner->options->remove_networks))
+                if (other->kind == KIND_VM)
                         plan_step_after(step, i);
         }
 }

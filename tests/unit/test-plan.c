@@ -188,7 +188,7 @@ test_fresh(void)
         check_plan(&bench, &up,
                    "create network lan\n"
                    "create firewall\n"
-                   "create service <1,0\n"
+                   "create service <0\n"
                    "create disk db/root\n"
                    "create disk data\n"
                    "create vm db <3,4,0\n"
