@@ -65,7 +65,8 @@ load(const struct verb *verb, struct verb_call *call)
                 .files = (const char *const *)call->globals->files,
                 .name = call->globals->project_name,
                 .directory = directory,
-                .no_files = !(verb->needs & NEEDS_FILES),
+                /* Of VMs that are named, those that matter are looked at with all else that this host may lack. */
+                .no_files = !(verb->needs & NEEDS_FILES) || (verb->completes_vms && *call->arguments),
                 .root = geteuid() == 0,
         };
         struct diagnostics *diagnostics = NULL;

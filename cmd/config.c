@@ -76,6 +76,19 @@ check_name(const struct project *project, const char *name, GError **error)
         return meant ? error_hint(error, "did you mean '%s'?", meant) : FALSE;
 }
 
+static int
+print_faults(const struct session *session, const struct resolved_vm *vm)
+{
+        struct diagnostics *faults = project_diagnostics(session->project);
+
+        faults_tell(session->resolved->faults, SEVERITY_ERROR, NULL, faults);
+        faults_tell(vm->faults, SEVERITY_ERROR, NULL, faults);
+        diagnostics_sort(faults);
+        print_diagnostics(faults, TRUE);
+        diagnostics_free(faults);
+        return EXIT_CONFIG;
+}
+
 /* The exact argument vector, as `up` would start it now; descriptors from 3 on are those that drover hands over. */
 static int
 print_qemu(struct verb_call *call, const char *name)
@@ -93,13 +106,11 @@ print_qemu(struct verb_call *call, const char *name)
         session = operate_open(call, &look, FALSE, &status);
         if (!session)
                 return status;
-        if (session->resolved->error)
-                return print_error(session->resolved->error);
+        if (world_vm(session->world, name)->error)
+                return print_error(world_vm(session->world, name)->error);
         resolved = &session->resolved->vms[project_find_vm(session->project, name) - session->project->vms];
-        if (resolved->error) {
-                error_set(&error, DROVER_ERROR_FAILED, "%s", resolved->error);
-                return print_error(error);
-        }
+        if (faults_blame(session->resolved->faults) || faults_blame(resolved->faults))
+                return print_faults(session, resolved);
         command = qemu_command_build(&resolved->launch);
         if (session->world->qemu) {
                 g_free(command->argv[0]);

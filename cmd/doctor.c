@@ -114,11 +114,7 @@ check_kvm(struct doctor *doctor)
         if (qemu->kvm)
                 find(doctor, "kvm", LEVEL_OK, NULL, "VMs run on the CPU itself");
         else
-                find(doctor, "kvm", LEVEL_WARN,
-                     access("/dev/kvm", F_OK) == 0 && access("/dev/kvm", R_OK | W_OK) < 0
-                             ? "usermod -aG kvm $USER, then log in again"
-                             : "switch on virtualisation in the firmware, or nested virtualisation where this is a VM",
-                     "%s: VMs are emulated (tcg), which is many times slower",
+                find(doctor, "kvm", LEVEL_WARN, qemu->kvm_hint, "%s: VMs are emulated (tcg), which is many times slower",
                      qemu->no_kvm_reason ? qemu->no_kvm_reason : "not usable");
 }
 
@@ -336,10 +332,11 @@ run_doctor(struct verb_call *call)
         g_autoptr(paths_t) paths = paths_new("doctor");
         g_autoptr(GArray) findings = g_array_new(FALSE, FALSE, sizeof(struct finding));
         struct doctor doctor = {.findings = findings, .root = geteuid() == 0, .world = {.paths = paths}};
+        struct child_user user;
         int status = EXIT_DONE;
 
         g_array_set_clear_func(findings, finding_clear);
-        observe_host(&doctor.world);
+        observe_host(&doctor.world, doctor.root && session_qemu_user(&user, NULL) ? &user : NULL);
         check_programs(&doctor);
         check_kvm(&doctor);
         check_tun(&doctor);

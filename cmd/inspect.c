@@ -83,8 +83,8 @@ inspect_vm(struct object *object, const struct session *session, const char *nam
         json_set_text(object->observed, "data_directory", data);
         json_set(object->observed, "addresses", address_to_json(addresses));
         json_set(object->observed, "disks", disks_to_json(session, resolved));
-        if (resolved && resolved->error)
-                json_set_text(object->observed, "problem", resolved->error);
+        if (resolved && resolved->faults)
+                json_set_text(object->observed, "problem", fault_text(resolved->faults));
 }
 
 static json_t *

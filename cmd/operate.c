@@ -62,6 +62,22 @@ operate_look(struct verb_call *call, struct observe_options look, int *ret_statu
         return NULL;
 }
 
+struct plan *
+operate_plan(struct session *session, const struct plan_options *options, int *ret_status)
+{
+        g_autoptr(GError) error = NULL;
+        struct plan *plan = session_plan(session, options, &error);
+        gboolean explained;
+
+        print_diagnostics(session->faults, TRUE);
+        /* The error of a plan that faults stand in the way of is only their number. */
+        explained = session->faults->error_count && (g_error_matches(error, DROVER_ERROR, DROVER_ERROR_CONFIG) ||
+                                                     g_error_matches(error, DROVER_ERROR, DROVER_ERROR_BUSY));
+        if (!plan)
+                *ret_status = explained ? exit_status_of(error) : print_error(error);
+        return plan;
+}
+
 /* What stands after Ctrl-C. */
 static void
 tell_interrupted(guint done, guint total)
@@ -116,11 +132,11 @@ static int
 carry_out(struct verb_call *call, struct operation *operation, struct session *session)
 {
         g_autoptr(GError) error = NULL;
-        g_autoptr(plan_t) plan = session_plan(session, &operation->plan, &error);
         int status = EXIT_DONE;
+        g_autoptr(plan_t) plan = operate_plan(session, &operation->plan, &status);
 
         if (!plan)
-                return print_error(error);
+                return status;
         if (call->globals->dry_run) {
                 plan_print(plan, session);
                 return EXIT_DONE;
@@ -167,8 +183,6 @@ operate(struct verb_call *call, struct operation *operation)
 
         if (!session)
                 return status;
-        if (session->resolved->error && operation->starts)
-                return print_error(session->resolved->error);
         if (operation->choose)
                 status = operation->choose(operation, session);
         return status == EXIT_DONE ? carry_out(call, operation, session) : status;

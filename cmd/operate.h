@@ -34,6 +34,9 @@ struct session *operate_open(struct verb_call *call, const struct observe_option
  */
 struct session *operate_look(struct verb_call *call, struct observe_options look, int *ret_status);
 
+/** operate_plan() - session_plan(), with all that is wrong printed; NULL then */
+struct plan *operate_plan(struct session *session, const struct plan_options *options, int *ret_status);
+
 /** operate_grace() - An OPTION_DURATION as plan_options.grace_ms */
 static inline int
 operate_grace(gint64 ms)

@@ -21,18 +21,15 @@ run_plan(struct verb_call *call)
                 .remove_orphans = options->remove_orphans,
                 .grace_ms = -1,
         };
-        g_autoptr(GError) error = NULL;
         int status = EXIT_DONE;
         g_autoptr(session_t) session = operate_open(call, &look, FALSE, &status);
         g_autoptr(plan_t) plan = NULL;
 
         if (!session)
                 return status;
-        if (session->resolved->error)
-                return print_error(session->resolved->error);
-        plan = session_plan(session, &wanted, &error);
+        plan = operate_plan(session, &wanted, &status);
         if (!plan)
-                return print_error(error);
+                return status;
         if (g_strcmp0(options->format, "json") == 0)
                 print_json(plan_to_json(plan, session));
         else

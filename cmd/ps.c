@@ -38,7 +38,7 @@ find_pending(const struct session *session, const struct vm_world *vm)
 
         if (!vm_is_alive(vm) || !vm->spec || !vm->spec->wish || !resolved)
                 return NULL;
-        changes = plan_vm_changes(vm->spec, resolved->spec);
+        changes = plan_vm_changes(session->world, resolved);
         for (guint i = changes->len; i > 0; i--)
                 if (((struct plan_change *)g_ptr_array_index(changes, i - 1))->how == CHANGE_NONE)
                         g_ptr_array_remove_index(changes, i - 1); /* concerns drover alone: nothing waits for it */
@@ -187,8 +187,8 @@ run_ps(struct verb_call *call)
                 return status;
         if (*call->arguments && !(names = select_vms(session->project, session->world->paths, call->arguments, &error)))
                 return print_error(error);
-        if (session->resolved->error)
-                print_note("%s", session->resolved->error->message);
+        if (session->resolved->faults)
+                print_note("%s", fault_text(session->resolved->faults));
         for (guint i = 0; i < session->world->vms->len; i++) {
                 struct vm_world *vm = g_ptr_array_index(session->world->vms, i);
 

@@ -42,6 +42,12 @@ project_free(struct project *project)
         g_free(project);
 }
 
+struct diagnostics *
+project_diagnostics(const struct project *project)
+{
+        return diagnostics_new(project->store->sources);
+}
+
 void *
 store_alloc(struct project_store *store, size_t bytes)
 {

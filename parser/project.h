@@ -188,6 +188,9 @@ struct project {
 };
 
 void project_free(struct project *project);
+
+/** project_diagnostics() - An empty list for what is found on the host about places in the project's files */
+struct diagnostics *project_diagnostics(const struct project *project);
 typedef struct project project_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(project_t, project_free)
 

@@ -6,6 +6,8 @@
  */
 #include "runtime/plan_build.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 /* One side of a comparison: the value with defaults, and the same place of what the file said itself. */
@@ -187,15 +189,60 @@ compare_disk_origins(const struct spec *applied, const struct spec *wanted, GPtr
                 plan_changes_add(changes, "image", root->backing_path, image, CHANGE_RECREATE);
 }
 
-GPtrArray *
-plan_vm_changes(const struct spec *applied, const struct spec *wanted)
+/* What the disks have against what the file says; a VM's own sizes are among its fields, a named disk's are not. */
+static void
+add_disk_changes(const struct world *world, const struct launch *launch, GPtrArray *changes)
 {
-        struct side from = {applied->wish, applied->set}, to = {wanted->wish, wanted->set};
+        for (guint i = 0; i < launch->disk_count; i++) {
+                const struct launch_disk *disk = &launch->disks[i];
+                const guint64 *size = g_hash_table_lookup(world->files, disk->path);
+                const char *format = disk->disk->format == FORMAT_RAW ? "raw" : "qcow2";
+                g_autofree char *key = g_strdup_printf("%s.format", disk->disk->is_root ? "disk" : disk->disk->name);
+
+                if (disk->disk->file || !size)
+                        continue;
+                if (!disk->disk->named && strcmp(format, disk->format) != 0)
+                        plan_changes_add(changes, key, disk->format, format, CHANGE_RECREATE);
+                if (disk->disk->named && *size && disk->disk->size_bytes > *size) {
+                        g_autofree char *name = g_strdup_printf("disks.%s.size", disk->disk->named);
+                        g_autofree char *from = text_format_size(*size), *to = text_format_size(disk->disk->size_bytes);
+
+                        plan_changes_add(changes, name, from, to, CHANGE_RESTART);
+                }
+        }
+}
+
+/* A NIC tells its guest the network's mtu when it is made: the bridge has a new one at once, the guest after a restart. */
+static void
+add_mtu_changes(const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
+{
+        for (guint i = 0; found->mtus && i < launch->nic_count; i++) {
+                const struct launch_nic *nic = &launch->nics[i];
+                g_autofree char *id = qemu_nic_id(nic->nic->name);
+                guint told = GPOINTER_TO_UINT(g_hash_table_lookup(found->mtus, id));
+                g_autofree char *key = NULL, *from = NULL, *to = NULL;
+
+                if (!told || !nic->mtu || told == nic->mtu || nic->nic->model != NIC_VIRTIO)
+                        continue;
+                key = g_strdup_printf("networks.%s.mtu", nic->nic->name);
+                from = g_strdup_printf("%u", told);
+                to = g_strdup_printf("%u", nic->mtu);
+                plan_changes_add(changes, key, from, to, CHANGE_RESTART);
+        }
+}
+
+GPtrArray *
+plan_vm_changes(const struct world *world, const struct resolved_vm *vm)
+{
+        const struct vm_world *found = world_vm(world, vm->vm->name);
+        struct side from = {found->spec->wish, found->spec->set}, to = {vm->spec->wish, vm->spec->set};
         GPtrArray *changes = plan_changes_new();
 
-        if (!applied->wish)
-                return changes;
-        compare_objects(&keys_vm, "", from, to, changes);
-        compare_disk_origins(applied, wanted, changes);
+        if (from.wish) {
+                compare_objects(&keys_vm, "", from, to, changes);
+                compare_disk_origins(found->spec, vm->spec, changes);
+        }
+        add_disk_changes(world, &vm->launch, changes);
+        add_mtu_changes(found, &vm->launch, changes);
         return changes;
 }

@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
-#include "runtime/disk.h"
 #include "runtime/qmp.h"
 #include "runtime/vm.h"
 
@@ -62,6 +61,7 @@ vm_world_free(gpointer data)
         g_free(vm->name);
         spec_free(vm->spec);
         g_free(vm->detail);
+        g_clear_pointer(&vm->mtus, g_hash_table_unref);
         g_clear_error(&vm->error);
         g_free(vm);
 }
@@ -79,6 +79,8 @@ world_free(struct world *world)
         g_clear_pointer(&world->vms, g_ptr_array_unref);
         g_clear_pointer(&world->leases, g_array_unref);
         g_clear_pointer(&world->images, g_hash_table_unref);
+        g_clear_pointer(&world->plain_files, g_hash_table_unref);
+        g_clear_pointer(&world->uses, g_hash_table_unref);
         g_clear_pointer(&world->files, g_hash_table_unref);
         qemu_info_free(world->qemu);
         paths_free(world->paths);
@@ -190,6 +192,26 @@ ask_all(struct world *world, struct vm_world **living, guint count)
         }
 }
 
+/* Its arguments are what it was started with: `-device {"driver":"virtio-net-pci","id":"nic-lan","host_mtu":1500,...}`. */
+static void
+find_mtus(struct vm_world *vm)
+{
+        g_auto(GStrv) argv = vm->pid ? process_argv(vm->pid) : NULL;
+
+        vm->mtus = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        for (guint i = 0; argv && argv[0] && argv[i] && argv[i + 1]; i++) {
+                g_autoptr(json_t) device = NULL;
+                gint64 mtu;
+
+                if (strcmp(argv[i], "-device") != 0 || !strstr(argv[i + 1], "host_mtu"))
+                        continue;
+                device = json_loads(argv[i + 1], JSON_REJECT_DUPLICATES, NULL);
+                mtu = json_number(device, "host_mtu", 0);
+                if (json_text(device, "id") && mtu > 0 && mtu <= G_MAXUINT16)
+                        g_hash_table_insert(vm->mtus, g_strdup(json_text(device, "id")), GUINT_TO_POINTER((guint)mtu));
+        }
+}
+
 static gint
 compare_names(gconstpointer a, gconstpointer b)
 {
@@ -219,6 +241,8 @@ observe_vms(struct world *world, const struct project *project, gboolean qmp, GE
         for (guint i = 0; i < world->vms->len; i++)
                 if (vm_is_alive(g_ptr_array_index(world->vms, i)))
                         g_ptr_array_add(living, g_ptr_array_index(world->vms, i));
+        for (guint i = 0; qmp && i < living->len; i++)
+                find_mtus(g_ptr_array_index(living, i));
         if (qmp && living->len)
                 ask_all(world, (struct vm_world **)living->pdata, living->len);
         return TRUE;
@@ -240,98 +264,6 @@ observe_members(const struct world *world)
                         g_array_append_val(pids, vm->pid);
         }
         return pids;
-}
-
-/* ---- disks and images ---- */
-
-static void
-add_disk_files(struct world *world, const char *directory)
-{
-        g_autoptr(GPtrArray) names = file_list_directory(directory, NULL);
-
-        for (guint i = 0; names && i < names->len; i++) {
-                const char *name = g_ptr_array_index(names, i);
-
-                if (g_str_has_suffix(name, ".qcow2") || g_str_has_suffix(name, ".raw")) {
-                        g_autofree char *path = g_build_filename(directory, name, NULL);
-                        guint64 *size = g_new0(guint64, 1);
-
-                        /* 0: its header cannot be read, and nothing follows from its size */
-                        if (!disk_read_size(path, g_str_has_suffix(name, ".raw") ? "raw" : "qcow2", size, NULL))
-                                *size = 0;
-                        g_hash_table_insert(world->files, g_steal_pointer(&path), size);
-                }
-        }
-}
-
-void
-observe_disks(struct world *world)
-{
-        g_autofree char *named = g_build_filename(world->paths->data, "disks", NULL);
-
-        world->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-        add_disk_files(world, named);
-        for (guint i = 0; i < world->vms->len; i++) {
-                const struct vm_world *vm = g_ptr_array_index(world->vms, i);
-                g_autofree char *directory = paths_vm_data(world->paths, vm->name);
-
-                add_disk_files(world, directory);
-        }
-}
-
-static void
-probed_image_free(gpointer data)
-{
-        struct probed_image *image = data;
-
-        g_clear_error(&image->error);
-        g_free(image);
-}
-
-static gboolean
-has_root_disk(const struct world *world, const struct vm_world *vm)
-{
-        const struct kept_disk *root = vm->spec ? spec_disk(vm->spec, "root") : NULL;
-        g_autofree char *path = root ? paths_vm_disk(world->paths, vm->name, root->name, root->generation, root->format) : NULL;
-
-        return path && g_hash_table_contains(world->files, path);
-}
-
-static void
-probe_once(struct world *world, const char *path, const struct child_user *user)
-{
-        struct probed_image *image;
-
-        if (!path || g_hash_table_contains(world->images, path))
-                return;
-        image = g_new0(struct probed_image, 1);
-        g_hash_table_insert(world->images, g_strdup(path), image);
-        if (!image_probe(path, user, &image->info, &image->error))
-                return;
-}
-
-void
-observe_image(struct world *world, const char *path, const struct child_user *user)
-{
-        probe_once(world, path, user);
-}
-
-void
-observe_images(struct world *world, const struct project *project, const struct child_user *user)
-{
-        world->images = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, probed_image_free);
-        for (guint i = 0; i < project->vm_count; i++) {
-                const struct vm *vm = &project->vms[i];
-
-                /* A running VM may be restarted with a file that it has not had before: what that is has to be known. */
-                if (!has_root_disk(world, world_vm(world, vm->name)))
-                        probe_once(world, vm->image, user);
-                if (vm->root)
-                        probe_once(world, vm->root->file, user);
-                for (guint n = 0; n < vm->disk_count; n++)
-                        if (vm->disks[n].media != MEDIA_CDROM)
-                                probe_once(world, vm->disks[n].file, user);
-        }
 }
 
 /* ---- the host ---- */
@@ -364,7 +296,7 @@ find_firmware(struct world *world)
 }
 
 void
-observe_host(struct world *world)
+observe_host(struct world *world, const struct child_user *user)
 {
         g_autofree char *text = NULL;
         struct statvfs fs;
@@ -376,5 +308,5 @@ observe_host(struct world *world)
         if (statvfs(world->paths->data_root, &fs) == 0 || statvfs("/", &fs) == 0)
                 world->disk_free = (guint64)fs.f_bavail * fs.f_frsize;
         find_firmware(world);
-        world->qemu = qemu_probe(world->paths->cache);
+        world->qemu = qemu_probe(world->paths->cache, user);
 }

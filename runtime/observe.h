@@ -6,16 +6,21 @@
 /**
  * observe_vms() - Every VM of the project and every other one that the data directory knows
  *
- * Reads spec.json files, probes locks, and with @qmp asks all living QEMUs at once, for at most 2 s. One broken VM never
+ * Reads spec.json files, probes locks, and with @qmp asks all living QEMUs at once, for at most 2 s, and reads what mtu
+ * their NICs were told. One broken VM never
  * spoils another.
  */
 gboolean observe_vms(struct world *world, const struct project *project, gboolean qmp, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
 
-/** observe_host() - Memory, free disk space, firmware files, QEMU with its machine names, whether KVM works */
-void observe_host(struct world *world);
+/**
+ * observe_host() - Memory, free disk space, firmware files, QEMU with its machines, whether KVM works
+ * @user: who QEMU runs as; NULL: as we are
+ */
+void observe_host(struct world *world, const struct child_user *user);
 
-/** observe_images() - Probe the images that new disks need and the files that are used in place; each once */
+/** observe_images() - Probe the images that new disks need and the files that are used in place, and look for those that are
+ * only read; each once */
 void observe_images(struct world *world, const struct project *project, const struct child_user *user);
 
 /** observe_image() - One more, for a disk that is made anew; nothing where it is known, or for NULL */
@@ -24,11 +29,14 @@ void observe_image(struct world *world, const char *path, const struct child_use
 /** observe_disks() - Which disk files of this project exist */
 void observe_disks(struct world *world);
 
+/** observe_uses() - Which files of VMs that are not running, or were started without them, somebody else has open */
+void observe_uses(struct world *world, const struct resolved *resolved);
+
 /** observe_members() - Processes that may hold the project's namespace: living QEMUs and dnsmasq. New array of pid_t */
 GArray *observe_members(const struct world *world);
 
-/** qemu_probe() - Which QEMU this host has, and what its machine aliases mean (qemu_probe.c); NULL where there is none */
-struct qemu_info *qemu_probe(const char *cache_directory);
+/** qemu_probe() - Which QEMU this host has, and what it says of its machines (qemu_probe.c); NULL where there is none */
+struct qemu_info *qemu_probe(const char *cache_directory, const struct child_user *user);
 /** qemu_keep() - Put what was just asked into the cache, for the next run; a failure only costs time then */
 void qemu_keep(const struct qemu_info *info, const char *cache_directory);
 void qemu_info_free(struct qemu_info *info);

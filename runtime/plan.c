@@ -248,17 +248,56 @@ check_isolation(const struct planner *planner, GError **error)
         return error_hint(error, "run 'drover down' first: its networks cannot be moved while they are in use");
 }
 
+void
+plan_refuse(struct planner *planner, const GPtrArray *faults)
+{
+        faults_tell(faults, SEVERITY_ERROR, NULL, planner->faults);
+        planner->blame |= faults_blame(faults);
+}
+
 /* What goes down or stops needs no subnet. */
-static gboolean
-check_networks(const struct planner *planner, GError **error)
+static void
+check_networks(struct planner *planner)
 {
         enum goal goal = planner->options->goal;
         gboolean starts = goal == GOAL_UP || goal == GOAL_CREATE || goal == GOAL_START || goal == GOAL_RESTART;
 
-        if (!planner->resolved->error || (!planner->options->networks && !starts))
+        if (planner->options->networks || starts)
+                plan_refuse(planner, planner->resolved->faults);
+}
+
+static gboolean
+check_faults(const struct planner *planner, GError **error)
+{
+        guint count = planner->faults->error_count;
+
+        diagnostics_sort(planner->faults);
+        if (!count)
                 return TRUE;
-        g_propagate_error(error, g_error_copy(planner->resolved->error));
-        return FALSE;
+        return error_set(error, planner->blame ? DROVER_ERROR_CONFIG : DROVER_ERROR_BUSY, "%u %s of this host %s in the way", count,
+                         count == 1 ? "fault" : "faults", count == 1 ? "stands" : "stand");
+}
+
+static gboolean
+plan_all(struct planner *planner, GError **error)
+{
+        const struct plan_options *options = planner->options;
+        const struct world *world = planner->world;
+        struct plan *plan = planner->plan;
+
+        check_networks(planner);
+        plan_networks(planner);
+        plan_services(planner);
+        if (!plan_vms(planner, error))
+                return FALSE;
+        plan_orphans(planner);
+        plan_networks_removed(planner);
+        plan_disks_removed(planner);
+        plan->forget = options->goal == GOAL_REMOVE && (options->fresh || options->volumes);
+        plan->forget_all = options->remove_networks && options->volumes && !options->vms;
+        plan->sweep = options->remove_networks && ((world->home && world->isolation == ISOLATION_PRIVATE) || world->stray_name ||
+                                                   (plan->forget_all && world->state->exists));
+        return TRUE;
 }
 
 static void
@@ -285,9 +324,9 @@ fill(guint *numbers, guint count)
 
 struct plan *
 plan_make(const struct project *project, const struct world *world, const struct resolved *resolved,
-          const struct plan_options *options, GError **error)
+          const struct plan_options *options, struct diagnostics *faults, GError **error)
 {
-        struct planner planner = {project, world, resolved, options, .firewall_step = G_MAXUINT};
+        struct planner planner = {project, world, resolved, options, .faults = faults, .firewall_step = G_MAXUINT};
         struct plan *plan = NULL;
 
         planner.plan = g_new0(struct plan, 1);
@@ -299,21 +338,9 @@ plan_make(const struct project *project, const struct world *world, const struct
         fill(planner.vm_steps, project->vm_count);
         fill(planner.network_steps, project->network_count);
         order_vms(&planner);
-        if (check_networks(&planner, error) && check_isolation(&planner, error) && set_goals(&planner, error) &&
-            plan_networks(&planner, error)) {
-                plan_services(&planner);
-                if (plan_vms(&planner, error)) {
-                        plan_orphans(&planner);
-                        plan_networks_removed(&planner);
-                        plan_disks_removed(&planner);
-                        planner.plan->forget = options->goal == GOAL_REMOVE && (options->fresh || options->volumes);
-                        planner.plan->forget_all = options->remove_networks && options->volumes && !options->vms;
-                        planner.plan->sweep = options->remove_networks &&
-                                              ((world->home && world->isolation == ISOLATION_PRIVATE) || world->stray_name ||
-                                               (planner.plan->forget_all && world->state->exists));
-                        plan = g_steal_pointer(&planner.plan);
-                }
-        }
+        if (check_isolation(&planner, error) && set_goals(&planner, error) && plan_all(&planner, error) &&
+            check_faults(&planner, error))
+                plan = g_steal_pointer(&planner.plan);
         planner_clear(&planner);
         return plan;
 }

@@ -97,12 +97,16 @@ struct plan_options {
 
 /**
  * plan_make() - The plan
+ * @faults: gets, sorted, what this host cannot give: errors where the plan needs it, warnings where a VM runs on without.
+ *          Faults of VMs and networks that the plan is not about are not told
  *
- * Fails with DROVER_ERROR_NOT_FOUND for a VM name that neither the file nor the host has (with a suggestion), and with
- * DROVER_ERROR_FAILED for what cannot be done here (a VM's resolve error, a protected thing, isolation changed while up).
+ * Fails with DROVER_ERROR_CONFIG where the file is to blame for an error in @faults, with DROVER_ERROR_BUSY where something
+ * else has what it asks for; with DROVER_ERROR_NOT_FOUND for a VM name that neither the file nor the host has (with a
+ * suggestion), and with DROVER_ERROR_FAILED for what cannot be done here (isolation changed while up).
  */
 struct plan *plan_make(const struct project *project, const struct world *world, const struct resolved *resolved,
-                       const struct plan_options *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                       const struct plan_options *options, struct diagnostics *faults, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
 void plan_free(struct plan *plan);
 typedef struct plan plan_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(plan_t, plan_free)
@@ -120,5 +124,6 @@ gboolean plan_action_acts(enum plan_action action);
 const char *plan_kind_name(enum plan_kind kind);     /* "network", "vm" ... */
 const char *plan_action_name(enum plan_action action); /* "create", "restart" ... */
 
-/** plan_vm_changes() - Field by field: what differs between what a VM was last started with and the file. New array */
-GPtrArray *plan_vm_changes(const struct spec *applied, const struct spec *wanted);
+/** plan_vm_changes() - Field by field: what differs between what a VM was last started with, which is known, and the file.
+ * New array of struct plan_change */
+GPtrArray *plan_vm_changes(const struct world *world, const struct resolved_vm *vm);

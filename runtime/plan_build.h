@@ -10,6 +10,8 @@ struct planner {
         const struct resolved *resolved;
         const struct plan_options *options;
         struct plan *plan;
+        struct diagnostics *faults;
+        gboolean blame;            /* the file is to blame for one of them */
         enum goal *goals;          /* of each VM of the file */
         gboolean *named;           /* asked for by name, or by naming none */
         guint *order;              /* indexes of the VMs, each behind those it depends on */
@@ -28,11 +30,14 @@ struct plan_step *plan_add(struct planner *planner, enum plan_kind kind, enum pl
 /** plan_step_after() - @step waits for step number @before (G_MAXUINT: for nothing) */
 void plan_step_after(struct plan_step *step, guint before);
 
+/** plan_refuse() - These stand in the way of the plan: it will fail, once all are told */
+void plan_refuse(struct planner *planner, const GPtrArray *faults);
+
 /** plan_last() - Number of the step that was added last */
 guint plan_last(const struct planner *planner);
 
 /** The parts: each adds its steps. Those that may fail say why */
-gboolean plan_networks(struct planner *planner, GError **error);
+void plan_networks(struct planner *planner);
 void plan_services(struct planner *planner);
 gboolean plan_vms(struct planner *planner, GError **error);
 void plan_orphans(struct planner *planner);

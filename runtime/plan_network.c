@@ -1,7 +1,6 @@
 /* plan_network.c - the planner's part for bridges, firewall and dnsmasq */
 #include "runtime/plan_build.h"
 
-#include "base/error.h"
 #include "parser/value.h"
 
 #include <string.h>
@@ -53,17 +52,27 @@ count_loose_taps(const struct planner *planner, guint network, int ifindex)
         return loose;
 }
 
-static gboolean
-check_external(const struct planner *planner, const struct network *network, GError **error)
+/* What stands where the bridge has to be, or does not where it ought to. */
+static void
+check_link(struct planner *planner, const struct network *network, const struct link *link)
 {
-        const struct link *link = planner->world->links ? links_find(planner->world->links, network->bridge) : NULL;
+        struct ether_addr mac = lab_bridge_mac(planner->project->name, network->name);
+        struct place place = project_place(network->node, "bridge");
+        g_autoptr(GPtrArray) faults = NULL;
 
-        if (link && link->is_bridge)
-                return TRUE;
-        error_set(error, DROVER_ERROR_NOT_FOUND, link ? "'%s', the external bridge of network '%s', is no bridge"
-                                                      : "there is no bridge '%s' for network '%s', which is external",
-                  network->bridge, network->name);
-        return error_hint(error, "external bridges are never made by drover: make it first, or drop 'external: true'");
+        if (network->external && !link)
+                faults_add(&faults, "no-bridge", place, "drover never makes an external bridge: make it first, or drop 'external: true'",
+                           "there is no bridge '%s' for network '%s', which is external", network->bridge, network->name);
+        else if (network->external && !link->is_bridge)
+                faults_add(&faults, "no-bridge", place, NULL, "'%s', the external bridge of network '%s', is no bridge",
+                           network->bridge, network->name);
+        else if (!network->external && link && !link_is_ours(link, &mac))
+                faults_add_passing(&faults, "link-in-the-way", place,
+                                   link->is_bridge ? "write another name, or 'mode: bridge' with 'external: true' to join it"
+                                                   : "write another 'bridge:' name",
+                                   "cannot make bridge '%s' for network '%s': a link of that name exists and is not ours",
+                                   network->bridge, network->name);
+        plan_refuse(planner, faults);
 }
 
 static char *
@@ -117,32 +126,23 @@ compare_bridge(const struct planner *planner, const struct network *network, con
         compare_addresses(planner, network, link, changes);
 }
 
-static gboolean
-plan_network(struct planner *planner, guint index, GError **error)
+static void
+plan_network(struct planner *planner, guint index)
 {
         const struct network *network = &planner->resolved->lab.networks[index];
         const struct links *links = planner->world->links;
         const struct link *link = links ? links_find(links, network->bridge) : NULL;
-        struct ether_addr mac = lab_bridge_mac(planner->project->name, network->name);
         gboolean known = state_network(planner->world->state, network->name) != NULL;
         g_autoptr(GPtrArray) changes = plan_changes_new();
         struct plan_step *step;
         guint loose;
 
-        if (network->external && !check_external(planner, network, error))
-                return FALSE;
-        if (!network->external && link && !link_is_ours(link, &mac)) {
-                error_set(error, DROVER_ERROR_EXISTS,
-                          "cannot make bridge '%s' for network '%s': a link of that name exists and is not ours",
-                          network->bridge, network->name);
-                return error_hint(error, "give the network another 'bridge:' name%s",
-                                  link->is_bridge ? ", or 'mode: bridge' with 'external: true' to join it" : "");
-        }
+        check_link(planner, network, link);
         if (!network->external && link)
                 compare_bridge(planner, network, link, changes);
         loose = links ? count_loose_taps(planner, index, link ? link->ifindex : 0) : 0;
         if (link && !changes->len && !loose)
-                return TRUE;
+                return;
         step = plan_add(planner, KIND_NETWORK,
                         loose || (!link && known && has_living_vm(planner, index)) ? ACTION_REPAIR
                         : link                                                   ? ACTION_UPDATE
@@ -165,18 +165,13 @@ plan_network(struct planner *planner, guint index, GError **error)
         g_ptr_array_unref(step->changes);
         step->changes = g_steal_pointer(&changes);
         planner->network_steps[index] = plan_last(planner);
-        return TRUE;
 }
 
-gboolean
-plan_networks(struct planner *planner, GError **error)
+void
+plan_networks(struct planner *planner)
 {
-        if (!planner->options->networks)
-                return TRUE;
-        for (guint i = 0; i < planner->project->network_count; i++)
-                if (!plan_network(planner, i, error))
-                        return FALSE;
-        return TRUE;
+        for (guint i = 0; planner->options->networks && i < planner->project->network_count; i++)
+                plan_network(planner, i);
 }
 
 static void

@@ -49,25 +49,17 @@ plan_disks(struct planner *planner, guint index)
         return numbers;
 }
 
-static gboolean
-fail_unstartable(const struct resolved_vm *vm, GError **error)
-{
-        error_set(error, DROVER_ERROR_FAILED, "%s", vm->error);
-        return vm->error_lines ? error_hint(error, "%s", vm->error_lines) : FALSE;
-}
-
 /* A step after which the VM runs: it waits for its networks, its disks and the VMs that it depends on. The firewall it meets only
  * when QEMU stands and the guest would begin to run (apply.c). */
-static gboolean
-plan_start(struct planner *planner, guint index, enum plan_action action, GPtrArray *changes, GError **error)
+static void
+plan_start(struct planner *planner, guint index, enum plan_action action, GPtrArray *changes)
 {
         const struct resolved_vm *resolved = &planner->resolved->vms[index];
         const struct vm *vm = resolved->vm;
         g_autoptr(GArray) disks = NULL;
         struct plan_step *step;
 
-        if (resolved->error)
-                return fail_unstartable(resolved, error);
+        plan_refuse(planner, resolved->faults);
         disks = plan_disks(planner, index);
         step = plan_add(planner, KIND_VM, action, vm->name, index);
         for (guint i = 0; i < disks->len; i++)
@@ -88,7 +80,6 @@ plan_start(struct planner *planner, guint index, enum plan_action action, GPtrAr
         planner->vm_steps[index] = plan_last(planner);
         if (action != ACTION_RESTART)
                 planner->plan->memory_needed += vm->memory_bytes;
-        return TRUE;
 }
 
 static void
@@ -127,54 +118,22 @@ add_changes(struct planner *planner, guint index, enum plan_action action, GPtrA
         step->changes = g_ptr_array_ref(changes);
 }
 
-/* What the disks have against what the file says; a VM's own sizes are among its fields, a named disk's are not. */
-static void
-add_disk_changes(const struct planner *planner, guint index, GPtrArray *changes)
-{
-        const struct launch *launch = &planner->resolved->vms[index].launch;
-
-        for (guint i = 0; i < launch->disk_count; i++) {
-                const struct launch_disk *disk = &launch->disks[i];
-                const guint64 *size = g_hash_table_lookup(planner->world->files, disk->path);
-                const char *format = disk->disk->format == FORMAT_RAW ? "raw" : "qcow2";
-                g_autofree char *key = g_strdup_printf("%s.format", disk->disk->is_root ? "disk" : disk->disk->name);
-
-                if (disk->disk->file || !size)
-                        continue;
-                if (!disk->disk->named && strcmp(format, disk->format) != 0)
-                        plan_changes_add(changes, key, disk->format, format, CHANGE_RECREATE);
-                if (disk->disk->named && *size && disk->disk->size_bytes > *size) {
-                        g_autofree char *name = g_strdup_printf("disks.%s.size", disk->disk->named);
-                        g_autofree char *from = text_format_size(*size), *to = text_format_size(disk->disk->size_bytes);
-
-                        plan_changes_add(changes, name, from, to, CHANGE_RESTART);
-                }
-        }
-}
-
-static GPtrArray *
-compare_vm(const struct planner *planner, guint index)
-{
-        GPtrArray *changes = plan_vm_changes(found_vm(planner, index)->spec, planner->resolved->vms[index].spec);
-
-        add_disk_changes(planner, index, changes);
-        return changes;
-}
-
 /* A VM that runs, against the file. */
-static gboolean
-plan_living(struct planner *planner, guint index, GError **error)
+static void
+plan_living(struct planner *planner, guint index)
 {
         const struct plan_options *options = planner->options;
         const struct vm_world *found = found_vm(planner, index);
-        g_autoptr(GPtrArray) changes = compare_vm(planner, index);
+        g_autoptr(GPtrArray) changes = plan_vm_changes(planner->world, &planner->resolved->vms[index]);
         g_autoptr(GPtrArray) live = pick_changes(changes, CHANGE_LIVE), restart = pick_changes(changes, CHANGE_RESTART);
         g_autoptr(GPtrArray) recreate = pick_changes(changes, CHANGE_RECREATE);
         gboolean fresh = options->fresh && planner->named[index];
         gboolean now = options->force_recreate || fresh || (options->restart && restart->len && !options->no_recreate);
 
-        if (now)
-                return plan_start(planner, index, ACTION_RESTART, changes, error);
+        if (now) {
+                plan_start(planner, index, ACTION_RESTART, changes);
+                return;
+        }
         if (found->status == VM_STARTING && !options->paused)
                 add_simple(planner, index, ACTION_CONTINUE);
         else if (found->status == VM_PAUSED && !options->paused)
@@ -182,54 +141,43 @@ plan_living(struct planner *planner, guint index, GError **error)
         add_changes(planner, index, ACTION_UPDATE, live);
         add_changes(planner, index, ACTION_PENDING, restart);
         add_changes(planner, index, ACTION_FRESH_PENDING, recreate);
-        if (planner->resolved->vms[index].error)
-                g_ptr_array_add(planner->plan->notes, g_strdup_printf("%s (it runs on; its next start would fail)",
-                                                                      planner->resolved->vms[index].error));
+        faults_tell(planner->resolved->vms[index].faults, SEVERITY_WARNING, "; it runs on, but its next start would fail",
+                    planner->faults);
         if (found->status == VM_UNREACHABLE)
                 g_ptr_array_add(planner->plan->notes,
                                 g_strdup_printf("vm '%s' runs, but cannot be reached: %s", found->name, found->detail));
-        return TRUE;
 }
 
 /* What a stopped VM is started with is the file's wish; only what needs another disk has to wait. */
-static gboolean
-plan_dead(struct planner *planner, guint index, GError **error)
+static void
+plan_dead(struct planner *planner, guint index)
 {
         const struct vm_world *found = found_vm(planner, index);
-        g_autoptr(GPtrArray) changes = found->spec ? compare_vm(planner, index) : NULL;
+        const struct resolved_vm *vm = &planner->resolved->vms[index];
+        g_autoptr(GPtrArray) changes = found->spec ? plan_vm_changes(planner->world, vm) : NULL;
         g_autoptr(GPtrArray) recreate = changes ? pick_changes(changes, CHANGE_RECREATE) : plan_changes_new();
         gboolean known = found->spec && found->spec->present;
 
-        if (!plan_start(planner, index, known ? ACTION_START : ACTION_CREATE, known ? changes : NULL, error))
-                return FALSE;
+        plan_start(planner, index, known ? ACTION_START : ACTION_CREATE, known ? changes : NULL);
         if (!(planner->options->fresh && planner->named[index]))
                 add_changes(planner, index, ACTION_FRESH_PENDING, recreate);
-        return TRUE;
 }
 
-static gboolean
-plan_up(struct planner *planner, guint index, GError **error)
-{
-        return vm_is_alive(found_vm(planner, index)) ? plan_living(planner, index, error) : plan_dead(planner, index, error);
-}
-
-static gboolean
-plan_create(struct planner *planner, guint index, GError **error)
+static void
+plan_create(struct planner *planner, guint index)
 {
         const struct vm_world *found = found_vm(planner, index);
         g_autoptr(GArray) disks = NULL;
         struct plan_step *step;
 
         if (vm_is_alive(found) || (found->spec && found->spec->present))
-                return TRUE;
-        if (planner->resolved->vms[index].error)
-                return fail_unstartable(&planner->resolved->vms[index], error);
+                return;
+        plan_refuse(planner, planner->resolved->vms[index].faults);
         disks = plan_disks(planner, index);
         step = plan_add(planner, KIND_VM, ACTION_CREATE, found->name, index);
         step->idle = TRUE;
         for (guint i = 0; i < disks->len; i++)
                 plan_step_after(step, g_array_index(disks, guint, i));
-        return TRUE;
 }
 
 static gboolean
@@ -241,9 +189,8 @@ plan_present(struct planner *planner, guint index, enum plan_action action, GErr
                 error_set(error, DROVER_ERROR_FAILED, "vm '%s' has not been made yet", found->name);
                 return error_hint(error, "run 'drover up %s'", found->name);
         }
-        if (action == ACTION_RESTART)
-                return plan_start(planner, index, vm_is_alive(found) ? ACTION_RESTART : ACTION_START, NULL, error);
-        return plan_start(planner, index, action, NULL, error);
+        plan_start(planner, index, action == ACTION_RESTART && !vm_is_alive(found) ? ACTION_START : action, NULL);
+        return TRUE;
 }
 
 /* Stops go in reverse order: a VM waits until those that depend on it are down. They were planned before it. */
@@ -291,9 +238,14 @@ plan_vm(struct planner *planner, guint index, GError **error)
         case GOAL_LEAVE:
                 return TRUE;
         case GOAL_UP:
-                return plan_up(planner, index, error);
+                if (alive)
+                        plan_living(planner, index);
+                else
+                        plan_dead(planner, index);
+                return TRUE;
         case GOAL_CREATE:
-                return plan_create(planner, index, error);
+                plan_create(planner, index);
+                return TRUE;
         case GOAL_START:
                 return alive && found->status != VM_STARTING ? TRUE
                        : alive ? (add_simple(planner, index, ACTION_CONTINUE), TRUE)

@@ -1,16 +1,18 @@
-/* qemu_probe.c - which QEMU this host has, what its machine aliases mean, and whether KVM works
+/* qemu_probe.c - which QEMU this host has, which machines it knows and what they can have, and whether KVM works
  *
- * Asking QEMU for its machines costs a start of it (30 ms), so the answer is kept in the cache, under the program's path, size
+ * Asking QEMU for its machines costs a start of it (40 ms), so the answer is kept in the cache, under the program's path, size
  * and mtime. Whoever only looks reads the cache and never writes it.
  */
 #include "runtime/observe.h"
 
 #include "base/child.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/file.h"
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 enum { PROBE_TIMEOUT_MS = 10000 };
@@ -24,33 +26,56 @@ qemu_info_free(struct qemu_info *info)
         g_free(info->q35);
         g_free(info->pc);
         g_strfreev(info->machines);
+        g_clear_pointer(&info->max_cpus, g_hash_table_unref);
         g_free(info->no_kvm_reason);
-        g_free(info->help);
+        g_free(info->kvm_fault);
+        g_free(info->answer);
         g_free(info);
 }
 
-/* Lines of `-machine help`: "q35   Standard PC (Q35 + ICH9, 2009) (alias of pc-q35-7.2)". */
+guint
+qemu_max_cpus(const struct qemu_info *qemu, const char *machine)
+{
+        return qemu->max_cpus ? GPOINTER_TO_UINT(g_hash_table_lookup(qemu->max_cpus, machine)) : 0;
+}
+
 static void
-parse_machines(struct qemu_info *info, const char *text)
+take_machine(struct qemu_info *info, const json_t *machine, GPtrArray *names)
+{
+        const char *name = json_text(machine, "name"), *alias = json_text(machine, "alias");
+        guint most = (guint)CLAMP(json_number(machine, "cpu-max", 0), 0, G_MAXINT);
+        char **target = g_strcmp0(alias, "q35") == 0 ? &info->q35 : g_strcmp0(alias, "pc") == 0 ? &info->pc : NULL;
+
+        if (!name)
+                return;
+        if (target) {
+                g_free(*target);
+                *target = g_strdup(name);
+        }
+        g_hash_table_replace(info->max_cpus, g_strdup(name), GUINT_TO_POINTER(most));
+        g_ptr_array_add(names, g_strdup(name));
+        if (alias)
+                g_ptr_array_add(names, g_strdup(alias));
+}
+
+/* What QEMU says, a line each: its greeting, and the answer to query-machines. Source: qapi/machine.json, MachineInfo */
+static void
+take_answer(struct qemu_info *info, const char *text)
 {
         g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
         g_autoptr(GPtrArray) names = g_ptr_array_new();
 
-        for (char **line = *lines ? lines + 1 : lines; *line; line++) {
-                size_t length = strcspn(*line, " ");
-                const char *alias = strstr(*line, "(alias of ");
-                g_autofree char *name = g_strndup(*line, length);
+        info->max_cpus = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        for (char **line = lines; *line; line++) {
+                g_autoptr(json_t) said = json_loads(*line, JSON_REJECT_DUPLICATES, NULL);
+                const json_t *version = json_object_get(json_object_get(json_object_get(said, "QMP"), "version"), "qemu");
+                const json_t *machine;
+                size_t i;
 
-                if (!length)
-                        continue;
-                if (alias && (strcmp(name, "q35") == 0 || strcmp(name, "pc") == 0)) {
-                        const char *begin = alias + strlen("(alias of ");
-                        char **target = *name == 'q' ? &info->q35 : &info->pc;
-
-                        g_free(*target);
-                        *target = g_strndup(begin, strcspn(begin, ")"));
-                }
-                g_ptr_array_add(names, g_steal_pointer(&name));
+                if (version)
+                        info->major = (guint)CLAMP(json_number(version, "major", 0), 0, G_MAXINT);
+                json_array_foreach (json_object_get(said, "return"), i, machine)
+                        take_machine(info, machine, names);
         }
         g_ptr_array_add(names, NULL);
         info->machines = (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
@@ -74,23 +99,52 @@ has_cpu_flag(const char *flag)
         return g_strv_contains((const char *const *)words, flag);
 }
 
+static gboolean
+may_open(const struct stat *st, const struct child_user *user)
+{
+        if (st->st_uid == user->uid)
+                return (st->st_mode & 0600) == 0600;
+        for (int i = 0; i < user->group_count; i++)
+                if (st->st_gid == user->groups[i])
+                        return (st->st_mode & 0060) == 0060;
+        return (st->st_mode & 0006) == 0006;
+}
+
 /* There are hosts whose /dev/kvm opens but cannot run an ordinary kernel: the CPU's flag is what tells. */
 static void
-probe_kvm(struct qemu_info *info)
+find_kvm_fault(struct qemu_info *info, const struct child_user *user)
+{
+        struct stat st;
+
+        info->kvm_hint = "switch on virtualisation in the firmware, or nested virtualisation where this is a VM";
+        if (stat("/dev/kvm", &st) < 0) {
+                info->kvm_fault = g_strdup("there is no /dev/kvm");
+        } else if (access("/dev/kvm", R_OK | W_OK) < 0) {
+                info->kvm_fault = g_strdup_printf("/dev/kvm cannot be opened: %s", g_strerror(errno));
+                info->kvm_hint = "usermod -aG kvm $USER, then log in again";
+        } else if (!has_cpu_flag("vmx") && !has_cpu_flag("svm")) {
+                info->kvm_fault = g_strdup("this host's CPU shows neither vmx nor svm");
+        } else if (user && !may_open(&st, user)) {
+                info->kvm_fault = g_strdup_printf("user '%s' may not open /dev/kvm", user->name);
+                info->kvm_hint = "chgrp kvm /dev/kvm; chmod 660 /dev/kvm";
+        } else {
+                info->kvm_hint = NULL;
+        }
+}
+
+/* DROVER_ACCEL decides what `auto` is; kvm also means that whoever sets it knows better than the CPU's flags. */
+static void
+probe_kvm(struct qemu_info *info, const struct child_user *user)
 {
         const char *wish = g_getenv("DROVER_ACCEL");
 
-        if (g_strcmp0(wish, "kvm") == 0 || g_strcmp0(wish, "tcg") == 0) {
-                info->kvm = *wish == 'k';
-                info->no_kvm_reason = info->kvm ? NULL : g_strdup("DROVER_ACCEL=tcg");
-        } else if (access("/dev/kvm", R_OK | W_OK) < 0) {
-                info->no_kvm_reason = errno == ENOENT ? g_strdup("there is no /dev/kvm")
-                                                      : g_strdup_printf("/dev/kvm cannot be opened: %s", g_strerror(errno));
-        } else if (!has_cpu_flag("vmx") && !has_cpu_flag("svm")) {
-                info->no_kvm_reason = g_strdup("this host's CPU shows neither vmx nor svm");
-        } else {
-                info->kvm = TRUE;
-        }
+        info->kvm = g_strcmp0(wish, "kvm") == 0;
+        if (info->kvm)
+                return;
+        find_kvm_fault(info, user);
+        info->kvm = g_strcmp0(wish, "tcg") != 0 && !info->kvm_fault;
+        if (!info->kvm)
+                info->no_kvm_reason = g_strdup(g_strcmp0(wish, "tcg") == 0 ? "DROVER_ACCEL=tcg" : info->kvm_fault);
 }
 
 static char *
@@ -101,22 +155,31 @@ cache_path(const char *cache_directory, const char *program, const struct stat *
         g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, key, -1);
 
         sum[16] = '\0';
-        return g_strdup_printf("%s/qemu-%s.machines", cache_directory, sum);
+        return g_strdup_printf("%s/qemu-%s.qmp", cache_directory, sum);
 }
 
+/* Its monitor on standard input and output, for as long as it takes to answer. */
 static char *
-ask_qemu(const char *program)
+ask_qemu(const char *program, const struct child_user *user)
 {
-        const char *argv[] = {program, "-machine", "help", NULL};
+        static const char questions[] = "{\"execute\": \"qmp_capabilities\"}\n{\"execute\": \"query-machines\"}\n"
+                                        "{\"execute\": \"quit\"}\n";
+        const char *argv[] = {program, "-nodefaults", "-no-user-config", "-machine", "none", "-display", "none",
+                              "-qmp", "stdio", NULL};
         struct child child = CHILD_INIT;
+        auto_fd input = memfd_create("drover", MFD_CLOEXEC);
         char *text = NULL;
 
+        if (input < 0 || write(input, questions, strlen(questions)) != (ssize_t)strlen(questions) || lseek(input, 0, SEEK_SET) < 0)
+                return NULL;
         child.argv = argv;
+        child.stdin_fd = input;
+        child.user = user;
         return child_run(&child, PROBE_TIMEOUT_MS, &text, NULL) ? text : NULL;
 }
 
 struct qemu_info *
-qemu_probe(const char *cache_directory)
+qemu_probe(const char *cache_directory, const struct child_user *user)
 {
         const char *wish = g_getenv("DROVER_QEMU");
         g_autofree char *program = child_find_program(wish && *wish ? wish : "qemu-system-x86_64");
@@ -130,11 +193,11 @@ qemu_probe(const char *cache_directory)
         info->path = g_steal_pointer(&program);
         cached = cache_path(cache_directory, info->path, &st);
         if (!file_read(cached, 1 << 20, &text, NULL, NULL)) {
-                text = ask_qemu(info->path);
-                info->help = g_strdup(text);
+                text = ask_qemu(info->path, user);
+                info->answer = g_strdup(text);
         }
-        parse_machines(info, text ? text : "");
-        probe_kvm(info);
+        take_answer(info, text ? text : "");
+        probe_kvm(info, user);
         return info;
 }
 
@@ -144,10 +207,10 @@ qemu_keep(const struct qemu_info *info, const char *cache_directory)
         g_autofree char *cached = NULL;
         struct stat st;
 
-        if (!info || !info->help || stat(info->path, &st) < 0)
+        if (!info || !info->answer || !info->machines[0] || stat(info->path, &st) < 0)
                 return;
         cached = cache_path(cache_directory, info->path, &st);
         if (!file_make_directory(cache_directory, 0700, NULL) ||
-            !file_write_atomic(cached, info->help, strlen(info->help), 0600, NULL))
+            !file_write_atomic(cached, info->answer, strlen(info->answer), 0600, NULL))
                 return; /* the next run asks again: slower, not wrong */
 }

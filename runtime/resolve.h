@@ -6,36 +6,31 @@
 #pragma once
 
 #include "network/lab.h"
+#include "runtime/fault.h"
 #include "runtime/qemu_argv.h"
 #include "runtime/world.h"
-
-/**
- * resolve_networks() - The networks alone (resolve_network.c): subnets, addresses and bridges that the file leaves open
- * @ret_networks: one for each of project.networks; strings live in @strings
- * @ret_error:    the first thing that stands in the way; all bridges have their names all the same
- */
-void resolve_networks(const struct project *project, const struct world *world, GStringChunk *strings,
-                      struct network *ret_networks, GError **ret_error);
 
 /** struct resolved_vm - One VM of the file */
 struct resolved_vm {
         const struct vm *vm;
         struct spec *spec;    /* as it will be saved before the next start; wish and set: see resolve_wish() */
         struct launch launch; /* points into this and into the project */
-        char *error;          /* why it cannot be started here, or NULL (image missing, machine unknown ...) */
-        char *error_lines;    /* the line of the file that it is about, with a caret; or NULL */
+        GPtrArray *faults;    /* struct fault *: why it cannot be started here (image missing, machine unknown ...); or NULL */
 };
 
 struct resolved {
         struct lab lab;
         struct resolved_vm *vms; /* one for each of project.vms, in that order */
         guint vm_count;
-        GError *error;             /* why the networks cannot be made (no free subnet, a clash with a route), or NULL */
+        GPtrArray *faults;       /* struct fault *: why networks cannot be made (no free subnet, a clash with a route); or NULL */
         struct resolved_store *store;
 };
 
-/** resolve() - Never fails: what cannot be stands as an error beside the networks or the VM, and only plans that need it fail */
+/** resolve() - Never fails: what cannot be stands as a fault beside the networks or the VM, and only plans that need it fail */
 struct resolved *resolve(const struct project *project, const struct world *world);
+
+/** resolve_in_use() - Add what world.uses says, for which somebody had to know the files of all VMs first */
+void resolve_in_use(struct resolved *resolved, const struct world *world);
 
 /**
  * resolve_wish() - Put what the file wants into the VM's spec, as it is compared and saved

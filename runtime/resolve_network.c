@@ -1,7 +1,6 @@
 /* resolve_network.c - the subnets, addresses and bridge names that the file leaves open */
-#include "runtime/resolve.h"
+#include "runtime/resolve_build.h"
 
-#include "base/error.h"
 #include "parser/value.h"
 
 #include <string.h>
@@ -59,21 +58,23 @@ is_taken(const struct project *project, const struct world *world, const struct 
 
 /* Begins at a place that the names decide, so that labs of several hosts and users seldom meet. */
 static gboolean
-choose_subnet(const struct project *project, const struct world *world, const struct network *networks, struct network *network,
-              GError **error)
+choose_subnet(struct resolved *resolved, const struct world *world, struct network *network)
 {
+        const struct project *project = resolved->store->project;
         guint begin = (g_str_hash(project->name) * 31 + g_str_hash(network->name)) % AUTO_COUNT;
 
         for (guint i = 0; i < AUTO_COUNT; i++) {
                 struct cidr4 subnet = {AUTO_BLOCK + ((begin + i) % AUTO_COUNT << 8), AUTO_PREFIX};
 
-                if (!is_taken(project, world, networks, &subnet)) {
+                if (!is_taken(project, world, resolved->store->networks, &subnet)) {
                         network->subnet = subnet;
                         return TRUE;
                 }
         }
-        error_set(error, DROVER_ERROR_FAILED, "no free subnet for network '%s'", network->name);
-        return error_hint(error, "all of 10.192.0.0/10 is routed on this host; give the network a 'subnet:' of its own");
+        faults_add(&resolved->faults, "no-free-subnet", project_place(network->node, "subnet"),
+                   "all of 10.192.0.0/10 is routed on this host: write a subnet of its own", "no free subnet for network '%s'",
+                   network->name);
+        return FALSE;
 }
 
 static void
@@ -89,63 +90,55 @@ fill_addresses(struct network *network)
                 network->dhcp.range = (struct range4){first, last};
 }
 
-static gboolean
-check_clash(const struct project *project, const struct world *world, const struct network *network, GError **error)
+static void
+check_clash(struct resolved *resolved, const struct world *world, const struct network *network)
 {
+        const struct project *project = resolved->store->project;
         const struct link_route *route;
         const struct link *link;
+        g_autofree char *subnet = NULL, *to = NULL;
 
         if (network->external || !network->subnet.prefix || project->isolation != ISOLATION_HOST)
-                return TRUE;
+                return;
         route = clashing_route(world, project->name, &network->subnet);
-        if (route) {
-                g_autofree char *subnet = value_format_cidr4(&network->subnet), *to = value_format_cidr4(&route->to);
-                struct place place = project_place(network->node, "subnet");
-
-                link = links_find_index(world->links, route->ifindex);
-                error_set(error, DROVER_ERROR_FAILED, "subnet %s of network '%s' is in use on this host: %s goes to interface '%s'",
-                          subnet, network->name, to, link ? link->name : "?");
-                if (place.line)
-                        error_hint(error, "choose another at %s:%u, or 'subnet: auto', or 'isolation: private'",
-                                   place.source->name, place.line);
-                return FALSE;
-        }
-        return TRUE;
+        if (!route)
+                return;
+        link = links_find_index(world->links, route->ifindex);
+        subnet = value_format_cidr4(&network->subnet);
+        to = value_format_cidr4(&route->to);
+        faults_add(&resolved->faults, "subnet-in-use", project_place(network->node, "subnet"),
+                   "choose another, or 'subnet: auto', or 'isolation: private'",
+                   "subnet %s of network '%s' is in use on this host: %s goes to interface '%s'", subnet, network->name, to,
+                   link ? link->name : "?");
 }
 
-static gboolean
-resolve_network(const struct project *project, const struct world *world, const struct network *networks,
-                struct network *network, GError **error)
+static void
+resolve_network(struct resolved *resolved, const struct world *world, struct network *network)
 {
-        if (network->mode == MODE_BRIDGE)
-                return TRUE;
-        if (!network->subnet.prefix && !choose_subnet(project, world, networks, network, error))
-                return FALSE;
+        if (!network->bridge) {
+                g_autofree char *name = lab_bridge_name(resolved->store->project->name, network->name);
+
+                network->bridge = resolve_keep(resolved, name);
+        }
+        if (network->mode == MODE_BRIDGE || (!network->subnet.prefix && !choose_subnet(resolved, world, network)))
+                return;
         fill_addresses(network);
-        return check_clash(project, world, network, error);
+        check_clash(resolved, world, network);
 }
 
 void
-resolve_networks(const struct project *project, const struct world *world, GStringChunk *strings, struct network *ret_networks,
-                 GError **ret_error)
+resolve_networks(struct resolved *resolved, const struct world *world)
 {
+        const struct project *project = resolved->store->project;
+        struct network *networks = resolved->store->networks;
+
         for (guint i = 0; i < project->network_count; i++) {
                 const struct kept_network *kept = state_network(world->state, project->networks[i].name);
 
-                ret_networks[i] = project->networks[i];
-                if (ret_networks[i].subnet_auto && kept)
-                        ret_networks[i].subnet = kept->subnet;
+                networks[i] = project->networks[i];
+                if (networks[i].subnet_auto && kept)
+                        networks[i].subnet = kept->subnet;
         }
-        for (guint i = 0; i < project->network_count; i++) {
-                struct network *network = &ret_networks[i];
-                g_autoptr(GError) error = NULL;
-
-                if (!network->bridge) {
-                        g_autofree char *name = lab_bridge_name(project->name, network->name);
-
-                        network->bridge = g_string_chunk_insert(strings, name);
-                }
-                if (!resolve_network(project, world, ret_networks, network, &error) && !*ret_error)
-                        *ret_error = g_steal_pointer(&error);
-        }
+        for (guint i = 0; i < project->network_count; i++)
+                resolve_network(resolved, world, &networks[i]);
 }

@@ -68,6 +68,7 @@ session_close(struct session *session)
         fd_clear(&session->lock_fd);
 #ifdef __SANITIZE_ADDRESS__
         forget_observation(session);
+        diagnostics_free(session->faults);
         project_free(session->project);
 #else
         /* A verb has one session and ends with it: to give back the memory of ten thousand VMs piece by piece takes longer than
@@ -331,10 +332,14 @@ session_observe(struct session *session, const struct observe_options *options, 
         if (options->images) {
                 if (session->root && session_qemu_user(&user, NULL))
                         as = &user;
-                observe_host(world);
+                observe_host(world, as);
                 observe_images(world, session->project, as);
         }
         session->resolved = resolve(session->project, world);
+        if (options->images) {
+                observe_uses(world, session->resolved);
+                resolve_in_use(session->resolved, world);
+        }
         return !options->network || observe_services(session, options->services, error);
 }
 
@@ -380,5 +385,7 @@ session_plan(struct session *session, const struct plan_options *options, GError
                         observe_image(session->world, session->project->vms[i].image, as);
                         resolve_fresh(session->resolved, i, session->world);
                 }
-        return plan_make(session->project, session->world, session->resolved, options, error);
+        g_clear_pointer(&session->faults, diagnostics_free);
+        session->faults = project_diagnostics(session->project);
+        return plan_make(session->project, session->world, session->resolved, options, session->faults, error);
 }

@@ -12,6 +12,7 @@ struct session {
         struct project *project;         /* parsed; a project without VMs where only -p was given and there is no file */
         struct world *world;             /* after session_observe() */
         struct resolved *resolved;       /* after session_observe() */
+        struct diagnostics *faults;      /* after session_plan(): what plan_make() found; NULL before */
         gboolean root;
         int lock_fd;                     /* -1: not locked */
 };
@@ -53,7 +54,7 @@ struct observe_options {
 gboolean session_observe(struct session *session, const struct observe_options *options, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
 
-/** session_plan() - plan_make() over what was observed */
+/** session_plan() - plan_make() over what was observed; what is wrong with the file stands in session.faults then */
 struct plan *session_plan(struct session *session, const struct plan_options *options, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
 

@@ -16,6 +16,7 @@
 #include "network/lab.h"
 #include "network/link.h"
 #include "runtime/disk.h"
+#include "runtime/file_use.h"
 #include "runtime/qmp.h"
 #include "runtime/supervisor.h"
 
@@ -206,6 +207,20 @@ open_descriptors(struct start *start, const struct qemu_command *command, int al
         return TRUE;
 }
 
+/* QEMU would only say that it gets no lock. */
+static gboolean
+check_uses(const struct launch *launch, GError **error)
+{
+        for (guint i = 0; i < launch->disk_count; i++) {
+                const struct launch_disk *disk = &launch->disks[i];
+
+                if (!file_use_check(disk->path, !disk->disk->read_only, launch->project, error) ||
+                    (disk->backing_path && !file_use_check(disk->backing_path, FALSE, launch->project, error)))
+                        return FALSE;
+        }
+        return TRUE;
+}
+
 /* Disks grow while nobody has them open; images below overlays must be what they were. */
 static gboolean
 prepare_disks(const struct start *start, const struct spec *spec, GError **error)
@@ -251,7 +266,7 @@ read_last_words(int log_fd)
 
 /* The monitor went away or never spoke: find out why, and leave no process behind. */
 static gboolean
-explain_death(int log_fd, int pidfd, const char *stage, GError **error)
+explain_death(const struct launch *launch, int log_fd, int pidfd, const char *stage, GError **error)
 {
         g_autoptr(GError) reason = g_steal_pointer(error);
         g_autofree char *words = NULL;
@@ -264,6 +279,8 @@ explain_death(int log_fd, int pidfd, const char *stage, GError **error)
                 return error_prefix(error, "%s", stage);
         }
         words = read_last_words(log_fd);
+        if (strstr(words, "lock") && !check_uses(launch, error))
+                return FALSE;
         if (*words)
                 return error_set(error, DROVER_ERROR_FAILED, "QEMU: %s", words);
         if (WIFSIGNALED(status))
@@ -316,7 +333,7 @@ run_qemu(struct start *start, const struct qemu_command *command, gboolean pause
         while (start->fd_count > 0)
                 close(start->fds[--start->fd_count]);
         if (!talk(start, paused, &stage, error))
-                return explain_death(log_fd, pidfd, stage, error);
+                return explain_death(start->launch, log_fd, pidfd, stage, error);
         return TRUE;
 }
 
@@ -345,7 +362,7 @@ vm_start(const struct vm_host *host, const struct launch *launch, const struct s
                 }
                 return FALSE;
         }
-        if (!prepare_disks(&start, spec, error) || !spec_save(host->paths, spec, error))
+        if (!check_uses(launch, error) || !prepare_disks(&start, spec, error) || !spec_save(host->paths, spec, error))
                 return FALSE;
         command = qemu_command_build(launch);
         if (!open_descriptors(&start, command, lock, error))

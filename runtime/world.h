@@ -5,6 +5,7 @@
 #include "network/firewall.h"
 #include "network/home.h"
 #include "network/link.h"
+#include "runtime/file_use.h"
 #include "runtime/qemu_argv.h"
 #include "runtime/state.h"
 
@@ -28,6 +29,7 @@ struct vm_world {
         char *detail;           /* QEMU's own word for its state, or why it is unreachable; or NULL */
         GError *error;          /* its spec.json cannot be read; spoils nobody else's line */
         gboolean in_file;       /* the project file has it */
+        GHashTable *mtus;       /* device id -> GUINT: host_mtu of its NICs as it runs; NULL: nobody asked */
         guint64 root_written;   /* mtime of an existing root disk, seconds since the epoch; 0: none */
 };
 
@@ -35,10 +37,14 @@ struct vm_world {
 struct qemu_info {
         char *path;
         char *q35, *pc;          /* versioned names behind the aliases */
-        char **machines;         /* all names, NULL-terminated */
+        char **machines;         /* all names, aliases too, NULL-terminated */
+        GHashTable *max_cpus;    /* name of a machine -> GUINT: how many vCPUs it may have */
+        guint major;             /* of QEMU's version; 0: not known */
         gboolean kvm;            /* `auto` means KVM here */
         char *no_kvm_reason;     /* why not, or NULL */
-        char *help;              /* what QEMU just said of its machines, not yet in the cache; or NULL */
+        char *kvm_fault;         /* why KVM cannot be used at all, whatever was asked for; or NULL */
+        const char *kvm_hint;    /* what to do about that */
+        char *answer;            /* what QEMU just said of itself, not yet in the cache; or NULL */
 };
 
 /** struct probed_image - An image that was looked at */
@@ -67,7 +73,12 @@ struct world {
         guint64 disk_free;                /* bytes, where the data directory lies */
         GHashTable *files;                /* path -> guint64 virtual size: the disk files of this project that exist */
         GHashTable *images;               /* path -> struct probed_image; NULL: nobody asked */
+        GHashTable *plain_files;          /* path -> GINT: errno, or 0: kernels, initrds, cdroms; NULL: nobody asked */
+        GHashTable *uses;                 /* path -> struct file_use: what somebody has open; NULL: nobody asked */
 };
+
+/** qemu_max_cpus() - How many vCPUs a machine may have; 0: not known */
+guint qemu_max_cpus(const struct qemu_info *qemu, const char *machine);
 
 const struct vm_world *world_vm(const struct world *world, const char *name);
 

@@ -1,6 +1,6 @@
 /* fake-qemu.c - a program that drover takes for QEMU: two monitors, a pid file, no guest; starts in a millisecond
  *
- * Of QEMU's arguments it understands `-machine help`, -name, -uuid, -S, -pidfile and the listening sockets `control` and
+ * Of QEMU's arguments it understands `-qmp stdio`, -name, -uuid, -S, -pidfile and the listening sockets `control` and
  * `observe`, and ignores all others. How it misbehaves is said by `-fake` (qemu_args of a VM), which may be given several
  * times:
  *
@@ -319,15 +319,19 @@ take_name(char *value)
         value[strcspn(value, ",")] = '\0';
 }
 
-/* What `-machine help` prints, in QEMU's form */
+/* A monitor on standard input and output, which is asked for the machines, and whatever else is asked answers nothing. */
 static int
-list_machines(void)
+serve_stdio(void)
 {
-        puts("Supported machines are:\n"
-             "pc                   Standard PC (i440FX + PIIX, 1996) (alias of pc-i440fx-7.2)\n"
-             "pc-i440fx-7.2        Standard PC (i440FX + PIIX, 1996) (default)\n"
-             "q35                  Standard PC (Q35 + ICH9, 2009) (alias of pc-q35-7.2)\n"
-             "pc-q35-7.2           Standard PC (Q35 + ICH9, 2009)");
+        char line[1024];
+
+        puts("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 2, \"major\": 7}, \"package\": \"fake\"}, "
+             "\"capabilities\": [\"oob\"]}}");
+        while (fgets(line, sizeof line, stdin))
+                puts(strstr(line, "query-machines")
+                             ? "{\"return\": [{\"name\": \"pc-q35-7.2\", \"alias\": \"q35\", \"cpu-max\": 288}, "
+                               "{\"name\": \"pc-i440fx-7.2\", \"alias\": \"pc\", \"cpu-max\": 255}]}"
+                             : "{\"return\": {}}");
         return 0;
 }
 
@@ -352,8 +356,8 @@ main(int argc, char **argv)
 
                 if (strcmp(argv[i], "-S") == 0)
                         status = "prelaunch";
-                else if (value && strcmp(argv[i], "-machine") == 0 && strcmp(value, "help") == 0)
-                        return list_machines();
+                else if (value && strcmp(argv[i], "-qmp") == 0 && strcmp(value, "stdio") == 0)
+                        return serve_stdio();
                 else if (value && strcmp(argv[i], "-name") == 0)
                         take_name(argv[++i]);
                 else if (value && strcmp(argv[i], "-uuid") == 0)

@@ -111,10 +111,8 @@ open_session(const char *file, GError **error)
         session = session_open(project);
         if (!session_observe(session, &look, error))
                 return NULL;
-        if (session->resolved->error) {
-                g_propagate_error(error, g_error_copy(session->resolved->error));
-                return NULL;
-        }
+        if (session->resolved->faults)
+                return error_set(error, DROVER_ERROR_CONFIG, "%s", fault_text(session->resolved->faults)), NULL;
         if (!session->world->qemu)
                 return error_set(error, DROVER_ERROR_NOT_FOUND, "there is no QEMU"), NULL;
         return g_steal_pointer(&session);

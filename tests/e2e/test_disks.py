@@ -78,7 +78,7 @@ def test_image_that_changed(world):
         file.seek(0, os.SEEK_END)
         file.write(b"\0" * 65536)
     for verb in ("plan", "up", "start"):
-        refused = lab.drover(verb, status=1)
+        refused = lab.drover(verb, status=3)
         assert f"image '{image}' has changed since disk 'root' was made on it" in refused.err, refused
         assert "drover up --fresh one" in refused.err and "drover.yaml:" in refused.err, refused
     assert digest(host.disk_files(lab.data)[1]) == overlay
@@ -118,11 +118,11 @@ def test_images_that_are_refused(world):
             os.unlink(image)
             make_image(lab, "base.qcow2", "32M", *options)
         for verb in ("plan", "up"):
-            refused = lab.drover(verb, status=1)
+            refused = lab.drover(verb, status=3)
             assert image in refused.err and text in refused.err and "drover.yaml:" in refused.err, refused
     os.unlink(image)
     make_image(lab, "base.qcow2", "128M")
-    assert "a disk of 64M is smaller than its image" in lab.drover("up", status=1).err
+    assert "a disk of 64M is smaller than its image" in lab.drover("up", status=3).err
     assert host.disk_files(lab.data) == []
     assert not os.path.exists(lab.vm_data("one", "spec.json")), "the refused VM was recorded"
 

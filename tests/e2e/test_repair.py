@@ -246,6 +246,23 @@ def test_bridge_changes_in_place(world):
     assert lab.pids() == pids
 
 
+def test_mtu_reaches_the_guest_with_a_restart(world):
+    """The bridge has a new MTU at once; what the NICs tell their guests waits, is shown, and is done by --restart."""
+    lab = world.lab(FAKES, fake=True)
+    lab.drover("up")
+    lab.replace("mode: isolated}", "mode: isolated, mtu: 1400}")
+    up = lab.drover("up")
+    assert lab.bridge("lan")["mtu"] == 1400
+    assert "restart required for vm 'one': networks.lan.mtu: 1500 → 1400" in up.err and "  drover up --restart" in up.err, up
+    assert actions(lab) == {("vm", "one"): "pending", ("vm", "two"): "pending"}
+    plan = lab.drover("plan").out
+    assert "! restart required vm one\n    networks.lan.mtu: 1500 → 1400 (restart)\n" in plan, plan
+    assert plan.endswith("plan: 2 pending\n  drover up --restart\n"), plan
+    assert lab.vms()["one"]["pending"], lab.vms()
+    lab.drover("up", "--restart", "-t", "0")
+    lab.assert_satisfied()
+
+
 def test_mtu_outlives_the_ports(world):
     """A bridge keeps the MTU of the file when the last VM on it stops."""
     lab = world.lab(FAKES.replace("mode: isolated}", "mode: isolated, mtu: 1400}"), fake=True)

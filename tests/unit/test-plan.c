@@ -2,18 +2,9 @@
  *
  * A plan is compared as text, a step a line: "create vm web <0,2 memory:1G>2G", where <0,2 are the steps that it waits for.
  */
+#include "tests/unit/plan-bench.h"
+
 #include "base/error.h"
-#include "base/json.h"
-#include "parser/load.h"
-#include "runtime/plan.h"
-
-#include <string.h>
-
-struct bench {
-        struct project *project;
-        struct world *world;
-        struct resolved *resolved;
-};
 
 static const char two_vms[] = "name: lab\n"
                               "isolation: private\n"
@@ -22,120 +13,6 @@ static const char two_vms[] = "name: lab\n"
                               "vms:\n"
                               "  web: {disk: 1G, memory: 1G, networks: {lan: {ip: 10.0.0.10}}, depends_on: [db]}\n"
                               "  db: {disk: 1G, networks: [lan], disks: [data]}\n";
-
-static struct project *
-load(const char *text)
-{
-        struct load_options options = {.directory = "/srv/lab", .root = TRUE};
-        struct diagnostics *diagnostics = NULL;
-        GError *error = NULL;
-        struct project *project = project_load_text(text, strlen(text), &options, &diagnostics, &error);
-
-        for (guint i = 0; diagnostics && i < diagnostics->items->len; i++)
-                g_test_message("%s", ((struct diagnostic *)g_ptr_array_index(diagnostics->items, i))->text);
-        g_assert_no_error(error);
-        diagnostics_free(diagnostics);
-        return project;
-}
-
-static void
-free_vm(gpointer data)
-{
-        struct vm_world *vm = data;
-
-        g_free(vm->name);
-        spec_free(vm->spec);
-        g_free(vm);
-}
-
-static struct vm_world *
-add_vm(struct world *world, const char *name, gboolean in_file)
-{
-        struct vm_world *vm = g_new0(struct vm_world, 1);
-
-        vm->name = g_strdup(name);
-        vm->in_file = in_file;
-        g_ptr_array_add(world->vms, vm);
-        g_hash_table_insert(world->vms_by_name, vm->name, vm);
-        return vm;
-}
-
-static void
-bench_init(struct bench *bench, const char *text)
-{
-        struct world *world = g_new0(struct world, 1);
-
-        bench->project = load(text);
-        bench->world = world;
-        bench->resolved = NULL;
-        world->paths = paths_new(bench->project->name);
-        world->state = g_new0(struct state, 1);
-        world->state->networks = g_ptr_array_new();
-        world->vms = g_ptr_array_new_with_free_func(free_vm);
-        world->vms_by_name = g_hash_table_new(g_str_hash, g_str_equal);
-        world->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-        world->qemu = g_new0(struct qemu_info, 1);
-        world->qemu->q35 = g_strdup("pc-q35-7.2");
-        world->qemu->machines = g_strsplit("pc q35 pc-q35-7.2", " ", -1);
-        world->memory_total = (guint64)8 << 30;
-        for (guint i = 0; i < bench->project->vm_count; i++)
-                add_vm(world, bench->project->vms[i].name, TRUE);
-}
-
-static void
-bench_clear(struct bench *bench)
-{
-        resolved_free(bench->resolved);
-        world_free(bench->world);
-        project_free(bench->project);
-}
-
-static void
-resolve_again(struct bench *bench)
-{
-        g_clear_pointer(&bench->resolved, resolved_free);
-        bench->resolved = resolve(bench->project, bench->world);
-        g_assert_no_error(bench->resolved->error);
-}
-
-/* All that the file wants is there and runs, started from @text. */
-static void
-pretend_up(struct bench *bench, enum vm_status status)
-{
-        resolve_again(bench);
-        for (guint i = 0; i < bench->project->vm_count; i++) {
-                struct vm_world *vm = g_ptr_array_index(bench->world->vms, i);
-                const struct launch *launch = &bench->resolved->vms[i].launch;
-
-                spec_free(vm->spec);
-                resolve_wish(&bench->resolved->vms[i]);
-                vm->spec = spec_copy(bench->resolved->vms[i].spec);
-                vm->spec->present = TRUE;
-                vm->status = status;
-                for (guint n = 0; n < launch->disk_count; n++)
-                        g_hash_table_insert(bench->world->files, g_strdup(launch->disks[n].path),
-                                            g_memdup2(&launch->disks[n].disk->size_bytes, sizeof(guint64)));
-        }
-        bench->world->dnsmasq = (struct dnsmasq_state){1, TRUE, TRUE};
-        bench->world->firewall = FIREWALL_SAME;
-}
-
-/* The same world, another file. */
-static void
-edit(struct bench *bench, const char *text)
-{
-        g_clear_pointer(&bench->resolved, resolved_free);
-        project_free(bench->project);
-        bench->project = load(text);
-        for (guint i = 0; i < bench->world->vms->len; i++) {
-                struct vm_world *vm = g_ptr_array_index(bench->world->vms, i);
-
-                vm->in_file = project_find_vm(bench->project, vm->name) != NULL;
-        }
-        for (guint i = 0; i < bench->project->vm_count; i++)
-                if (!world_vm(bench->world, bench->project->vms[i].name))
-                        add_vm(bench->world, bench->project->vms[i].name, TRUE);
-}
 
 static char *
 render(const struct plan *plan, gboolean network)
@@ -171,10 +48,9 @@ check_plan(struct bench *bench, const struct plan_options *options, const char *
         g_autofree char *text = NULL;
         GError *error = NULL;
 
-        if (!bench->resolved)
-                resolve_again(bench);
-        plan = plan_make(bench->project, bench->world, bench->resolved, options, &error);
+        plan = make_plan(bench, options, &error);
         g_assert_no_error(error);
+        g_assert_cmpuint(bench->faults->items->len, ==, 0);
         text = render(plan, bench->world->firewall == FIREWALL_ABSENT);
         g_assert_cmpstr(text, ==, expected);
 }
@@ -262,6 +138,33 @@ test_restart(void)
         bench_clear(&bench);
 }
 
+/* The bridge has a new mtu at once, which network.c sees to; the guest was told the old one when its NIC was made. */
+static void
+test_mtu(void)
+{
+        g_autofree char *edited = NULL;
+        g_auto(GStrv) parts = g_strsplit(two_vms, "10.0.0.0/24", 2);
+        struct plan_options restart = up;
+        struct bench bench;
+
+        restart.restart = TRUE;
+        edited = g_strjoinv("10.0.0.0/24, mtu: 9000", parts);
+        bench_init(&bench, two_vms);
+        pretend_up(&bench, VM_RUNNING);
+        for (guint i = 0; i < 2; i++) {
+                struct vm_world *vm = g_ptr_array_index(bench.world->vms, i);
+
+                vm->mtus = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+                g_hash_table_insert(vm->mtus, g_strdup("nic-lan"), GUINT_TO_POINTER(i ? 9000 : 1500));
+        }
+        edit(&bench, two_vms);
+        check_plan(&bench, &up, "pending vm db networks.lan.mtu:9000>1500");
+        edit(&bench, edited);
+        check_plan(&bench, &up, "pending vm web networks.lan.mtu:1500>9000");
+        check_plan(&bench, &restart, "restart vm web networks.lan.mtu:1500>9000");
+        bench_clear(&bench);
+}
+
 /* A new default in a new release is no change; the same field written into the file is. */
 static void
 test_new_default(void)
@@ -342,8 +245,7 @@ test_unknown_name(void)
 
         options.vms = names;
         bench_init(&bench, two_vms);
-        resolve_again(&bench);
-        g_assert_null(plan_make(bench.project, bench.world, bench.resolved, &options, &error));
+        g_assert_null(make_plan(&bench, &options, &error));
         g_assert_error(error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND);
         g_assert_nonnull(strstr(error->message, "did you mean 'web'?"));
         bench_clear(&bench);
@@ -407,41 +309,6 @@ test_fresh_disks(void)
 }
 
 static void
-test_too_much_memory(void)
-{
-        g_auto(GStrv) parts = g_strsplit(two_vms, "memory: 1G", 2);
-        g_autofree char *edited = g_strjoinv("memory: 900G", parts);
-        g_autoptr(GError) error = NULL;
-        struct bench bench;
-
-        bench_init(&bench, edited);
-        resolve_again(&bench);
-        g_assert_null(plan_make(bench.project, bench.world, bench.resolved, &up, &error));
-        g_assert_nonnull(strstr(error->message, "900G of memory is more than this host has (8.0 GiB)"));
-        bench_clear(&bench);
-}
-
-/* A disk that exists is never shrunk, and the plan says so before anything is stopped. */
-static void
-test_shrink(void)
-{
-        g_auto(GStrv) parts = g_strsplit(two_vms, "web: {disk: 1G", 2);
-        g_autofree char *edited = g_strjoinv("web: {disk: 512M", parts);
-        g_autoptr(GError) error = NULL;
-        struct plan_options restart = up;
-        struct bench bench;
-
-        restart.restart = TRUE;
-        bench_init(&bench, two_vms);
-        pretend_up(&bench, VM_RUNNING);
-        edit(&bench, edited);
-        resolve_again(&bench);
-        g_assert_null(plan_make(bench.project, bench.world, bench.resolved, &restart, &error));
-        g_assert_nonnull(strstr(error->message, "disk 'root' has 1G and is never shrunk to 512M"));
-        bench_clear(&bench);
-}
-
-static void
 test_isolation_changed(void)
 {
         struct bench bench;
@@ -451,7 +318,7 @@ test_isolation_changed(void)
         pretend_up(&bench, VM_RUNNING);
         bench.world->state->exists = TRUE;
         bench.world->state->isolation = ISOLATION_HOST;
-        g_assert_null(plan_make(bench.project, bench.world, bench.resolved, &up, &error));
+        g_assert_null(make_plan(&bench, &up, &error));
         g_assert_nonnull(strstr(error->message, "runs with 'isolation: host'"));
         bench_clear(&bench);
 }
@@ -464,6 +331,7 @@ main(int argc, char **argv)
         g_test_add_func("/plan/nothing-to-do", test_nothing_to_do);
         g_test_add_func("/plan/edits", test_edits);
         g_test_add_func("/plan/restart", test_restart);
+        g_test_add_func("/plan/mtu", test_mtu);
         g_test_add_func("/plan/new-default", test_new_default);
         g_test_add_func("/plan/states", test_states);
         g_test_add_func("/plan/names-and-order", test_names_and_order);
@@ -471,8 +339,6 @@ main(int argc, char **argv)
         g_test_add_func("/plan/orphans", test_orphans);
         g_test_add_func("/plan/down", test_down);
         g_test_add_func("/plan/fresh-disks", test_fresh_disks);
-        g_test_add_func("/plan/too-much-memory", test_too_much_memory);
-        g_test_add_func("/plan/shrink", test_shrink);
         g_test_add_func("/plan/isolation-changed", test_isolation_changed);
         return g_test_run();
 }

@@ -1,0 +1,179 @@
+/* observe_files.c - look at the files of VMs: disks, images, kernels, who else has them open */
+#include "runtime/observe.h"
+
+#include "base/file.h"
+#include "runtime/disk.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void
+add_disk_files(struct world *world, const char *directory)
+{
+        g_autoptr(GPtrArray) names = file_list_directory(directory, NULL);
+
+        for (guint i = 0; names && i < names->len; i++) {
+                const char *name = g_ptr_array_index(names, i);
+
+                if (g_str_has_suffix(name, ".qcow2") || g_str_has_suffix(name, ".raw")) {
+                        g_autofree char *path = g_build_filename(directory, name, NULL);
+                        guint64 *size = g_new0(guint64, 1);
+
+                        /* 0: its header cannot be read, and nothing follows from its size */
+                        if (!disk_read_size(path, g_str_has_suffix(name, ".raw") ? "raw" : "qcow2", size, NULL))
+                                *size = 0;
+                        g_hash_table_insert(world->files, g_steal_pointer(&path), size);
+                }
+        }
+}
+
+void
+observe_disks(struct world *world)
+{
+        g_autofree char *named = g_build_filename(world->paths->data, "disks", NULL);
+
+        world->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        add_disk_files(world, named);
+        for (guint i = 0; i < world->vms->len; i++) {
+                const struct vm_world *vm = g_ptr_array_index(world->vms, i);
+                g_autofree char *directory = paths_vm_data(world->paths, vm->name);
+
+                add_disk_files(world, directory);
+        }
+}
+
+static void
+probed_image_free(gpointer data)
+{
+        struct probed_image *image = data;
+
+        g_clear_error(&image->error);
+        g_free(image);
+}
+
+static gboolean
+has_root_disk(const struct world *world, const struct vm_world *vm)
+{
+        const struct kept_disk *root = vm->spec ? spec_disk(vm->spec, "root") : NULL;
+        g_autofree char *path = root ? paths_vm_disk(world->paths, vm->name, root->name, root->generation, root->format) : NULL;
+
+        return path && g_hash_table_contains(world->files, path);
+}
+
+static void
+probe_once(struct world *world, const char *path, const struct child_user *user)
+{
+        struct probed_image *image;
+
+        if (!path || g_hash_table_contains(world->images, path))
+                return;
+        image = g_new0(struct probed_image, 1);
+        g_hash_table_insert(world->images, g_strdup(path), image);
+        if (!image_probe(path, user, &image->info, &image->error))
+                return;
+}
+
+void
+observe_image(struct world *world, const char *path, const struct child_user *user)
+{
+        probe_once(world, path, user);
+}
+
+static void
+look_once(struct world *world, const char *path)
+{
+        struct stat st;
+
+        if (path && !g_hash_table_contains(world->plain_files, path))
+                g_hash_table_insert(world->plain_files, g_strdup(path), GINT_TO_POINTER(stat(path, &st) < 0 ? errno : 0));
+}
+
+void
+observe_images(struct world *world, const struct project *project, const struct child_user *user)
+{
+        world->images = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, probed_image_free);
+        world->plain_files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        for (guint i = 0; i < project->vm_count; i++) {
+                const struct vm *vm = &project->vms[i];
+
+                /* A running VM may be restarted with a file that it has not had before: what that is has to be known. */
+                if (!has_root_disk(world, world_vm(world, vm->name)))
+                        probe_once(world, vm->image, user);
+                if (vm->root)
+                        probe_once(world, vm->root->file, user);
+                for (guint n = 0; n < vm->disk_count; n++)
+                        if (vm->disks[n].media == MEDIA_CDROM)
+                                look_once(world, vm->disks[n].file);
+                        else
+                                probe_once(world, vm->disks[n].file, user);
+                look_once(world, vm->boot.kernel);
+                look_once(world, vm->boot.initrd);
+        }
+}
+
+/* ---- files that somebody else has open ---- */
+
+/* Was the VM, which runs, started with this disk? Then it is the one that has it. */
+static gboolean
+has_disk(const struct vm_world *vm, const struct disk *disk)
+{
+        const json_t *wish = vm->spec ? vm->spec->wish : NULL, *item;
+        size_t i;
+
+        if (!disk->named && !disk->file)
+                return TRUE;
+        if (disk->is_root)
+                return g_strcmp0(json_text(json_object_get(wish, "disk"), "file"), disk->file) == 0;
+        json_array_foreach (json_object_get(wish, "disks"), i, item) {
+                const char *named = json_is_string(item) ? json_string_value(item) : json_text(item, "disk");
+
+                if (disk->named ? g_strcmp0(named, disk->named) == 0 : g_strcmp0(json_text(item, "file"), disk->file) == 0)
+                        return TRUE;
+        }
+        return FALSE;
+}
+
+static void
+probe_use(struct world *world, GHashTable *seen, const char *path, gboolean write, GPtrArray *found)
+{
+        struct file_use *use;
+
+        if (!path || !g_hash_table_add(seen, (gpointer)path))
+                return;
+        use = file_use_probe(path, write);
+        if (!use)
+                return;
+        g_hash_table_insert(world->uses, use->path, use);
+        g_ptr_array_add(found, use);
+}
+
+static void
+file_use_free_data(gpointer data)
+{
+        file_use_free(data);
+}
+
+void
+observe_uses(struct world *world, const struct resolved *resolved)
+{
+        g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+        g_autoptr(GPtrArray) found = g_ptr_array_new();
+
+        world->uses = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, file_use_free_data);
+        for (guint i = 0; i < resolved->vm_count; i++) {
+                const struct launch *launch = &resolved->vms[i].launch;
+                const struct vm_world *vm = world_vm(world, launch->vm->name);
+
+                for (guint n = 0; n < launch->disk_count; n++) {
+                        const struct launch_disk *disk = &launch->disks[n];
+
+                        if (vm_is_alive(vm) && has_disk(vm, disk->disk))
+                                continue;
+                        if (disk->disk->file || g_hash_table_contains(world->files, disk->path))
+                                probe_use(world, seen, disk->path, !disk->disk->read_only, found);
+                        probe_use(world, seen, disk->backing_path, FALSE, found);
+                }
+        }
+        file_use_find(found);
+}
