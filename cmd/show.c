@@ -226,6 +226,24 @@ print_cost(const struct plan *plan, const struct session *session)
                        !world->qemu->kvm && world->qemu->no_kvm_reason ? world->qemu->no_kvm_reason : "");
 }
 
+/* What makes pending changes count, as `up` says it. */
+static void
+print_next(const struct plan *plan)
+{
+        gboolean restart = FALSE, fresh = FALSE;
+
+        for (guint i = 0; i < plan->steps->len; i++) {
+                enum plan_action action = ((const struct plan_step *)g_ptr_array_index(plan->steps, i))->action;
+
+                restart |= action == ACTION_PENDING;
+                fresh |= action == ACTION_FRESH_PENDING;
+        }
+        if (restart)
+                printf("  drover up --restart\n");
+        if (fresh)
+                printf("  drover up --fresh VM    (the old disk is lost)\n");
+}
+
 void
 plan_print(const struct plan *plan, const struct session *session)
 {
@@ -246,6 +264,7 @@ plan_print(const struct plan *plan, const struct session *session)
         }
         print_cost(plan, session);
         printf("plan: %s\n", summary ? summary : satisfied);
+        print_next(plan);
 }
 
 static json_t *
