@@ -1,0 +1,339 @@
+/* test-forward.c - published ports, on loopback: what goes in comes out, and ports change while it runs */
+#include "base/error.h"
+#include "base/fd.h"
+#include "network/forward.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { LIMIT_S = 20 };
+
+struct fixture {
+        int control; /* of the forwarder */
+        GThread *forwarder, *guest;
+        int guest_fd; /* a TCP listener that echoes */
+        guint16 guest_port;
+};
+
+static union forward_address
+loopback(guint16 port)
+{
+        union forward_address address;
+
+        memset(&address, 0, sizeof address);
+        address.ipv4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        return address;
+}
+
+static int
+open_bound(int type, guint16 *ret_port)
+{
+        union forward_address address = loopback(0);
+        socklen_t length = sizeof address.ipv4;
+        int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+        struct timeval limit = {LIMIT_S, 0};
+
+        g_assert_cmpint(bind(fd, &address.any, length), ==, 0);
+        g_assert_cmpint(getsockname(fd, &address.any, &length), ==, 0);
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        *ret_port = ntohs(address.ipv4.sin_port);
+        return fd;
+}
+
+static guint16
+free_port(int type)
+{
+        guint16 port;
+        auto_fd fd = open_bound(type, &port);
+
+        return port;
+}
+
+static gpointer
+echo(gpointer data)
+{
+        int fd = GPOINTER_TO_INT(data);
+        char bytes[65536];
+        ssize_t n;
+
+        while ((n = recv(fd, bytes, sizeof bytes, 0)) > 0)
+                for (ssize_t sent = 0; sent < n;) {
+                        ssize_t m = send(fd, bytes + sent, (size_t)(n - sent), MSG_NOSIGNAL);
+
+                        if (m <= 0)
+                                break;
+                        sent += m;
+                }
+        close(fd);
+        return NULL;
+}
+
+static gpointer
+run_guest(gpointer data)
+{
+        struct fixture *fixture = data;
+
+        for (;;) {
+                int fd = accept4(fixture->guest_fd, NULL, NULL, SOCK_CLOEXEC);
+
+                if (fd < 0)
+                        return NULL;
+                g_thread_unref(g_thread_new("echo", echo, GINT_TO_POINTER(fd)));
+        }
+}
+
+static gpointer
+run_forwarder(gpointer data)
+{
+        int control = GPOINTER_TO_INT(data);
+        g_autoptr(GError) error = NULL;
+
+        g_assert_true(forward_serve(control, &error));
+        g_assert_no_error(error);
+        close(control);
+        return NULL;
+}
+
+static void
+set_up(struct fixture *fixture, gconstpointer data)
+{
+        int pair[2];
+
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), ==, 0);
+        fixture->control = pair[0];
+        fixture->forwarder = g_thread_new("forwarder", run_forwarder, GINT_TO_POINTER(pair[1]));
+        fixture->guest_fd = open_bound(SOCK_STREAM, &fixture->guest_port);
+        setsockopt(fixture->guest_fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0}, sizeof(struct timeval));
+        g_assert_cmpint(listen(fixture->guest_fd, 512), ==, 0);
+        fixture->guest = g_thread_new("guest", run_guest, fixture);
+}
+
+static void
+tear_down(struct fixture *fixture, gconstpointer data)
+{
+        close(fixture->control);
+        g_thread_join(fixture->forwarder);
+        shutdown(fixture->guest_fd, SHUT_RDWR);
+        g_thread_join(fixture->guest);
+        close(fixture->guest_fd);
+}
+
+static struct forward
+make_forward(enum forward_protocol protocol, guint16 outside, guint16 inside)
+{
+        struct forward forward;
+
+        memset(&forward, 0, sizeof forward);
+        forward.protocol = protocol;
+        forward.outside = loopback(outside);
+        forward.inside = loopback(inside);
+        return forward;
+}
+
+static void
+publish(struct fixture *fixture, const struct forward *forward)
+{
+        g_autoptr(GError) error = NULL;
+        auto_fd listener = forward_listen(forward, &error);
+
+        g_assert_no_error(error);
+        g_assert_true(forward_add(fixture->control, forward, listener, &error));
+}
+
+static int
+dial(guint16 port)
+{
+        union forward_address address = loopback(port);
+        auto_fd fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct timeval limit = {LIMIT_S, 0};
+
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+        return connect(fd, &address.any, sizeof address.ipv4) == 0 ? fd_steal(&fd) : -1;
+}
+
+static void
+assert_echo(int fd, const char *text)
+{
+        char got[256] = "";
+
+        g_assert_cmpint(send(fd, text, strlen(text), MSG_NOSIGNAL), ==, strlen(text));
+        g_assert_cmpint(recv(fd, got, strlen(text), MSG_WAITALL), ==, strlen(text));
+        g_assert_cmpstr(got, ==, text);
+}
+
+struct sender {
+        int fd;
+        const char *data;
+        size_t length;
+};
+
+static gpointer
+send_all(gpointer data)
+{
+        struct sender *sender = data;
+
+        for (size_t sent = 0; sent < sender->length;) {
+                ssize_t n = send(sender->fd, sender->data + sent, sender->length - sent, MSG_NOSIGNAL);
+
+                g_assert_cmpint(n, >, 0);
+                sent += (size_t)n;
+        }
+        shutdown(sender->fd, SHUT_WR); /* the guest's answer has still to come through */
+        return NULL;
+}
+
+static void
+test_bytes(struct fixture *fixture, gconstpointer data)
+{
+        struct forward forward = make_forward(FORWARD_TCP, free_port(SOCK_STREAM), fixture->guest_port);
+        const size_t length = 24 << 20;
+        g_autofree char *bytes = g_malloc(length), *got = g_malloc(length);
+        struct sender sender;
+        GThread *thread;
+        size_t received = 0;
+        auto_fd fd = -1;
+        ssize_t n;
+
+        for (size_t i = 0; i < length; i++)
+                bytes[i] = (char)(i * 7 + i / 4096);
+        publish(fixture, &forward);
+        fd = dial(ntohs(forward.outside.ipv4.sin_port));
+        g_assert_cmpint(fd, >=, 0);
+        sender = (struct sender){fd, bytes, length};
+        thread = g_thread_new("sender", send_all, &sender);
+        while (received < length && (n = recv(fd, got + received, length - received, 0)) > 0)
+                received += (size_t)n;
+        g_assert_cmpuint(received, ==, length);
+        g_assert_cmpint(memcmp(bytes, got, length), ==, 0);
+        g_assert_cmpint(recv(fd, got, 1, 0), ==, 0);
+        g_thread_join(thread);
+}
+
+static void
+test_many(struct fixture *fixture, gconstpointer data)
+{
+        struct forward forward = make_forward(FORWARD_TCP, free_port(SOCK_STREAM), fixture->guest_port);
+        int fds[150];
+
+        publish(fixture, &forward);
+        for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+                fds[i] = dial(ntohs(forward.outside.ipv4.sin_port));
+                g_assert_cmpint(fds[i], >=, 0);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+                g_autofree char *text = g_strdup_printf("connection %zu", i);
+
+                assert_echo(fds[i], text);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
+                close(fds[i]);
+}
+
+static void
+test_refused(struct fixture *fixture, gconstpointer data)
+{
+        struct forward forward = make_forward(FORWARD_TCP, free_port(SOCK_STREAM), free_port(SOCK_STREAM));
+        auto_fd fd = -1;
+        char byte;
+
+        publish(fixture, &forward);
+        fd = dial(ntohs(forward.outside.ipv4.sin_port));
+        g_assert_cmpint(recv(fd, &byte, 1, 0), ==, -1);
+        g_assert_cmpint(errno, ==, ECONNRESET);
+}
+
+static void
+test_live(struct fixture *fixture, gconstpointer data)
+{
+        struct forward first = make_forward(FORWARD_TCP, free_port(SOCK_STREAM), fixture->guest_port);
+        struct forward second = make_forward(FORWARD_TCP, free_port(SOCK_STREAM), fixture->guest_port);
+        g_autoptr(GError) error = NULL;
+        auto_fd old = -1, other = -1;
+        int again = -1;
+
+        publish(fixture, &first);
+        old = dial(ntohs(first.outside.ipv4.sin_port));
+        assert_echo(old, "before");
+        publish(fixture, &second);
+        other = dial(ntohs(second.outside.ipv4.sin_port));
+        assert_echo(other, "beside");
+        g_assert_cmpint(forward_listen(&first, &error), ==, -1);
+        g_assert_error(error, DROVER_ERROR, DROVER_ERROR_BUSY);
+        g_clear_error(&error);
+        g_assert_true(forward_remove(fixture->control, &first, &error));
+        for (gint64 end = g_get_monotonic_time() + LIMIT_S * G_USEC_PER_SEC; again < 0 && g_get_monotonic_time() < end;)
+                again = forward_listen(&first, NULL); /* once the port is given back, which nobody tells us */
+        g_assert_cmpint(again, >=, 0);
+        close(again);
+        assert_echo(old, "the connection that was there goes on");
+        assert_echo(other, "and so does the other port");
+}
+
+static void
+test_udp(struct fixture *fixture, gconstpointer data)
+{
+        guint16 guest_port, ports[2];
+        auto_fd guest = open_bound(SOCK_DGRAM, &guest_port);
+        auto_fd one = open_bound(SOCK_DGRAM, &ports[0]), two = open_bound(SOCK_DGRAM, &ports[1]);
+        struct forward forward = make_forward(FORWARD_UDP, free_port(SOCK_DGRAM), guest_port);
+        int clients[] = {one, two};
+        union forward_address from[2], at;
+        socklen_t length;
+        char got[64] = "";
+
+        publish(fixture, &forward);
+        for (int i = 0; i < 2; i++) {
+                g_autofree char *text = g_strdup_printf("question %d", i);
+
+                g_assert_cmpint(connect(clients[i], &forward.outside.any, sizeof forward.outside.ipv4), ==, 0);
+                g_assert_cmpint(send(clients[i], text, strlen(text), 0), ==, strlen(text));
+                length = sizeof from[i];
+                g_assert_cmpint(recvfrom(guest, got, sizeof got, 0, &from[i].any, &length), ==, strlen(text));
+                g_assert_cmpint(memcmp(got, text, strlen(text)), ==, 0);
+        }
+        g_assert_cmpint(from[0].ipv4.sin_port, !=, from[1].ipv4.sin_port);
+        for (int i = 0; i < 2; i++) {
+                g_autofree char *text = g_strdup_printf("answer %d", i);
+
+                g_assert_cmpint(sendto(guest, text, strlen(text), 0, &from[i].any, sizeof from[i].ipv4), ==, strlen(text));
+        }
+        for (int i = 0; i < 2; i++) { /* a connected socket takes answers only from where it has asked */
+                g_autofree char *text = g_strdup_printf("answer %d", i);
+
+                length = sizeof at;
+                g_assert_cmpint(recvfrom(clients[i], got, sizeof got, 0, &at.any, &length), ==, strlen(text));
+                g_assert_cmpint(memcmp(got, text, strlen(text)), ==, 0);
+        }
+}
+
+static void
+test_format(void)
+{
+        struct forward forward = make_forward(FORWARD_UDP, 5353, 53);
+        g_autofree char *text = forward_format(&forward), *other = NULL;
+
+        g_assert_cmpstr(text, ==, "127.0.0.1:5353/udp -> 127.0.0.1:53");
+        memset(&forward, 0, sizeof forward);
+        forward.outside.ipv6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(80), .sin6_addr = in6addr_loopback};
+        forward.inside = loopback(8080);
+        other = forward_format(&forward);
+        g_assert_cmpstr(other, ==, "[::1]:80/tcp -> 127.0.0.1:8080");
+}
+
+int
+main(int argc, char **argv)
+{
+        g_test_init(&argc, &argv, NULL);
+        g_test_add("/forward/bytes", struct fixture, NULL, set_up, test_bytes, tear_down);
+        g_test_add("/forward/many", struct fixture, NULL, set_up, test_many, tear_down);
+        g_test_add("/forward/refused", struct fixture, NULL, set_up, test_refused, tear_down);
+        g_test_add("/forward/live", struct fixture, NULL, set_up, test_live, tear_down);
+        g_test_add("/forward/udp", struct fixture, NULL, set_up, test_udp, tear_down);
+        g_test_add_func("/forward/format", test_format);
+        return g_test_run();
+}
