@@ -34,7 +34,8 @@ print_images(const struct project *project)
         g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 
         for (guint i = 0; i < project->vm_count; i++) {
-                const char *image = project->vms[i].image;
+                const struct vm *vm = &project->vms[i];
+                const char *image = vm->image_url ? vm->image_url : vm->image_name ? vm->image_name : vm->image;
 
                 if (image && g_hash_table_add(seen, (char *)image))
                         printf("%s\n", image);
@@ -174,7 +175,7 @@ static const struct option_row rows[] = {
         ROW("format", 0, OPTION_TEXT, "yaml|json", format, "How to print it"),
         ROW("vms", 0, OPTION_FLAG, NULL, vms, "Names of the VMs"),
         ROW("networks", 0, OPTION_FLAG, NULL, networks, "Names of the networks"),
-        ROW("images", 0, OPTION_FLAG, NULL, images, "Image files"),
+        ROW("images", 0, OPTION_FLAG, NULL, images, "Images of the VMs: paths, URLs, names"),
         ROW("hash", 0, OPTION_FLAG, NULL, hash, "A hash of what the file says of each VM, or of those named"),
         ROW("qemu", 0, OPTION_TEXT, "VM", qemu, "The exact QEMU command line of a VM, quoted for a shell"),
         {"origin", 0, OPTION_FUTURE, NULL, "Where each value comes from", 0},

@@ -1,4 +1,4 @@
-/* decode-special.c - the few keys that no common type covers: boot.order, image, machine */
+/* decode-special.c - the few keys that no common type covers: boot.order, machine */
 #include "parser/decode.h"
 
 #include "base/text.h"
@@ -61,52 +61,6 @@ schema_boot_order(void)
 
 const struct key_codec codec_boot_order = {"list of disk, cdrom, network", decode_boot_order, encode_boot_order,
                                            schema_boot_order};
-
-/* ---- image ---- */
-
-static gboolean
-is_path(const char *text)
-{
-        return strchr(text, '/') || *text == '.' || *text == '~';
-}
-
-static void
-decode_image(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
-{
-        const char *text = decode_text(decoder, key, node);
-
-        if (!text)
-                return;
-        if (!*text) {
-                decode_fault(decoder, "empty-image", key, node, "write a path, or remove the key", "the path is empty");
-        } else if (strstr(text, "://")) {
-                decode_refuse(decoder, key, node, "fetch the image and write its path",
-                              "the URL of an image is not supported yet");
-        } else if (!is_path(text)) {
-                g_autofree char *hint = g_strdup_printf("write a path, such as ./%s, for a file", text);
-
-                decode_refuse(decoder, key, node, hint, "the name of an image is not supported yet");
-        } else {
-                FIELD(object, key, const char *) = decode_path(decoder, node, text);
-        }
-}
-
-static json_t *
-encode_text(const struct key *key, const void *object)
-{
-        const char *text = *(const char *const *)((const char *)object + key->offset);
-        g_autofree char *dollars = text ? encode_dollars(text) : NULL;
-
-        return dollars ? json_string(dollars) : NULL;
-}
-
-static json_t *
-schema_text(void)
-{
-        return json_pack("{s:s, s:i}", "type", "string", "minLength", 1);
-}
-
-const struct key_codec codec_image = {"path of an image", decode_image, encode_text, schema_text};
 
 /* ---- machine ---- */
 

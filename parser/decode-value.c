@@ -105,8 +105,17 @@ decode_word(struct decoder *decoder, const struct key *key, const struct node *n
 static void
 decode_enum(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, void *object)
 {
-        int word = decode_word(decoder, key, node, text, key->words, key->later);
+        int word;
 
+        for (const char *const *pair = key->meant; pair && *pair; pair += 2) {
+                if (g_ascii_strcasecmp(pair[0], text) == 0) {
+                        g_autofree char *hint = g_strdup_printf("did you mean '%s'?", pair[1]);
+
+                        decode_fault(decoder, "foreign-word", key, node, hint, "'%s' is not what it is called here", text);
+                        return;
+                }
+        }
+        word = decode_word(decoder, key, node, text, key->words, key->later);
         if (word >= 0)
                 FIELD(object, key, int) = word;
 }

@@ -139,8 +139,8 @@ check_name(struct decoder *decoder, const struct key *key, const struct node *na
         g_auto(value_fault) fault = VALUE_FAULT_INIT;
 
         if (!(key->table->check_name ? key->table->check_name : value_check_name)(name->text, &fault))
-                diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, fault.id, name->place, fault.hint, "name of a %s: %s",
-                                key->table->title, fault.reason);
+                diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, fault.id, name->place, fault.hint, "name of %s %s: %s",
+                                strchr("aeiou", *key->table->title) ? "an" : "a", key->table->title, fault.reason);
 }
 
 /* `networks: [lan, dmz]`: each name stands for a map with nothing in it. */

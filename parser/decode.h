@@ -30,7 +30,8 @@ struct key_codec {
         json_t *(*schema)(void);
 };
 
-extern const struct key_codec codec_boot_order, codec_image, codec_machine;
+extern const struct key_codec codec_boot_order, codec_machine;
+extern const struct key_codec codec_image, codec_url, codec_sha256, codec_sha512, codec_device, codec_serial;
 
 /** decode_object() - Fill a zeroed struct from a map, with the defaults of what the map lacks; @node NULL: all defaults */
 void decode_object(struct decoder *decoder, const struct key_table *table, const struct node *node, void *object);
@@ -68,6 +69,9 @@ gboolean decode_strange_disk(struct decoder *decoder, const struct node *node, v
 
 /** hint_suggest() - "did you mean 'x'?" for the nearest of @candidates, or NULL. Returns a new string */
 char *hint_suggest(const char *wrong, const char *const *candidates);
+
+/** encode_text() - A field that is text, for codecs; NULL where there is none */
+json_t *encode_text(const struct key *key, const void *object);
 
 /** encode_dollars() - The opposite of what decode_text() does: every dollar doubled. Returns a new string */
 char *encode_dollars(const char *text);

@@ -20,6 +20,14 @@ string_dollars(const char *text)
         return json_string(escaped);
 }
 
+json_t *
+encode_text(const struct key *key, const void *object)
+{
+        const char *text = FIELD(object, key, char *);
+
+        return text ? string_dollars(text) : NULL;
+}
+
 static json_t *
 string_take(char *text)
 {
@@ -83,8 +91,6 @@ encode_address(const struct key *key, const void *object)
 {
         if (key->word && *(const gboolean *)((const char *)object + key->word_offset))
                 return json_string(key->word);
-        if (key->set_offset && !*(const gboolean *)((const char *)object + key->set_offset))
-                return NULL;
         switch (key->type) {
         case KEY_MAC:
                 return string_take(value_format_mac(&FIELD(object, key, struct ether_addr)));
@@ -106,6 +112,8 @@ encode_address(const struct key *key, const void *object)
 static json_t *
 encode_scalar(const struct key *key, const void *object)
 {
+        if (key->set_offset && !*(const gboolean *)((const char *)object + key->set_offset))
+                return NULL;
         switch (key->type) {
         case KEY_BOOL:
                 return json_boolean(FIELD(object, key, gboolean));
@@ -129,7 +137,7 @@ encode_scalar(const struct key *key, const void *object)
         case KEY_RANGE4:
                 return encode_address(key, object);
         default: /* texts of all kinds */
-                return FIELD(object, key, char *) ? string_dollars(FIELD(object, key, char *)) : NULL;
+                return encode_text(key, object);
         }
 }
 
@@ -179,6 +187,8 @@ encode_one(const struct key *key, const void *object, gboolean defaults)
 static gboolean
 is_foreign(const struct key_table *table, const struct key *key, const void *object)
 {
+        static const char *const not_for_named[] = {"name", "size", "format", "file", "device", "media", NULL};
+
         if (table == &keys_network) {
                 const struct network *network = object;
 
@@ -188,8 +198,8 @@ is_foreign(const struct key_table *table, const struct key *key, const void *obj
         if (table == &keys_vm_disk || table == &keys_root_disk) {
                 const struct disk *disk = object;
 
-                if (disk->named)
-                        return strcmp(key->name, "disk") != 0 && strcmp(key->name, "read_only") != 0 && key->type != KEY_FUTURE;
+                if (disk->named && g_strv_contains(not_for_named, key->name))
+                        return TRUE;
                 return disk->format_unknown && strcmp(key->name, "format") == 0;
         }
         return FALSE;

@@ -6,6 +6,15 @@
 
 static const char *const format_words[] = {"qcow2", "raw", NULL};
 static const char *const media_words[] = {"disk", "cdrom", NULL};
+static const char *const bus_words[] = {"virtio", "scsi", "sata", "ide", "nvme", "usb", NULL};
+static const char *const bus_meant[] = {"virtio-blk", "virtio", "virtio-scsi", "scsi", "ahci", "sata", "xhci", "usb", "pcie",
+                                        "nvme", "vda", "virtio", "sda", "scsi", NULL};
+static const char *const cache_words[] = {"writeback", "none", "writethrough", "directsync", "unsafe", NULL};
+static const char *const cache_meant[] = {"off", "none", "no", "none", "false", "none", "wb", "writeback", "wt", "writethrough",
+                                          "default", "writeback", NULL};
+static const char *const discard_words[] = {"unmap", "ignore", NULL};
+static const char *const discard_meant[] = {"on", "unmap", "true", "unmap", "yes", "unmap", "trim", "unmap", "off", "ignore",
+                                            "false", "ignore", "no", "ignore", NULL};
 
 #define ROW_DISK_SIZE(text)                                                                                                    \
         {.name = "size", .type = KEY_SIZE, IN(disk, size_bytes), .min = MIB, .max = PIB, .change = CHANGE_RESTART,             \
@@ -19,26 +28,69 @@ static const char *const media_words[] = {"disk", "cdrom", NULL};
 #define ROW_DISK_FILE                                                                                                          \
         {.name = "file", .type = KEY_PATH, IN(disk, file), .change = CHANGE_RESTART,                                           \
          .help = "an existing file, used in place: never made, formatted or deleted; default: none", .example = "./data.raw"}
-#define ROWS_DISK_LATER                                                                                                        \
-        LATER_BUT("bus", SCALAR, "virtio", "what the guest sees the disk on", "scsi"),                                         \
-                LATER("cache", SCALAR, "cache mode", "none"),                                                                  \
-                LATER("discard", SCALAR, "what happens to freed blocks", "unmap"),                                             \
-                LATER("limits", MAP, "operations and bytes per second", "{iops: 500, read: 50M, write: 20M}"),                 \
-                LATER_BUT("shared", SCALAR, "false", "two VMs may write to it (raw only)", "true")
+#define ROW_DISK_DEVICE                                                                                                        \
+        {.name = "device", .type = KEY_SPECIAL, IN(disk, device), .codec = &codec_device, .unbuilt = TRUE,                     \
+         .change = CHANGE_RESTART,                                                                                             \
+         .help = "a block device of the host, used in place: never formatted or deleted; default: none",                      \
+         .example = "/dev/vg/x"}
+/* How the disk is attached. */
+#define ROWS_DISK_USE                                                                                                          \
+        {.name = "bus", .type = KEY_ENUM, IN(disk, bus), .words = bus_words, .meant = bus_meant, .fallback = "virtio",         \
+         .unbuilt = TRUE, .change = CHANGE_RESTART,                                                                            \
+         .help = "what the guest sees the disk on; sata where media is cdrom; ide needs machine pc", .example = "scsi"},      \
+                {.name = "cache", .type = KEY_ENUM, IN(disk, cache), .words = cache_words, .meant = cache_meant,               \
+                 .fallback = "writeback", .unbuilt = TRUE, .change = CHANGE_RESTART,                                           \
+                 .help = "whether the host's memory caches the disk, and when writes count as done", .example = "none"},      \
+                {.name = "discard", .type = KEY_ENUM, IN(disk, discard), .words = discard_words, .meant = discard_meant,       \
+                 .fallback = "unmap", .unbuilt = TRUE, .change = CHANGE_RESTART,                                               \
+                 .help = "what becomes of blocks that the guest frees: given back to the host, or kept",                      \
+                 .example = "ignore"},                                                                                         \
+                {.name = "limits", .type = KEY_OBJECT, IN(disk, limits), .indirect = TRUE, .table = &keys_limits,              \
+                 .unbuilt = TRUE, .change = CHANGE_LIVE, .help = "operations and bytes per second; default: none",            \
+                 .example = "{iops: 500, read: 50M, write: 20M}"},                                                             \
+                {.name = "shared", .type = KEY_BOOL, IN(disk, shared), .fallback = "false", .unbuilt = TRUE,                   \
+                 .change = CHANGE_RESTART,                                                                                     \
+                 .help = "other VMs may write to it at the same time; raw only, and to be said by each of them",              \
+                 .example = "true"},                                                                                           \
+                {.name = "serial", .type = KEY_SPECIAL, IN(disk, serial), .codec = &codec_serial, .unbuilt = TRUE,             \
+                 .change = CHANGE_RESTART,                                                                                     \
+                 .help = "serial number that the guest sees; 20 characters, on scsi and usb 36; default: the disk's name",    \
+                 .example = "WD-0001"}
+
+static const struct key limits_rows[] = {
+        {.name = "iops", .type = KEY_COUNT, IN(disk_limits, iops), .min = 1, .max = 100000000, .change = CHANGE_LIVE,
+         .help = "reads and writes per second, together; default: no limit", .example = "500"},
+        {.name = "read", .type = KEY_SIZE, IN(disk_limits, read_bytes), .min = KIB, .max = TIB, .change = CHANGE_LIVE,
+         .help = "bytes read per second; default: no limit", .example = "50M"},
+        {.name = "write", .type = KEY_SIZE, IN(disk_limits, write_bytes), .min = KIB, .max = TIB, .change = CHANGE_LIVE,
+         .help = "bytes written per second; default: no limit", .example = "20M"},
+        {.name = NULL},
+};
+
+static const char *const limits_aliases[] = {
+        "total_iops_sec", "iops", "iops_total", "iops", "iops_read", "iops", "iops_write", "iops", "read_iops", "iops",
+        "write_iops", "iops", "bps", "read", "bps_read", "read", "bps_write", "write", "read_bps", "read", "write_bps", "write",
+        "read_bytes_sec", "read", "write_bytes_sec", "write", "rbps", "read", "wbps", "write", NULL,
+};
+
+const struct key_table keys_limits = {
+        .title = "limits", .keys = limits_rows, .aliases = limits_aliases, .struct_size = sizeof(struct disk_limits),
+        .node_offset = offsetof(struct disk_limits, node)};
 
 static const struct key disk_rows[] = {
         ROW_DISK_SIZE("size of the disk; it grows when this grows, and is never shrunk; always needed"),
         {.name = "format", .type = KEY_ENUM, IN(disk, format), .words = format_words, .fallback = "qcow2",
          .change = CHANGE_RECREATE,
          .help = "format of the file", .example = "raw"},
-        LATER_BUT("shared", SCALAR, "false", "two VMs may write to it (raw only)", "true"),
         {.name = NULL},
 };
 
 static const char *const disk_aliases[] = {
         "capacity", "size", "disk_size", "size", "type", "format", "driver", "format", "path", "file", "source", "file",
         "src", "file", "image", "file", "readonly", "read_only", "ro", "read_only", "volume", "disk", "interface", "bus",
-        "device_type", "media", NULL,
+        "device_type", "media", "iotune", "limits", "throttle", "limits", "throttling", "limits", "iops", "limits",
+        "cache_mode", "cache", "trim", "discard", "serial_number", "serial", "shareable", "shared", "multiattach", "shared",
+        "dev", "device", "block_device", "device", "target", "bus", NULL,
 };
 
 const struct key_table keys_disk = {
@@ -50,8 +102,8 @@ static const struct key root_disk_rows[] = {
         ROW_DISK_FORMAT("format of the file; default: qcow2, and for 'file' found out from its content"),
         ROW_DISK_FILE,
         ROW_DISK_READ_ONLY,
-        LATER("device", SCALAR, "a block device of the host, used in place", "/dev/vg/x"),
-        ROWS_DISK_LATER,
+        ROW_DISK_DEVICE,
+        ROWS_DISK_USE,
         {.name = NULL},
 };
 
@@ -73,8 +125,8 @@ static const struct key vm_disk_rows[] = {
         {.name = "media", .type = KEY_ENUM, IN(disk, media), .words = media_words, .fallback = "disk", .change = CHANGE_RESTART,
          .help = "a disk, or a CD-ROM drive with the file in it", .example = "cdrom"},
         ROW_DISK_READ_ONLY,
-        LATER("device", SCALAR, "a block device of the host, used in place", "/dev/vg/x"),
-        ROWS_DISK_LATER,
+        ROW_DISK_DEVICE,
+        ROWS_DISK_USE,
         {.name = NULL},
 };
 

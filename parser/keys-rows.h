@@ -18,6 +18,7 @@
 #define LIST SHAPE_LIST
 #define MAP SHAPE_MAP
 
+#define KIB ((gint64)1 << 10)
 #define MIB ((gint64)1 << 20)
 #define TIB ((gint64)1 << 40)
 #define PIB ((gint64)1 << 50)

@@ -65,7 +65,8 @@ const struct key_table keys_display = {.title = "display", .keys = display_rows,
 
 static const struct key vm_rows[] = {
         {.name = "image", .type = KEY_SPECIAL, IN(vm, image), .codec = &codec_image, .change = CHANGE_RECREATE,
-         .help = "the image below the root disk: a path, which has a / or begins with . or ~; default: none, a blank disk",
+         .help = "the image below the root disk: a path, which has a / or begins with . or ~, a URL, or a name of 'images'; "
+                 "default: none, a blank disk",
          .example = "./debian.qcow2"},
         {.name = "disk", .type = KEY_OBJECT, IN(vm, root), .indirect = TRUE, .table = &keys_root_disk, .change = CHANGE_RESTART,
          .help = "the root disk; default: an overlay on the image; without image and disk the VM has none", .example = "20G"},

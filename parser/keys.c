@@ -19,13 +19,16 @@ static const struct key project_rows[] = {
          .table = &keys_network, .change = CHANGE_LIVE,
          .help = "networks by name, each a bridge; a bare 'lan:' has all defaults",
          .example = "{lan: {subnet: 10.20.0.0/24}, dmz: {}}"},
+        {.name = "images", .type = KEY_OBJECT_MAP, IN(project, images), COUNT_IN(project, image_count), .max = 4096,
+         .table = &keys_image, .unbuilt = TRUE, .change = CHANGE_RECREATE,
+         .help = "images by name, for the 'image' of VMs: where each is, and its checksum",
+         .example = "{debian: {file: ./local.qcow2}}"},
         {.name = "disks", .type = KEY_OBJECT_MAP, IN(project, disks), COUNT_IN(project, disk_count), .max = 100000,
          .table = &keys_disk, .change = CHANGE_RESTART, .help = "disks by name that outlive the VMs which use them",
          .example = "{db-data: {size: 20G}}"},
         {.name = "vms", .type = KEY_OBJECT_MAP, IN(project, vms), COUNT_IN(project, vm_count), .max = 100000, .table = &keys_vm,
          .change = CHANGE_LIVE, .help = "virtual machines by name", .example = "{web: {disk: 2G, memory: 1G}}"},
         LATER("include", LIST | SCALAR, "other project files; a name in both is an error", "[base.yaml]"),
-        LATER("images", MAP, "images by name: url or file, checksum, format", "{debian: {file: ./local.qcow2}}"),
         {.name = NULL},
 };
 

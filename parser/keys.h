@@ -71,6 +71,7 @@ struct key {
         gint64 min, max;               /* KEY_COUNT, KEY_MEMORY, KEY_SIZE; bytes of KEY_TEXT, labels of KEY_DOMAIN; objects */
         guint scale_ms;                /* KEY_DURATION: what the field counts, 1 or 1000 */
         const char *const *words;      /* KEY_ENUM: NULL-terminated, in the order of the enum */
+        const char *const *meant;      /* KEY_ENUM: pairs: what people bring along, the word for it here; NULL ends; or NULL */
         const char *const *later;      /* KEY_ENUM: words that are not built yet; their values follow those of words */
         const struct key_table *table; /* of the objects; for any other type: of the long form (`memory: {size: 1G}`), whose rows lie
                                           in the struct of the row itself */
@@ -89,8 +90,8 @@ struct key_table {
         const char *short_form;     /* where the text says more than that key, for people: "SOURCE:TARGET"; or NULL */
         /* Reads such a text, or leaves it to the type of the short key and returns FALSE; NULL: the latter. */
         gboolean (*decode_short)(struct decoder *decoder, const struct node *node, void *object);
-        gboolean (*check_name)(const char *text, struct value_fault *fault); /* of names in its map; NULL: value_check_name() */
-        const char *name_pattern;                                            /* the same for the schema */
+        gboolean (*check_name)(const char *, struct value_fault *); /* of the names in its map; NULL: value_check_name() */
+        const char *name_pattern;                                   /* the same for the schema */
         size_t struct_size;         /* 0: a long form, which has no struct of its own */
         size_t name_offset;         /* const char *: the name that it has in its map; 0: none */
         size_t node_offset;         /* const struct node *: what it was written as */
@@ -100,8 +101,8 @@ struct key_table {
 enum { KEYS_MAX = 64 };
 
 /** The tables, from the top: keys_project leads to all others */
-extern const struct key_table keys_project, keys_network, keys_dhcp, keys_reservation, keys_disk, keys_vm, keys_root_disk,
-        keys_vm_disk, keys_nic, keys_boot, keys_memory, keys_cpus, keys_display;
+extern const struct key_table keys_project, keys_network, keys_dhcp, keys_reservation, keys_image, keys_disk, keys_limits,
+        keys_vm, keys_root_disk, keys_vm_disk, keys_nic, keys_boot, keys_memory, keys_cpus, keys_display;
 
 /** keys_find() - The row of a path such as "vms.networks.ip" or "networks.mtu", from the top; NULL where there is none */
 const struct key *keys_find(const char *path);

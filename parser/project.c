@@ -19,6 +19,7 @@ project_new(struct sources *sources)
         store->vms = g_hash_table_new(g_str_hash, g_str_equal);
         store->networks = g_hash_table_new(g_str_hash, g_str_equal);
         store->disks = g_hash_table_new(g_str_hash, g_str_equal);
+        store->images = g_hash_table_new(g_str_hash, g_str_equal);
         project->store = store;
         return project;
 }
@@ -36,6 +37,7 @@ project_free(struct project *project)
         g_hash_table_unref(store->vms);
         g_hash_table_unref(store->networks);
         g_hash_table_unref(store->disks);
+        g_hash_table_unref(store->images);
         g_clear_pointer(&store->tree, tree_free);
         sources_unref(store->sources);
         g_free(store);
@@ -140,6 +142,8 @@ project_index(struct project *project)
                 index_add(project->store->networks, project->networks[i].name, &project->networks[i]);
         for (guint i = 0; i < project->disk_count; i++)
                 index_add(project->store->disks, project->disks[i].name, &project->disks[i]);
+        for (guint i = 0; i < project->image_count; i++)
+                index_add(project->store->images, project->images[i].name, &project->images[i]);
 }
 
 const struct vm *
@@ -158,6 +162,18 @@ const struct disk *
 project_find_disk(const struct project *project, const char *name)
 {
         return g_hash_table_lookup(project->store->disks, name);
+}
+
+const struct image *
+project_find_image(const struct project *project, const char *name)
+{
+        return g_hash_table_lookup(project->store->images, name);
+}
+
+gboolean
+vm_has_image(const struct vm *vm)
+{
+        return vm->image || vm->image_url || vm->image_name;
 }
 
 struct place

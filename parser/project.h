@@ -37,6 +37,42 @@ enum disk_format {
         FORMAT_RAW,
 };
 
+/** enum image_format - What an image may be; the first two are those of enum disk_format */
+enum image_format {
+        IMAGE_QCOW2,
+        IMAGE_RAW,
+        IMAGE_VMDK,
+        IMAGE_VDI,
+        IMAGE_VHDX,
+};
+
+enum image_arch {
+        IMAGE_X86_64,
+        IMAGE_AARCH64,
+};
+
+enum disk_bus {
+        BUS_VIRTIO,
+        BUS_SCSI,
+        BUS_SATA,
+        BUS_IDE,
+        BUS_NVME,
+        BUS_USB,
+};
+
+enum disk_cache {
+        CACHE_WRITEBACK,
+        CACHE_NONE,
+        CACHE_WRITETHROUGH,
+        CACHE_DIRECTSYNC,
+        CACHE_UNSAFE,
+};
+
+enum discard {
+        DISCARD_UNMAP,
+        DISCARD_IGNORE,
+};
+
 enum media {
         MEDIA_DISK,
         MEDIA_CDROM,
@@ -115,17 +151,44 @@ struct network {
         struct dhcp dhcp;
 };
 
+/** struct image - One of those under `images`; nothing acts on them yet */
+struct image {
+        const struct node *node;
+        const char *name;
+        const char *url;             /* or NULL: then there is a file */
+        const char *file;            /* absolute path, or NULL */
+        const char *sha256, *sha512; /* digits in lower case, at most one of them; or NULL */
+        gboolean has_format;         /* otherwise it is to be found out from the content */
+        enum image_format format;
+        gboolean has_arch;
+        enum image_arch arch;
+};
+
+/** struct disk_limits - Per second; 0: no limit */
+struct disk_limits {
+        const struct node *node;
+        guint iops;
+        guint64 read_bytes, write_bytes;
+};
+
 /** struct disk - A disk of a VM, or a named one of the project */
 struct disk {
         const struct node *node;
         const char *name;        /* "root" for the root disk; identity, serial; unique in the VM */
         const char *named;       /* the project's disk that this refers to, or NULL */
         const char *file;        /* absolute path used in place, or NULL */
+        const char *device;      /* absolute path of a block device used in place, or NULL */
         guint64 size_bytes;      /* 0: the image's own size, or that of the file */
         enum disk_format format;
         enum media media;
         gboolean read_only;
         gboolean is_root;
+        gboolean shared;         /* other VMs may write to it at the same time; so it is raw */
+        enum disk_bus bus;       /* of a cdrom: sata, unless the file says another */
+        enum disk_cache cache;
+        enum discard discard;
+        struct disk_limits *limits; /* or NULL */
+        const char *serial;      /* as the file has it, or NULL: the disk's name */
         gboolean format_unknown; /* `file:` without `format:`: to be found out from its content (format is raw meanwhile) */
 };
 
@@ -153,6 +216,8 @@ struct vm {
         const struct node *node;
         const char *name;
         const char *image;        /* absolute path of the local image, or NULL */
+        const char *image_url;    /* an image that has to be fetched, or NULL */
+        const char *image_name;   /* one of project.images, or NULL; at most one of the three is set */
         struct disk *root;        /* NULL: diskless */
         struct disk *disks;       /* without the root disk */
         guint disk_count;
@@ -180,6 +245,8 @@ struct project {
         enum isolation isolation;
         struct network *networks; /* in the order of the file; the implicit `default` last */
         guint network_count;
+        struct image *images;
+        guint image_count;
         struct disk *disks; /* named disks */
         guint disk_count;
         struct vm *vms;
@@ -194,10 +261,14 @@ struct diagnostics *project_diagnostics(const struct project *project);
 typedef struct project project_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(project_t, project_free)
 
-/** project_find_vm() - By name, or NULL. Constant time, as are the two below */
+/** project_find_vm() - By name, or NULL. Constant time, as are the three below */
 const struct vm *project_find_vm(const struct project *project, const char *name);
 const struct network *project_find_network(const struct project *project, const char *name);
 const struct disk *project_find_disk(const struct project *project, const char *name);
+const struct image *project_find_image(const struct project *project, const char *name);
+
+/** vm_has_image() - Is its root disk an overlay on an image: a path, a URL or a name? */
+gboolean vm_has_image(const struct vm *vm);
 
 /**
  * project_place() - Where the value of a key was written

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { SUGGEST_MAX_NAMES = 64 }; /* a suggestion costs a look at every name: not for each of very many */
+
 static const char *const no_texts[] = {NULL};
 
 static gboolean
@@ -84,11 +86,12 @@ disk_name_taken(const struct vm *vm, guint count, const char *name)
         return FALSE;
 }
 
-/* A file that is attached without a name is known by that of the file. */
+/* A file or device that is attached without a name is known by that of the file. */
 static const char *
 name_of_file(struct check *check, const struct vm *vm, guint index)
 {
-        g_autofree char *base = g_path_get_basename(vm->disks[index].file);
+        const struct disk *disk = &vm->disks[index];
+        g_autofree char *base = g_path_get_basename(disk->file ? disk->file : disk->device);
         char *dot = strrchr(base, '.');
         g_autofree char *name = NULL;
         const char *unique;
@@ -107,6 +110,10 @@ resolve_format(struct disk *disk)
 {
         if (disk->media == MEDIA_CDROM) {
                 disk->read_only = TRUE;
+                disk->format = FORMAT_RAW;
+                if (!is_written(disk->node, "bus"))
+                        disk->bus = BUS_SATA;
+        } else if (disk->device && !is_written(disk->node, "format")) {
                 disk->format = FORMAT_RAW;
         } else if (disk->file && !is_written(disk->node, "format")) {
                 disk->format_unknown = TRUE;
@@ -134,7 +141,7 @@ resolve_named_disk(struct check *check, const struct vm *vm, struct disk *disk)
 static void
 resolve_disks(struct check *check, struct vm *vm)
 {
-        if (vm->image && !vm->root)
+        if (vm_has_image(vm) && !vm->root)
                 vm->root = store_alloc(check->store, sizeof *vm->root);
         if (vm->root) {
                 vm->root->name = "root";
@@ -154,11 +161,32 @@ resolve_disks(struct check *check, struct vm *vm)
         for (guint i = 0; i < vm->disk_count; i++) {
                 struct disk *disk = &vm->disks[i];
 
-                if (!disk->name && disk->file)
+                if (!disk->name && (disk->file || disk->device))
                         disk->name = name_of_file(check, vm, i);
                 else if (!disk->name)
                         disk->name = "data";
         }
+}
+
+/* ---- images ---- */
+
+/* Of a name that is near to none of ours nothing is known: it may be one of the catalogue. */
+static void
+resolve_image(struct check *check, const struct vm *vm)
+{
+        const char *name = vm->image_name;
+        struct place place = project_place(vm->node, "image");
+        g_autofree const char **names = (const char **)g_hash_table_get_keys_as_array(check->store->images, NULL);
+        g_autofree char *subject = g_strdup_printf("image of vm '%s'", vm->name);
+        g_autofree char *hint = g_strdup_printf("write a path, such as ./%s, for a file", name);
+
+        if (project_find_image(check->project, name))
+                store_refuse(check->store, place, NULL, "%s: the name of an image is not supported yet", subject);
+        else if (check->store->refusals->len < SUGGEST_MAX_NAMES && text_suggest(name, names))
+                check_unknown(check, "unknown-image", place, subject, "image", name, check->store->images);
+        else
+                store_refuse(check->store, place, hint,
+                             "%s: there is no image '%s' in the file, and the catalogue is not supported yet", subject, name);
 }
 
 /* ---- NICs ---- */
@@ -243,6 +271,8 @@ resolve_project(struct check *check)
                         vm->hostname = vm->name;
                 if (!vm->qemu_args)
                         vm->qemu_args = no_texts;
+                if (vm->image_name)
+                        resolve_image(check, vm);
                 resolve_disks(check, vm);
                 resolve_nics(check, vm);
                 resolve_dependencies(check, vm);

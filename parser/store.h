@@ -20,7 +20,7 @@ struct project_store {
         struct sources *sources;
         struct tree *tree;
         GArray *refusals;                   /* struct refusal; no more than STORE_MAX_REFUSALS */
-        GHashTable *vms, *networks, *disks; /* name -> object; the keys belong to the objects */
+        GHashTable *vms, *networks, *disks, *images; /* name -> object; the keys belong to the objects */
 };
 
 /** project_new() - An empty project with a store that keeps @sources alive */

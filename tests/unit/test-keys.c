@@ -15,10 +15,12 @@ static const struct {
         {&keys_network, "{networks: {n: {SUBNET", "}}}"},
         {&keys_dhcp, "{networks: {n: {subnet: 10.20.0.0/24, dhcp: {", "}}}}"},
         {&keys_reservation, "{networks: {n: {subnet: 10.20.0.0/24, dhcp: {reservations: [{REST", "}]}}}}"},
+        {&keys_image, "{images: {i: {REST", "}}}"},
         {&keys_disk, "{disks: {d: {REST", "}}}"},
         {&keys_vm, "{networks: {lan: {subnet: 10.20.0.0/24}}, vms: {v: {", "}}}"},
         {&keys_root_disk, "{vms: {v: {disk: {REST", "}}}}"},
         {&keys_vm_disk, "{disks: {db-data: {size: 1G}}, vms: {v: {disks: [{REST", "}]}}}"},
+        {&keys_limits, "{vms: {v: {disk: {size: 1G, limits: {", "}}}}}"},
         {&keys_nic, "{networks: {lan: {subnet: 10.20.0.0/24}}, vms: {v: {networks: {lan: {REST", "}}}}}"},
         {&keys_boot, "{vms: {v: {boot: {REST", "}}}}"},
         {&keys_memory, "{vms: {v: {memory: {", "}}}}"},
@@ -40,10 +42,14 @@ rest_for(const struct key_table *table, const char *name)
                                                  : "ip: 10.20.0.7, mac: \"52:54:00:00:00:09\", ";
         if (table == &keys_nic)
                 return strcmp(name, "aliases") == 0 ? "ip: 10.20.0.7, " : "";
+        if (table == &keys_image)
+                return strcmp(name, "url") && strcmp(name, "file") ? "file: ./x, " : "";
         if (table == &keys_boot)
                 return strcmp(name, "kernel") ? "kernel: ./k, " : "";
         if (strcmp(name, "size") == 0 || strcmp(name, "file") == 0 || strcmp(name, "disk") == 0 || strcmp(name, "device") == 0)
                 return "";
+        if (strcmp(name, "shared") == 0)
+                return "file: ./x.raw, format: raw, ";
         return strcmp(name, "media") == 0 ? "file: ./x.iso, " : "size: 1G, ";
 }
 
