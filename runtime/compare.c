@@ -83,18 +83,19 @@ item_name(const json_t *item)
         return name ? name : json_string_value(item);
 }
 
-static const json_t *
-get_item(const json_t *container, const char *name)
+/* What the file said of an item may leave its name open: it stands at the same place of its list. */
+static struct side
+get_item(struct side from, const char *name)
 {
         const json_t *item;
         size_t i;
 
-        if (json_is_object(container))
-                return json_object_get(container, name);
-        json_array_foreach (container, i, item)
+        if (json_is_object(from.wish))
+                return (struct side){json_object_get(from.wish, name), json_object_get(from.set, name)};
+        json_array_foreach (from.wish, i, item)
                 if (g_strcmp0(item_name(item), name) == 0)
-                        return item;
-        return NULL;
+                        return (struct side){item, json_array_get(from.set, i)};
+        return (struct side){NULL, NULL};
 }
 
 static GPtrArray *
@@ -115,6 +116,7 @@ item_names(const json_t *container)
 
 static void compare_objects(const struct key_table *table, const char *path, struct side from, struct side to,
                             GPtrArray *changes);
+static void compare_field(const struct key *row, const char *path, struct side from, struct side to, GPtrArray *changes);
 
 static char *
 join_path(const char *path, const char *key)
@@ -131,8 +133,7 @@ compare_items(const struct key *row, const char *path, struct side from, struct 
         for (guint i = 0; i < before->len; i++) {
                 const char *name = g_ptr_array_index(before, i);
                 g_autofree char *below = join_path(path, name);
-                struct side old = {get_item(from.wish, name), get_item(from.set, name)};
-                struct side new = {get_item(to.wish, name), get_item(to.set, name)};
+                struct side old = get_item(from, name), new = get_item(to, name);
 
                 if (!new.wish)
                         add_values(changes, below, old.wish, NULL, row->change);
@@ -143,8 +144,30 @@ compare_items(const struct key *row, const char *path, struct side from, struct 
                 const char *name = g_ptr_array_index(after, i);
                 g_autofree char *below = join_path(path, name);
 
-                if (!get_item(from.wish, name))
-                        add_values(changes, below, NULL, get_item(to.wish, name), row->change);
+                if (!get_item(from, name).wish)
+                        add_values(changes, below, NULL, get_item(to, name).wish, row->change);
+        }
+}
+
+/* `cpus: 2` and `cpus: {count: 2}` say the same: a value in its short form, or a key of its long one. */
+static const json_t *
+get_long(const json_t *value, const struct key_table *table, const char *name)
+{
+        if (json_is_object(value))
+                return json_object_get(value, name);
+        return strcmp(table->short_key, name) == 0 ? value : NULL;
+}
+
+static void
+compare_long(const struct key *row, const char *path, struct side from, struct side to, GPtrArray *changes)
+{
+        for (const struct key *part = row->table->keys; part->name; part++) {
+                struct side old = {get_long(from.wish, row->table, part->name), get_long(from.set, row->table, part->name)};
+                struct side new = {get_long(to.wish, row->table, part->name), get_long(to.set, row->table, part->name)};
+                gboolean whole = strcmp(part->name, row->table->short_key) == 0;
+                g_autofree char *below = whole ? g_strdup(path) : join_path(path, part->name);
+
+                compare_field(part, below, old, new, changes);
         }
 }
 
@@ -157,6 +180,8 @@ compare_field(const struct key *row, const char *path, struct side from, struct 
                 compare_objects(row->table, path, from, to, changes);
         else if (row->table && (row->type == KEY_OBJECT_MAP || row->type == KEY_OBJECT_LIST))
                 compare_items(row, path, from, to, changes);
+        else if (row->table && !keys_has_objects(row))
+                compare_long(row, path, from, to, changes);
         else if (from.set || to.set)
                 add_values(changes, path, from.wish, to.wish, row->change);
 }
@@ -197,7 +222,8 @@ add_disk_changes(const struct world *world, const struct launch *launch, GPtrArr
                 const struct launch_disk *disk = &launch->disks[i];
                 const guint64 *size = g_hash_table_lookup(world->files, disk->path);
                 const char *format = disk->disk->format == FORMAT_RAW ? "raw" : "qcow2";
-                g_autofree char *key = g_strdup_printf("%s.format", disk->disk->is_root ? "disk" : disk->disk->name);
+                g_autofree char *key = disk->disk->is_root ? g_strdup("disk.format")
+                                                           : g_strdup_printf("disks.%s.format", disk->disk->name);
 
                 if (disk->disk->file || !size)
                         continue;
