@@ -31,14 +31,15 @@ static const char *const elsewhere[][2] = {
         {"validate", "'drover config -q' checks the file"},
         {"attach", "'drover console' attaches to a serial console"},
         {"domifaddr", "'drover ip' prints addresses"},
+        {"suspend", "'drover pause' halts the CPUs, as virsh's suspend does; to save a lab to disk is not built yet"},
+        {"resume", "'drover unpause' lets paused VMs go on; to bring a lab back from disk is not built yet"},
         {"completions", "did you mean 'completion'?"},
 };
 
 static const char *const later[] = {
-        "ssh",     "exec",  "cp",     "ssh-config", "run",   "port",       "snapshot", "suspend",
-        "resume",  "clone", "rename", "commit",     "pull",  "images",     "export",   "import",
-        "convert", "stats", "top",    "events",     "graph", "screenshot", "send-key", "view",
-        "capture", "link",  "enable", "disable",    "init",  "explain",    "prune",    NULL,
+        "ssh",      "exec",   "cp",      "ssh-config", "run",     "port",    "snapshot", "clone",   "rename", "commit",
+        "pull",     "images", "export",  "import",     "convert", "stats",   "top",      "events",  "graph",  "screenshot",
+        "send-key", "view",   "capture", "link",       "enable",  "disable", "init",     "explain", "prune",  NULL,
 };
 
 const struct verb *

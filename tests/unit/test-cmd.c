@@ -209,7 +209,8 @@ test_verb_suggestions(void)
                 {"destroy", "down -v"},           {"list", "drover ps"},
                 {"status", "drover ps"},          {"reload", "drover up --restart"},
                 {"validate", "drover config -q"}, {"consle", "did you mean 'console'?"},
-                {"ssh", "not built yet"},
+                {"ssh", "not built yet"},         {"suspend", "'drover pause'"},
+                {"suspend", "not built yet"},     {"resume", "'drover unpause'"},
         };
         g_autofree char *none = verb_suggest("xyzzy-plugh");
 
