@@ -165,10 +165,7 @@ run_config(struct verb_call *call)
         return print_whole(call->project, g_strcmp0(options->format, "json") == 0);
 }
 
-#define ROW(name, letter, type, argument, field, help)                                                                         \
-        {                                                                                                                      \
-                name, letter, type, argument, help, G_STRUCT_OFFSET(struct config_options, field)                              \
-        }
+#define ROW(...) OPTION_ROW(struct config_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
         ROW("quiet", 'q', OPTION_FLAG, NULL, quiet, "Only check the file"),
@@ -186,14 +183,11 @@ static const struct option_row rows[] = {
 
 const struct verb verb_config = {
         .name = "config",
-        .synopsis = "[VM...]",
+        VERB_OF_VMS,
         .help = "Print the project file as understood",
         .text = "With all defaults, in canonical spelling; what is printed is a project file again. Errors in the file are "
                 "all printed, with their place.",
         .needs = NEEDS_PROJECT | NEEDS_FILES,
-        .max_arguments = ARGUMENTS_MANY,
-        .options = rows,
-        .options_size = sizeof(struct config_options),
-        .completes_vms = TRUE,
+        VERB_OPTIONS(rows, struct config_options),
         .run = run_config,
 };

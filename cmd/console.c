@@ -268,8 +268,7 @@ const struct verb verb_console = {
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
         .min_arguments = 1,
         .max_arguments = 1,
-        .options = rows,
-        .options_size = sizeof(struct console_options),
+        VERB_OPTIONS(rows, struct console_options),
         .completes_vms = TRUE,
         .run = run_console,
 };

@@ -370,7 +370,6 @@ const struct verb verb_doctor = {
         .synopsis = "",
         .help = "Check what this host can do, and say what to do where it cannot",
         .text = "Exits with 1 where something that drover needs is missing.",
-        .options = rows,
-        .options_size = sizeof(struct doctor_options),
+        VERB_OPTIONS(rows, struct doctor_options),
         .run = run_doctor,
 };

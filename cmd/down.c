@@ -79,10 +79,7 @@ run_down(struct verb_call *call)
         return operate(call, &operation);
 }
 
-#define ROW(name, letter, type, argument, field, help)                                                                         \
-        {                                                                                                                      \
-                name, letter, type, argument, help, G_STRUCT_OFFSET(struct down_options, field)                                \
-        }
+#define ROW(...) OPTION_ROW(struct down_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
         ROW("volumes", 'v', OPTION_FLAG, NULL, volumes, "Also remove all disks, and forget chosen subnets"),
@@ -95,14 +92,11 @@ static const struct option_row rows[] = {
 
 const struct verb verb_down = {
         .name = "down",
-        .synopsis = "[VM...]",
+        VERB_OF_VMS,
         .help = "Stop and remove VMs and networks; disks stay",
         .text = "Without names everything that up made goes, but for disks: it says which stay. -v removes those too, and "
                 "asks first on a terminal. With names, those VMs alone go, with --fresh or -v also their own disks.",
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
-        .max_arguments = ARGUMENTS_MANY,
-        .options = rows,
-        .options_size = sizeof(struct down_options),
-        .completes_vms = TRUE,
+        VERB_OPTIONS(rows, struct down_options),
         .run = run_down,
 };

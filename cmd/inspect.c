@@ -334,8 +334,7 @@ const struct verb verb_inspect = {
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
         .min_arguments = 1,
         .max_arguments = 1,
-        .options = rows,
-        .options_size = sizeof(struct inspect_options),
+        VERB_OPTIONS(rows, struct inspect_options),
         .completes_vms = TRUE,
         .run = run_inspect,
 };

@@ -76,14 +76,11 @@ static const struct option_row rows[] = {
 
 const struct verb verb_ip = {
         .name = "ip",
-        .synopsis = "[VM...]",
+        VERB_OF_VMS,
         .help = "Print addresses of VMs, and how they are known",
         .text = "SOURCE is reservation (the file says it), lease (dnsmasq gave it) or neighbour (the kernel saw it). "
                 "Addresses of a private project are inside its own network: the host does not reach them.",
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
-        .max_arguments = ARGUMENTS_MANY,
-        .options = rows,
-        .options_size = sizeof(struct ip_options),
-        .completes_vms = TRUE,
+        VERB_OPTIONS(rows, struct ip_options),
         .run = run_ip,
 };

@@ -23,17 +23,12 @@ static const struct {
 static int
 press(struct verb_call *call, size_t button)
 {
-        struct observe_options look = {0};
         g_autoptr(GPtrArray) names = NULL;
-        g_autoptr(GError) error = NULL;
         int status = EXIT_DONE;
-        g_autoptr(session_t) session = operate_open(call, &look, TRUE, &status);
+        g_autoptr(session_t) session = select_open(call, TRUE, &names, &status);
 
         if (!session)
                 return status;
-        names = select_vms(session->project, session->world->paths, call->arguments, &error);
-        if (!names)
-                return print_error(error);
         for (guint i = 0; i < names->len; i++) {
                 const char *name = g_ptr_array_index(names, i);
                 g_autoptr(GError) fault = NULL;
@@ -77,12 +72,9 @@ static const struct option_row rows[] = {
 
 const struct verb verb_kill = {
         .name = "kill",
-        .synopsis = "[VM...]",
+        VERB_OF_VMS,
         .help = "Cut the power of VMs",
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
-        .max_arguments = ARGUMENTS_MANY,
-        .options = rows,
-        .options_size = sizeof(struct kill_options),
-        .completes_vms = TRUE,
+        VERB_OPTIONS(rows, struct kill_options),
         .run = run_kill,
 };

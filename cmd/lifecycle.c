@@ -63,9 +63,8 @@ static const struct option_row grace_rows[] = {
 
 #define VERB(verb_name, function, verb_needs, rows, help_line, paragraph)                                                      \
         {                                                                                                                      \
-                .name = verb_name, .synopsis = "[VM...]", .help = help_line, .text = paragraph, .needs = verb_needs,           \
-                .max_arguments = ARGUMENTS_MANY, .options = rows, .options_size = sizeof(struct lifecycle_options),            \
-                .completes_vms = TRUE, .run = function,                                                                        \
+                .name = verb_name, VERB_OF_VMS, .help = help_line, .text = paragraph, .needs = verb_needs,                     \
+                VERB_OPTIONS(rows, struct lifecycle_options), .run = function,                                                 \
         }
 
 const struct verb verb_start = VERB("start", run_start, NEEDS_PROJECT | NEEDS_FILES | NEEDS_REFUSALS, NULL,

@@ -309,10 +309,7 @@ run_logs(struct verb_call *call)
         return print_logs(&logs, options, &error) ? EXIT_DONE : print_error(error);
 }
 
-#define ROW(name, letter, type, argument, field, help)                                                                         \
-        {                                                                                                                      \
-                name, letter, type, argument, help, G_STRUCT_OFFSET(struct logs_options, field)                                \
-        }
+#define ROW(...) OPTION_ROW(struct logs_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
         ROW("follow", 'f', OPTION_FLAG, NULL, follow, "Go on with what comes, until interrupted"),
@@ -328,13 +325,10 @@ static const struct option_row rows[] = {
 
 const struct verb verb_logs = {
         .name = "logs",
-        .synopsis = "[VM...]",
+        VERB_OF_VMS,
         .help = "Print the serial consoles' logs",
         .text = "Escape sequences are left out, and other control characters made visible: a guest cannot reach your terminal.",
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
-        .max_arguments = ARGUMENTS_MANY,
-        .options = rows,
-        .options_size = sizeof(struct logs_options),
-        .completes_vms = TRUE,
+        VERB_OPTIONS(rows, struct logs_options),
         .run = run_logs,
 };

@@ -16,10 +16,8 @@ struct listed {
 };
 
 static void
-listed_clear(gpointer data)
+listed_clear(struct listed *listed)
 {
-        struct listed *listed = data;
-
         g_free(listed->name);
         g_free(listed->directory);
         g_free(listed->reason);
@@ -65,42 +63,34 @@ listed_to_json(const struct listed *listed)
 }
 
 static void
-print_list(const struct ls_options *options, const GArray *projects)
+list_one(struct listing *listing, const struct listed *listed)
 {
-        static const char *const titles[] = {"NAME", "STATE", "VMS", "DIRECTORY", NULL};
-        gboolean json = g_strcmp0(options->format, "json") == 0;
-        g_autoptr(table_t) table = table_new(titles);
-        g_autoptr(json_t) list = json_array();
+        g_autofree char *state = listed->reason  ? g_strdup("unreadable")
+                                 : listed->alive ? g_strdup_printf("running(%u)", listed->alive)
+                                                 : g_strdup("stopped");
+        g_autofree char *total = g_strdup_printf("%u", listed->total);
 
-        for (guint i = 0; i < projects->len; i++) {
-                const struct listed *listed = &g_array_index(projects, struct listed, i);
-                g_autofree char *state = listed->alive ? g_strdup_printf("running(%u)", listed->alive) : g_strdup("stopped");
-                g_autofree char *total = g_strdup_printf("%u", listed->total);
-
-                if (options->quiet)
-                        printf("%s\n", listed->name);
-                table_add(table, listed->name, listed->reason ? "unreadable" : state, total,
-                          listed->reason ? listed->reason : listed->directory);
-                json_array_append_new(list, listed_to_json(listed));
-        }
-        if (json && !options->quiet)
-                print_document("projects", g_steal_pointer(&list));
-        else if (!options->quiet)
-                table_print(table);
+        if (listing->form == LISTING_NAMES)
+                printf("%s\n", listed->name);
+        else if (listing->form == LISTING_JSON)
+                json_array_append_new(listing->items, listed_to_json(listed));
+        else
+                table_add(listing->table, listed->name, state, total, listed->reason ? listed->reason : listed->directory);
 }
 
 static int
 run_ls(struct verb_call *call)
 {
+        static const char *const titles[] = {"NAME", "STATE", "VMS", "DIRECTORY", NULL};
         const struct ls_options *options = call->options;
         g_autoptr(paths_t) paths = paths_new("x");
         g_autoptr(GError) error = NULL;
         g_autoptr(GPtrArray) names = file_list_directory(paths->data_root, &error);
-        g_autoptr(GArray) projects = g_array_new(FALSE, FALSE, sizeof(struct listed));
+        struct listing listing;
 
         if (!names)
                 return print_error(error);
-        g_array_set_clear_func(projects, listed_clear);
+        listing_begin(&listing, options->quiet, options->format, titles);
         for (guint i = 0; i < names->len; i++) {
                 const char *name = g_ptr_array_index(names, i);
                 g_autofree char *path = g_build_filename(paths->data_root, name, NULL);
@@ -110,18 +100,14 @@ run_ls(struct verb_call *call)
                         continue;
                 listed = look_at(name);
                 if (listed.alive || listed.reason || options->all)
-                        g_array_append_val(projects, listed);
-                else
-                        listed_clear(&listed);
+                        list_one(&listing, &listed);
+                listed_clear(&listed);
         }
-        print_list(options, projects);
+        listing_end(&listing, "projects");
         return EXIT_DONE;
 }
 
-#define ROW(name, letter, type, argument, field, help)                                                                         \
-        {                                                                                                                      \
-                name, letter, type, argument, help, G_STRUCT_OFFSET(struct ls_options, field)                                  \
-        }
+#define ROW(...) OPTION_ROW(struct ls_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
         ROW("all", 'a', OPTION_FLAG, NULL, all, "Also projects of which nothing runs"),
@@ -135,7 +121,6 @@ const struct verb verb_ls = {
         .synopsis = "",
         .help = "List the projects on this host",
         .text = "root's projects and a user's are different ones: each sees its own.",
-        .options = rows,
-        .options_size = sizeof(struct ls_options),
+        VERB_OPTIONS(rows, struct ls_options),
         .run = run_ls,
 };

@@ -10,10 +10,7 @@
 
 enum { DEFAULT_LOCK_TIMEOUT_MS = 10000, PARALLEL_MAX = 256 };
 
-#define ROW(name, letter, type, argument, field, help)                                                                         \
-        {                                                                                                                      \
-                name, letter, type, argument, help, G_STRUCT_OFFSET(struct globals, field)                                     \
-        }
+#define ROW(...) OPTION_ROW(struct globals, __VA_ARGS__)
 
 const struct option_row global_options[] = {
         ROW("file", 'f', OPTION_LIST, "FILE", files, "Project file; repeatable, - is standard input"),

@@ -22,6 +22,12 @@ struct option_row {
         size_t offset;        /* into the struct of the table */
 };
 
+/** OPTION_ROW() - A row that fills @field of @target */
+#define OPTION_ROW(target, name, letter, type, argument, field, help)                                                          \
+        {                                                                                                                      \
+                name, letter, type, argument, help, G_STRUCT_OFFSET(target, field)                                             \
+        }
+
 /** struct option_set - A table and the struct that it fills */
 struct option_set {
         const struct option_row *rows; /* may be NULL */

@@ -1,9 +1,10 @@
 /* plan.c - drover plan: what up would do, and what it costs */
 #include "cmd/operate.h"
-#include "cmd/select.h"
+#include "cmd/up.h"
 
 struct plan_verb_options {
-        gboolean restart, fresh, remove_orphans, exit_code;
+        struct up_wish wish;
+        gboolean exit_code;
         char *format;
 };
 
@@ -12,15 +13,7 @@ run_plan(struct verb_call *call)
 {
         const struct plan_verb_options *options = call->options;
         struct observe_options look = {.qmp = TRUE, .network = TRUE, .services = TRUE, .images = TRUE};
-        struct plan_options wanted = {
-                .vms = select_names(call->arguments),
-                .goal = GOAL_UP,
-                .networks = TRUE,
-                .restart = options->restart,
-                .fresh = options->fresh,
-                .remove_orphans = options->remove_orphans,
-                .grace_ms = -1,
-        };
+        struct plan_options wanted = up_plan(&options->wish, call->arguments);
         int status = EXIT_DONE;
         g_autoptr(session_t) session = operate_open(call, &look, FALSE, &status);
         g_autoptr(plan_t) plan = NULL;
@@ -37,15 +30,12 @@ run_plan(struct verb_call *call)
         return options->exit_code && plan_is_pending(plan) ? EXIT_PENDING : EXIT_DONE;
 }
 
-#define ROW(name, letter, type, argument, field, help)                                                                         \
-        {                                                                                                                      \
-                name, letter, type, argument, help, G_STRUCT_OFFSET(struct plan_verb_options, field)                           \
-        }
+#define ROW(...) OPTION_ROW(struct plan_verb_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
-        ROW("restart", 0, OPTION_FLAG, NULL, restart, "As 'up --restart' would"),
-        ROW("fresh", 0, OPTION_FLAG, NULL, fresh, "As 'up --fresh' would"),
-        ROW("remove-orphans", 0, OPTION_FLAG, NULL, remove_orphans, "As 'up --remove-orphans' would"),
+        ROW("restart", 0, OPTION_FLAG, NULL, wish.restart, "As 'up --restart' would"),
+        ROW("fresh", 0, OPTION_FLAG, NULL, wish.fresh, "As 'up --fresh' would"),
+        ROW("remove-orphans", 0, OPTION_FLAG, NULL, wish.remove_orphans, "As 'up --remove-orphans' would"),
         ROW("format", 0, OPTION_TEXT, "text|json", format, "How to print it"),
         ROW("exit-code", 0, OPTION_FLAG, NULL, exit_code, "Exit with 2 where changes are pending"),
         {NULL},
@@ -53,13 +43,10 @@ static const struct option_row rows[] = {
 
 const struct verb verb_plan = {
         .name = "plan",
-        .synopsis = "[VM...]",
+        VERB_OF_VMS,
         .help = "Show what up would do, and what it costs",
         .text = "Looks and changes nothing. What waits for a restart or a new disk is shown as pending.",
         .needs = NEEDS_PROJECT | NEEDS_FILES | NEEDS_REFUSALS,
-        .max_arguments = ARGUMENTS_MANY,
-        .options = rows,
-        .options_size = sizeof(struct plan_verb_options),
-        .completes_vms = TRUE,
+        VERB_OPTIONS(rows, struct plan_verb_options),
         .run = run_plan,
 };

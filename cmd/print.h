@@ -67,6 +67,18 @@ void table_free(struct table *table);
 typedef struct table table_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(table_t, table_free)
 
+/** struct listing - What a verb lists: names (-q), a JSON document or a table (--format) */
+struct listing {
+        enum { LISTING_NAMES, LISTING_JSON, LISTING_TABLE } form;
+        struct table *table;
+        json_t *items;
+};
+
+/** listing_begin() - Nothing listed yet; @format as typed, may be NULL */
+void listing_begin(struct listing *listing, gboolean names_only, const char *format, const char *const *titles);
+/** listing_end() - Print what was put into the table or, as the list @name, into the items; and free both */
+void listing_end(struct listing *listing, const char *name);
+
 /** when_uptime() - "42s", "3m", "2h 5m", "4 days" for a length of time in seconds. New string */
 char *when_uptime(gint64 seconds);
 /** when_day() - "today", "3 May", "3 May 2024" for a time in seconds since the epoch. New string */

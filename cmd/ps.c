@@ -143,31 +143,24 @@ print_names(const struct project *project)
 }
 
 static void
-print_vms(const struct session *session, const struct ps_options *options, const GPtrArray *shown)
+list_vms(const struct session *session, const struct ps_options *options, const GPtrArray *shown)
 {
         static const char *const titles[] = {"NAME", "STATE", "ADDRESS", "ISOLATION", "UPTIME", "PENDING", NULL};
         g_autoptr(address_book_t) book = address_book_new(session);
-        gboolean json = g_strcmp0(options->format, "json") == 0;
-        g_autoptr(table_t) table = table_new(titles);
-        json_t *list = json_array();
+        struct listing listing;
 
+        listing_begin(&listing, options->quiet, options->format, titles);
         for (guint i = 0; i < shown->len; i++) {
                 const struct vm_world *vm = g_ptr_array_index(shown, i);
 
-                if (options->quiet)
+                if (listing.form == LISTING_NAMES)
                         printf("%s\n", vm->name);
-                else if (json)
-                        json_array_append_new(list, vm_to_json(session, book, vm));
+                else if (listing.form == LISTING_JSON)
+                        json_array_append_new(listing.items, vm_to_json(session, book, vm));
                 else
-                        add_row(table, session, book, vm);
+                        add_row(listing.table, session, book, vm);
         }
-        if (json && !options->quiet) {
-                print_document("vms", list);
-                return;
-        }
-        json_decref(list);
-        if (!options->quiet)
-                table_print(table);
+        listing_end(&listing, "vms");
 }
 
 static int
@@ -195,14 +188,11 @@ run_ps(struct verb_call *call)
                 if (is_shown(vm, options, call->arguments))
                         g_ptr_array_add(shown, vm);
         }
-        print_vms(session, options, shown);
+        list_vms(session, options, shown);
         return EXIT_DONE;
 }
 
-#define ROW(name, letter, type, argument, field, help)                                                                         \
-        {                                                                                                                      \
-                name, letter, type, argument, help, G_STRUCT_OFFSET(struct ps_options, field)                                  \
-        }
+#define ROW(...) OPTION_ROW(struct ps_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
         ROW("all", 'a', OPTION_FLAG, NULL, all, "Also VMs that are stopped"),
@@ -216,14 +206,11 @@ static const struct option_row rows[] = {
 
 const struct verb verb_ps = {
         .name = "ps",
-        .synopsis = "[VM...]",
+        VERB_OF_VMS,
         .help = "List VMs: state, address, uptime, pending changes",
         .text = "Without -a: those that run, and those that crashed. PENDING is what an edit of the file has changed and a "
                 "restart will bring.",
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
-        .max_arguments = ARGUMENTS_MANY,
-        .options = rows,
-        .options_size = sizeof(struct ps_options),
-        .completes_vms = TRUE,
+        VERB_OPTIONS(rows, struct ps_options),
         .run = run_ps,
 };

@@ -85,10 +85,7 @@ run_rm(struct verb_call *call)
         return status;
 }
 
-#define ROW(name, letter, field, help)                                                                                         \
-        {                                                                                                                      \
-                name, letter, OPTION_FLAG, NULL, help, G_STRUCT_OFFSET(struct rm_options, field)                               \
-        }
+#define ROW(name, letter, field, help) OPTION_ROW(struct rm_options, name, letter, OPTION_FLAG, NULL, field, help)
 
 static const struct option_row rows[] = {
         ROW("force", 'f', force, "Do not ask"),
@@ -99,13 +96,10 @@ static const struct option_row rows[] = {
 
 const struct verb verb_rm = {
         .name = "rm",
-        .synopsis = "[VM...]",
+        VERB_OF_VMS,
         .help = "Remove stopped VMs",
         .text = "They are no longer listed by ps -a. Their disks stay unless -v is given.",
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
-        .max_arguments = ARGUMENTS_MANY,
-        .options = rows,
-        .options_size = sizeof(struct rm_options),
-        .completes_vms = TRUE,
+        VERB_OPTIONS(rows, struct rm_options),
         .run = run_rm,
 };

@@ -29,7 +29,6 @@ const struct verb verb_schema = {
         .synopsis = "",
         .help = "Print the JSON Schema of the project file",
         .text = "For editors that complete and check YAML: drover schema > drover.schema.json",
-        .options = rows,
-        .options_size = sizeof(struct schema_options),
+        VERB_OPTIONS(rows, struct schema_options),
         .run = run_schema,
 };

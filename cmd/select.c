@@ -1,5 +1,6 @@
 /* select.c - which project and which VMs a verb is about */
 #include "cmd/select.h"
+#include "cmd/operate.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -112,4 +113,23 @@ select_vms(const struct project *project, const struct paths *paths, char *const
                         g_ptr_array_add(names, g_strdup(*arguments));
         }
         return g_steal_pointer(&names);
+}
+
+struct session *
+select_open(struct verb_call *call, gboolean lock, GPtrArray **ret_names, int *ret_status)
+{
+        struct observe_options look = {0};
+        g_autoptr(session_t) session = operate_open(call, &look, lock, ret_status);
+        g_autoptr(GPtrArray) names = NULL;
+        g_autoptr(GError) error = NULL;
+
+        if (!session)
+                return NULL;
+        names = select_vms(session->project, session->world->paths, call->arguments, &error);
+        if (!names) {
+                *ret_status = print_error(error);
+                return NULL;
+        }
+        *ret_names = g_steal_pointer(&names);
+        return g_steal_pointer(&session);
 }

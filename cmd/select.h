@@ -20,6 +20,14 @@ struct project *select_empty_project(const char *name, gboolean root, GError **e
  */
 GPtrArray *select_vms(const struct project *project, const struct paths *paths, char *const *arguments, GError **error);
 
+/**
+ * select_open() - operate_open(), and the VMs that the verb is about
+ * @ret_names: on success, as select_vms() returns them
+ *
+ * Returns NULL after a failure that was printed; @ret_status is its exit status then.
+ */
+struct session *select_open(struct verb_call *call, gboolean lock, GPtrArray **ret_names, int *ret_status);
+
 /** select_names() - Arguments as plan_options.vms wants them: NULL for an empty vector */
 static inline const char *const *
 select_names(char *const *arguments)

@@ -91,6 +91,25 @@ table_print(struct table *table)
                 print_row(table, (const char *const *)&table->cells->pdata[i], widths);
 }
 
+void
+listing_begin(struct listing *listing, gboolean names_only, const char *format, const char *const *titles)
+{
+        listing->form = names_only ? LISTING_NAMES : g_strcmp0(format, "json") == 0 ? LISTING_JSON : LISTING_TABLE;
+        listing->table = table_new(titles);
+        listing->items = json_array();
+}
+
+void
+listing_end(struct listing *listing, const char *name)
+{
+        if (listing->form == LISTING_TABLE)
+                table_print(listing->table);
+        if (listing->form == LISTING_JSON)
+                print_document(name, json_incref(listing->items));
+        json_decref(listing->items);
+        table_free(listing->table);
+}
+
 char *
 when_uptime(gint64 seconds)
 {

@@ -1,6 +1,7 @@
 /* up.c - drover up: make the host match the file */
+#include "cmd/address.h"
 #include "cmd/operate.h"
-#include "cmd/select.h"
+#include "cmd/up.h"
 #include "cmd/wait.h"
 
 #include "base/text.h"
@@ -10,7 +11,8 @@
 enum { SHOWN_PENDING = 20 };
 
 struct up_options {
-        gboolean restart, fresh, wait, paused, remove_orphans, force_recreate, no_recreate, no_deps, no_start, yes, detach;
+        struct up_wish wish;
+        gboolean wait, paused, force_recreate, no_recreate, no_deps, no_start, yes, detach;
         gint64 wait_timeout_ms, grace_ms;
 };
 
@@ -90,36 +92,34 @@ tell_started(const struct plan *plan, const struct session *session)
         return started;
 }
 
-/* The first address of a VM that the file promises, and whether it can be reached from here. */
+/* The first address that the file promises to a VM that was started, and whether it can be reached from here. */
 static void
-tell_address(const struct session *session)
+tell_address(const struct plan *plan, const struct session *session)
 {
-        const struct lab *lab = session->resolved ? &session->resolved->lab : NULL;
+        gboolean inside = session->resolved->lab.isolation == ISOLATION_PRIVATE;
 
-        for (guint i = 0; lab && i < session->resolved->vm_count; i++) {
-                const struct vm *vm = session->resolved->vms[i].vm;
+        for (guint i = 0; i < plan->steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(plan->steps, i);
+                const struct vm *vm = is_start(step) ? session->resolved->vms[step->index].vm : NULL;
 
-                for (guint n = 0; n < vm->nic_count; n++) {
-                        g_autofree char *ip = NULL;
+                for (guint n = 0; vm && n < vm->nic_count; n++) {
+                        g_autofree char *ip = vm->nics[n].ip ? address_format_ip(vm->nics[n].ip) : NULL;
 
-                        if (!vm->nics[n].ip)
+                        if (!ip)
                                 continue;
-                        ip = g_strdup_printf("%u.%u.%u.%u", vm->nics[n].ip >> 24, vm->nics[n].ip >> 16 & 255,
-                                             vm->nics[n].ip >> 8 & 255, vm->nics[n].ip & 255);
-                        print_info("  %s is %s%s", vm->name, ip,
-                                   lab->isolation == ISOLATION_PRIVATE ? " (inside the project's own network)" : "");
+                        print_info("  %s is %s%s", vm->name, ip, inside ? " (inside the project's own network)" : "");
                         return;
                 }
         }
 }
 
 static void
-tell_next(const struct session *session, const char *vm)
+tell_next(const struct plan *plan, const struct session *session, const char *vm)
 {
         print_info("next:");
         print_info("  drover ps");
         print_info("  drover console %s", vm);
-        tell_address(session);
+        tell_address(plan, session);
 }
 
 static int
@@ -150,7 +150,7 @@ finish(const struct operation *operation, const struct plan *plan, const struct 
 
                         first = is_start(step) ? step->name : NULL;
                 }
-                tell_next(session, first);
+                tell_next(plan, session, first);
         }
         return options->wait ? wait_for_all(options, session, call) : EXIT_DONE;
 }
@@ -160,20 +160,7 @@ run_up(struct verb_call *call)
 {
         struct up_options *options = call->options;
         struct operation operation = {
-                .plan =
-                        {
-                                .vms = select_names(call->arguments),
-                                .goal = options->no_start ? GOAL_CREATE : GOAL_UP,
-                                .networks = TRUE,
-                                .restart = options->restart,
-                                .fresh = options->fresh,
-                                .no_deps = options->no_deps,
-                                .remove_orphans = options->remove_orphans,
-                                .force_recreate = options->force_recreate,
-                                .no_recreate = options->no_recreate,
-                                .paused = options->paused,
-                                .grace_ms = operate_grace(options->grace_ms),
-                        },
+                .plan = up_plan(&options->wish, call->arguments),
                 .starts = TRUE,
                 .yes = options->yes,
                 .data = options,
@@ -181,6 +168,12 @@ run_up(struct verb_call *call)
                 .finish = finish,
         };
 
+        operation.plan.goal = options->no_start ? GOAL_CREATE : GOAL_UP;
+        operation.plan.no_deps = options->no_deps;
+        operation.plan.force_recreate = options->force_recreate;
+        operation.plan.no_recreate = options->no_recreate;
+        operation.plan.paused = options->paused;
+        operation.plan.grace_ms = operate_grace(options->grace_ms);
         if (options->force_recreate && options->no_recreate)
                 return print_usage_error("--force-recreate and --no-recreate exclude each other");
         if (options->wait && (options->paused || options->no_start))
@@ -188,21 +181,19 @@ run_up(struct verb_call *call)
         return operate(call, &operation);
 }
 
-#define ROW(name, letter, type, argument, field, help)                                                                         \
-        {                                                                                                                      \
-                name, letter, type, argument, help, G_STRUCT_OFFSET(struct up_options, field)                                  \
-        }
+#define ROW(...) OPTION_ROW(struct up_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
-        ROW("restart", 0, OPTION_FLAG, NULL, restart, "Restart VMs whose changes need it"),
-        ROW("fresh", 0, OPTION_FLAG, NULL, fresh, "Start the VMs with new disks of their own; what is on the old ones is lost"),
+        ROW("restart", 0, OPTION_FLAG, NULL, wish.restart, "Restart VMs whose changes need it"),
+        ROW("fresh", 0, OPTION_FLAG, NULL, wish.fresh,
+            "Start the VMs with new disks of their own; what is on the old ones is lost"),
         ROW("detach", 'd', OPTION_FLAG, NULL, detach, "Accepted, as in compose: VMs always run in the background"),
         ROW("wait", 0, OPTION_FLAG, NULL, wait, "Wait until the VMs run"),
         ROW("wait-timeout", 0, OPTION_DURATION, "T", wait_timeout_ms, "Give up waiting after this time"),
         ROW("paused", 0, OPTION_FLAG, NULL, paused, "Leave new VMs before their first instruction"),
         ROW("no-start", 0, OPTION_FLAG, NULL, no_start, "Make networks and disks, start no VM"),
         ROW("no-deps", 0, OPTION_FLAG, NULL, no_deps, "Leave alone what the named VMs depend on"),
-        ROW("remove-orphans", 0, OPTION_FLAG, NULL, remove_orphans, "Remove VMs that are no longer in the file"),
+        ROW("remove-orphans", 0, OPTION_FLAG, NULL, wish.remove_orphans, "Remove VMs that are no longer in the file"),
         ROW("force-recreate", 0, OPTION_FLAG, NULL, force_recreate, "Restart all VMs, changed or not; disks stay"),
         ROW("no-recreate", 0, OPTION_FLAG, NULL, no_recreate, "Leave all changes to running VMs pending"),
         ROW("timeout", 't', OPTION_DURATION, "T", grace_ms, "Grace period for VMs that are stopped"),
@@ -215,15 +206,12 @@ static const struct option_row rows[] = {
 
 const struct verb verb_up = {
         .name = "up",
-        .synopsis = "[VM...]",
+        VERB_OF_VMS,
         .help = "Make the host match the project file",
         .text = "Makes networks, disks and VMs that are missing, starts what is stopped, and changes what can be changed "
                 "while it runs. Changes that need a restart stay pending until --restart; a disk is never lost without "
                 "--fresh. A second up has nothing to do.",
         .needs = NEEDS_PROJECT | NEEDS_FILES | NEEDS_REFUSALS,
-        .max_arguments = ARGUMENTS_MANY,
-        .options = rows,
-        .options_size = sizeof(struct up_options),
-        .completes_vms = TRUE,
+        VERB_OPTIONS(rows, struct up_options),
         .run = run_up,
 };

@@ -55,6 +55,12 @@ struct verb {
         int (*run)(struct verb_call *call); /* returns an exit status; has printed its errors */
 };
 
+/** VERB_OF_VMS - What verbs have in common whose arguments are names of VMs, or none for all of them */
+#define VERB_OF_VMS .synopsis = "[VM...]", .max_arguments = ARGUMENTS_MANY, .completes_vms = TRUE
+
+/** VERB_OPTIONS() - A verb's own table, and the struct that it fills */
+#define VERB_OPTIONS(table, target) .options = table, .options_size = sizeof(target)
+
 /** verbs - All of them, in the order of the help; NULL ends the list */
 extern const struct verb *const verbs[];
 

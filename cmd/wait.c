@@ -111,30 +111,39 @@ struct wait_options {
         gint64 timeout_ms;
 };
 
+/* What was never made, or was removed, nobody is about to start. */
+static gboolean
+check_made(const struct vm_world *vm, GError **error)
+{
+        if (vm_is_alive(vm) || vm->error || (vm->spec && vm->spec->present))
+                return TRUE;
+        error_set(error, DROVER_ERROR_NOT_FOUND, "vm '%s' has not been made", vm->name);
+        return error_hint(error, vm->in_file ? "'drover up %s' makes and starts it" : "'%s' is not in the project file",
+                          vm->name);
+}
+
 static int
 run_wait(struct verb_call *call)
 {
         const struct wait_options *options = call->options;
-        struct observe_options look = {0};
+        gboolean stopped = g_strcmp0(options->what, "stopped") == 0;
         g_autoptr(GPtrArray) names = NULL, vms = g_ptr_array_new();
         g_autoptr(GError) error = NULL;
         int status = EXIT_DONE;
-        g_autoptr(session_t) session = operate_open(call, &look, FALSE, &status);
+        g_autoptr(session_t) session = select_open(call, FALSE, &names, &status);
 
         if (!session)
                 return status;
-        names = select_vms(session->project, session->world->paths, call->arguments, &error);
-        if (!names)
-                return print_error(error);
         for (guint i = 0; i < names->len; i++) {
                 const struct vm_world *vm = world_vm(session->world, g_ptr_array_index(names, i));
 
-                if (vm && (vm->in_file || *call->arguments || !session->project->vm_count))
-                        g_ptr_array_add(vms, (void *)vm);
+                if (!vm || !(vm->in_file || *call->arguments || !session->project->vm_count))
+                        continue;
+                if (!stopped && !check_made(vm, &error))
+                        return print_error(error);
+                g_ptr_array_add(vms, (void *)vm);
         }
-        if (!wait_for(session->world, vms, g_strcmp0(options->what, "stopped") == 0, options->timeout_ms, &error))
-                return print_error(error);
-        return EXIT_DONE;
+        return wait_for(session->world, vms, stopped, options->timeout_ms, &error) ? EXIT_DONE : print_error(error);
 }
 
 static const struct option_row wait_rows[] = {
@@ -147,12 +156,9 @@ static const struct option_row wait_rows[] = {
 
 const struct verb verb_wait = {
         .name = "wait",
-        .synopsis = "[VM...]",
+        VERB_OF_VMS,
         .help = "Wait until VMs run, or have stopped",
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
-        .max_arguments = ARGUMENTS_MANY,
-        .options = wait_rows,
-        .options_size = sizeof(struct wait_options),
-        .completes_vms = TRUE,
+        VERB_OPTIONS(wait_rows, struct wait_options),
         .run = run_wait,
 };

@@ -65,6 +65,31 @@ def test_usage(world):
     assert closed.returncode == 0 and set(lab.states().values()) == {"running"}, closed
 
 
+def test_wait_for_what_was_never_made(world):
+    """wait fails at once, with what to type, for a VM that nobody has made; one that stops is waited for."""
+    lab = world.lab(FAKES, fake=True)
+    for arguments in ([], ["web"], ["db", "web"], ["--for", "running"]):
+        refused = lab.drover("wait", *arguments, status=6).err
+        assert re.match(r"error: vm '(web|db)' has not been made\n  'drover up \1' makes and starts it\n$", refused), refused
+    lab.drover("wait", "--for", "stopped")
+    lab.drover("up", "web")
+    lab.drover("wait", "web")
+    assert "vm 'db' has not been made" in lab.drover("wait", status=6).err
+    lab.drover("up")
+    lab.drover("wait")
+    lab.drover("rm", "-f", "-s", "db")
+    assert "vm 'db' has not been made" in lab.drover("wait", "db", status=6).err
+
+
+def test_next_steps_name_what_was_started(world):
+    """The address that up prints in the end is one of a VM that it has started."""
+    lab = world.lab(FAKES.replace("[lan]", "{lan: {ip: 10.90.0.20}}"), fake=True)
+    lab.drover("up", "--no-start")
+    told = lab.drover("up", "db").err
+    assert "  drover console db\n  db is 10.90.0.20 (inside" in told and "web is" not in told, told
+    assert "  web is 10.90.0.10 (inside" in lab.drover("up").err
+
+
 def test_start_stop_pause(world):
     """Each verb does its thing to those that were named, and a second time nothing; a stopped VM stays so until asked for."""
     lab = world.lab(FAKES, fake=True)

@@ -1,0 +1,23 @@
+/* up.h - what a person wishes of up: the same for `up`, which does it, and `plan`, which shows it */
+#pragma once
+
+#include "cmd/select.h"
+
+struct up_wish {
+        gboolean restart, fresh, remove_orphans;
+};
+
+/** up_plan() - That wish for the VMs that were named, as options of a plan */
+static inline struct plan_options
+up_plan(const struct up_wish *wish, char *const *arguments)
+{
+        return (struct plan_options){
+                .vms = select_names(arguments),
+                .goal = GOAL_UP,
+                .networks = TRUE,
+                .restart = wish->restart,
+                .fresh = wish->fresh,
+                .remove_orphans = wish->remove_orphans,
+                .grace_ms = -1,
+        };
+}
