@@ -58,7 +58,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 $(BUILD)/unit/test-scope: PACKAGES += gio-2.0
 
 .PHONY: unit
-unit: $(UNIT_TESTS) $(BUILD)/golden $(BUILD)/fake-qemu
+unit: $(UNIT_TESTS) $(BUILD)/golden $(BUILD)/fake-qemu $(BUILD)/fail-malloc.so
 
 # Compares what the parser says of every file in tests/config with what is written beside it.
 $(BUILD)/golden: tests/config/golden.c $(LIBRARY)
@@ -68,6 +68,11 @@ $(BUILD)/golden: tests/config/golden.c $(LIBRARY)
 $(BUILD)/fake-qemu: tests/fake-qemu.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(PACKAGE_LIBS)
+
+# Preloaded into drover, it runs out of memory at a chosen request.
+$(BUILD)/fail-malloc.so: tests/fail-malloc.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(if $(WERROR),-Werror) -O2 -shared -fPIC -o $@ $< -ldl
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
