@@ -218,7 +218,7 @@ decode_strange_disk(struct decoder *decoder, const struct node *node, void *obje
 {
         g_autofree char *quoted = NULL, *hint = NULL;
 
-        if (strchr(node->text, '$') || !strpbrk(node->text, ":/."))
+        if (!strpbrk(node->text, ":/."))
                 return FALSE;
         quoted = value_quote(node->text);
         if (strchr(node->text, ':')) {

@@ -7,30 +7,6 @@
 
 enum { MAX_LIST_ITEMS = 65536 };
 
-/* "$NAME" and "${" would be replaced by interpolation, "$$" is a dollar, and any other dollar stays. */
-static gboolean
-is_variable(char c)
-{
-        return c == '{' || c == '_' || g_ascii_isalpha(c);
-}
-
-/* Returns NULL where a variable is named. */
-static const char *
-unescape_dollars(struct project_store *store, const char *text)
-{
-        char *out = store_alloc(store, strlen(text) + 1);
-        char *end = out;
-
-        for (const char *c = text; *c; c++) {
-                if (*c == '$' && is_variable(c[1]))
-                        return NULL;
-                if (*c == '$' && c[1] == '$')
-                        c++;
-                *end++ = *c;
-        }
-        return out;
-}
-
 char *
 encode_dollars(const char *text)
 {
@@ -47,8 +23,6 @@ encode_dollars(const char *text)
 const char *
 decode_text(struct decoder *decoder, const struct key *key, const struct node *node)
 {
-        const char *text;
-
         if (node->kind != NODE_SCALAR) {
                 decode_shape_fault(decoder, key, node, SHAPE_SCALAR);
                 return NULL;
@@ -58,13 +32,14 @@ decode_text(struct decoder *decoder, const struct key *key, const struct node *n
                              "the value is missing");
                 return NULL;
         }
-        if (!strchr(node->text, '$'))
-                return node->text;
-        text = unescape_dollars(decoder->store, node->text);
-        if (!text)
-                decode_refuse(decoder, key, node, "write $$ for a dollar that is meant as such",
-                              "interpolation is not supported yet");
-        return text;
+        if (node->faulty)
+                return NULL;
+        if (node->variable && !*node->text && key->type != KEY_TEXT && key->type != KEY_TEXT_LIST && key->type != KEY_TEXT_MAP) {
+                decode_fault(decoder, "empty-variable", key, node, "set them, or write a default: ${NAME:-value}",
+                             "its variables leave the value empty");
+                return NULL;
+        }
+        return node->text;
 }
 
 const char *
@@ -223,7 +198,7 @@ is_domain(const char *text, gint64 max_labels)
 {
         g_auto(GStrv) labels = g_strsplit(text, ".", -1);
 
-        if (strlen(text) > 253 || g_strv_length(labels) > (guint)max_labels)
+        if (!*text || strlen(text) > 253 || g_strv_length(labels) > (guint)max_labels)
                 return FALSE;
         for (char **label = labels; *label; label++) {
                 size_t length = strlen(*label);

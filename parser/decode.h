@@ -47,7 +47,7 @@ void decode_refuse(struct decoder *decoder, const struct key *key, const struct 
 /** decode_subject() - "memory of vm 'web'", "isolation". Returns a new string */
 char *decode_subject(const struct decoder *decoder, const char *key);
 
-/** decode_text() - The text of a scalar, with "$$" as "$"; NULL after a fault, or where it is refused or empty */
+/** decode_text() - The text of a scalar; NULL after a fault, or where it is empty */
 const char *decode_text(struct decoder *decoder, const struct key *key, const struct node *node);
 
 /** decode_path() - Made absolute, relative to the file that it stands in; "~/" is the home directory */
@@ -73,5 +73,5 @@ char *hint_suggest(const char *wrong, const char *const *candidates);
 /** encode_text() - A field that is text, for codecs; NULL where there is none */
 json_t *encode_text(const struct key *key, const void *object);
 
-/** encode_dollars() - The opposite of what decode_text() does: every dollar doubled. Returns a new string */
+/** encode_dollars() - Text that interpolation leaves as @text is: every dollar doubled. Returns a new string */
 char *encode_dollars(const char *text);

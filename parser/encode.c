@@ -1,6 +1,7 @@
 /* encode.c - from structs back to JSON in the file's own terms, by the table of keys */
 #include "parser/decode.h"
 
+#include "parser/interpolate.h"
 #include "parser/value.h"
 
 #include <string.h>
@@ -37,6 +38,46 @@ string_take(char *text)
         return value;
 }
 
+/* A text whose dollars are the guest's, as it was before they were doubled. */
+static json_t *
+halve_dollars(const char *text)
+{
+        g_autoptr(GString) out = g_string_sized_new(strlen(text));
+
+        for (; *text; text += *text == '$' ? 2 : 1)
+                g_string_append_c(out, *text);
+        return json_string(out->str);
+}
+
+/* Bodies that interpolation does not look into: @value has every dollar doubled, and theirs have to be as they were. */
+static json_t *
+leave_to_guest(const json_t *value, enum body body)
+{
+        const json_t *item;
+        const char *name;
+        size_t i;
+        json_t *all;
+
+        if (body == BODY_NOT || (!json_is_object(value) && !json_is_array(value)))
+                return body != BODY_NOT && json_is_string(value) ? halve_dollars(json_string_value(value))
+                                                                 : json_deep_copy(value);
+        all = json_is_object(value) ? json_object() : json_array();
+        json_array_foreach(value, i, item)
+                json_array_append_new(all, leave_to_guest(item, body_below(body, NULL, json_string_value(item))));
+        json_object_foreach((json_t *)value, name, item)
+                json_object_set_new(all, name, leave_to_guest(item, body_below(body, name, json_string_value(item))));
+        return all;
+}
+
+/* Does a VM say `interpolate: true`? */
+static gboolean
+wants_bodies(const struct node *vm)
+{
+        const struct node *wish = node_get(vm, "interpolate");
+
+        return wish && wish->kind == NODE_SCALAR && strcmp(wish->text, "true") == 0;
+}
+
 /* As written, for what is not built yet: scalars stay text. */
 static json_t *
 encode_node(const struct node *node)
@@ -46,7 +87,7 @@ encode_node(const struct node *node)
         if (node_is_null(node))
                 return json_null();
         if (node->kind == NODE_SCALAR)
-                return json_string(node->text);
+                return string_dollars(node->text);
         value = node->kind == NODE_LIST ? json_array() : json_object();
         for (guint i = 0; i < node->count; i++) {
                 if (node->kind == NODE_LIST)
@@ -256,6 +297,7 @@ keys_encode(const struct key_table *table, const void *object, gboolean defaults
                 const struct node *written = node_get(node, key->name);
                 gboolean is_short =
                         node && table->short_key && node->kind == NODE_SCALAR && strcmp(key->name, table->short_key) == 0;
+                enum body body = table == &keys_vm ? body_of_key(key->name) : BODY_NOT;
                 json_t *value;
 
                 if (written && key->type != KEY_FUTURE && node_is_null(written))
@@ -263,6 +305,12 @@ keys_encode(const struct key_table *table, const void *object, gboolean defaults
                 if (((!defaults || key->unbuilt) && !written && !is_short && !is_text) || is_foreign(table, key, object))
                         continue;
                 value = encode_value(key, written, object, defaults);
+                if (value && body != BODY_NOT && !wants_bodies(node)) {
+                        json_t *doubled = value;
+
+                        value = leave_to_guest(doubled, body);
+                        json_decref(doubled);
+                }
                 if (value)
                         json_object_set_new(map, key->name, value);
         }

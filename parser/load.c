@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "parser/check.h"
 #include "parser/decode.h"
+#include "parser/interpolate.h"
 
 #include <string.h>
 
@@ -140,14 +141,52 @@ check_options(const struct load_options *options, GError **error)
         return TRUE;
 }
 
+/* Above the layers of files: drover's environment and, below it, the files of --env-file. */
+static struct environment *
+read_environment(const struct load_options *options, struct diagnostics *diagnostics, GError **error)
+{
+        g_autoptr(environment_t) top = environment_new(options->environ);
+        g_autoptr(environment_t) files = environment_new_below(top);
+
+        for (const char *const *path = options->env_files; path && *path; path++)
+                if (!environment_read_file(files, diagnostics->sources, *path, diagnostics, error))
+                        return NULL;
+        return g_steal_pointer(&files);
+}
+
+/* A file as a tree without variables: those that the `.env` beside it sets come last. NULL after any error. */
+static struct tree *
+read_tree(const struct source *source, struct environment *above, struct diagnostics *diagnostics, GError **error)
+{
+        g_autoptr(environment_t) environment = environment_new_below(above);
+        struct tree *tree = tree_read(source, diagnostics);
+
+        if (!tree)
+                return NULL;
+        if (!environment_read_default(environment, diagnostics->sources, source, diagnostics, error)) {
+                tree_free(tree);
+                return NULL;
+        }
+        interpolate_tree(tree, environment, NULL, diagnostics);
+        return tree;
+}
+
 static struct project *
 load_source(const struct source *source, struct sources *sources, const struct load_options *options,
             struct diagnostics *diagnostics, GError **error)
 {
         g_autoptr(project_t) project = project_new(sources);
         struct check check = {project, project->store, diagnostics, options->no_files};
+        g_autoptr(environment_t) environment = read_environment(options, diagnostics, error);
+        GError *failure = NULL;
 
-        project->store->tree = tree_read(source, diagnostics);
+        if (!environment)
+                return NULL;
+        project->store->tree = read_tree(source, environment, diagnostics, &failure);
+        if (failure) {
+                g_propagate_error(error, failure);
+                return NULL;
+        }
         if (project->store->tree)
                 decode_project(&check, source, options);
         diagnostics_sort(diagnostics);

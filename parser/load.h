@@ -9,6 +9,8 @@ struct load_options {
         const char *directory;    /* where to look: the current directory, absolute */
         gboolean no_files;        /* do not look whether images, kernels and disks are there (down, ps, stop ...) */
         gboolean root;            /* whose default isolation: root's is host, a user's private */
+        const char *const *environ;   /* NULL-terminated NAME=VALUE, for interpolation; NULL: drover's own environment */
+        const char *const *env_files; /* NULL-terminated --env-file arguments, later ones win; or NULL */
 };
 
 /**

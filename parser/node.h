@@ -11,6 +11,7 @@ struct tree {
         char *free; /* the rest of the present block */
         size_t free_bytes;
         gboolean has_tags;
+        gboolean dollars; /* there is a '$' in some scalar */
 };
 
 /** tree_alloc() - Zeroed memory, aligned to 8, that lives as long as the tree */

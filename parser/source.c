@@ -370,6 +370,45 @@ place_line(const struct place *place, const char **ret_line, size_t *ret_length)
         return TRUE;
 }
 
+struct place
+source_place(const struct source *source, size_t offset, size_t length)
+{
+        size_t low = 0, high = source->line_count;
+        struct place place = {.source = source};
+        const char *line;
+        size_t line_length;
+
+        while (high - low > 1) {
+                size_t middle = low + (high - low) / 2;
+
+                if (source->lines[middle] <= offset)
+                        low = middle;
+                else
+                        high = middle;
+        }
+        place.line = (guint)low + 1;
+        place_line(&place, &line, &line_length);
+        offset -= source->lines[low];
+        place.column = (guint)g_utf8_strlen(line, (gssize)offset) + 1;
+        if (offset < line_length)
+                place.width = (guint)g_utf8_strlen(line + offset, (gssize)MIN(length, line_length - offset));
+        return place;
+}
+
+size_t
+source_offset(const struct place *place)
+{
+        const struct source *source = place->source;
+        const char *at, *end = source->text + source->length;
+
+        if (place->line == 0 || place->line > source->line_count)
+                return source->length;
+        at = source->text + source->lines[place->line - 1];
+        for (guint column = 1; column < place->column && at < end; column++)
+                at = g_utf8_next_char(at);
+        return (size_t)(at - source->text);
+}
+
 /* How many cells a character takes on a terminal. */
 static guint
 cells(gunichar c)

@@ -111,6 +111,12 @@ const struct source *sources_read(struct sources *sources, const char *path, GEr
 const struct source *sources_add_text(struct sources *sources, const char *name, const char *directory, const char *text,
                                       size_t length, GError **error);
 
+/** source_place() - Where @length bytes from @offset on stand; those of the first line are what is underlined */
+struct place source_place(const struct source *source, size_t offset, size_t length);
+
+/** source_offset() - The opposite: the byte at which a place begins, at most the length of the text */
+size_t source_offset(const struct place *place);
+
 /** sources_add_origin() - An origin that lives as long as the sources do; @text is copied */
 const struct origin *sources_add_origin(struct sources *sources, const char *text, struct place place,
                                         const struct origin *next);

@@ -202,6 +202,7 @@ read_scalar(struct reader *reader, const yaml_event_t *event)
         text = tree_alloc(reader->tree, length + 1);
         memcpy(text, event->data.scalar.value, length);
         node->text = text;
+        reader->tree->dollars |= memchr(text, '$', length) != NULL;
         node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
         if (event->end_mark.line == event->start_mark.line)
                 node->place.width = (guint)(event->end_mark.column - event->start_mark.column);
@@ -287,6 +288,7 @@ read_alias(struct reader *reader, const yaml_event_t *event)
                                 anchor->node->place.line);
         else
                 node = anchor->node;
+        node->shared = TRUE;
         attach(reader, node, anchor ? anchor->height : 0);
         return TRUE;
 }
@@ -309,6 +311,7 @@ add_merged(struct reader *reader, const struct node *key, const struct node *val
                 for (guint j = 0; j < maps[i]->count; j++) {
                         struct pair pair = {maps[i]->keys[j], maps[i]->items[j], key};
 
+                        pair.value->shared = TRUE;
                         g_array_append_val(reader->pairs, pair);
                 }
         }

@@ -25,9 +25,12 @@ enum node_kind {
 
 struct node {
         enum node_kind kind : 8;
-        guint quoted : 1;    /* a scalar in quotes, in a block or tagged !!str: never null */
+        guint quoted : 1;    /* a scalar in quotes, in a block, tagged !!str or with variables: never null */
         guint reset : 1;     /* tagged !reset: drops what it is merged over */
         guint override : 1;  /* tagged !override: replaces what it is merged over as a whole */
+        guint shared : 1;    /* an alias or a merge key stands for it: it is also elsewhere */
+        guint variable : 1;  /* a scalar that had variables */
+        guint faulty : 1;    /* a scalar with variables of which one has no value, which was told */
         guint count;         /* list: items; map: pairs */
         struct place place;
         const char *text;    /* scalar: its text; a bare `key:` is "" and not quoted */

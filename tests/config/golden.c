@@ -5,6 +5,9 @@
  * fault but keys that are not built yet, with both. What a pass or later file is encoded to must decode to the same again.
  * Lastly, each identifier of a diagnostic in the sources must have been seen.
  *
+ * multi/NAME is a case of several files: a project, what it needs, `args` (a line each: `-f FILE`, `--env-file FILE`), `env` (the
+ * whole environment, NAME=VALUE lines), and what comes out: `expect.err` and, where it loads, `expect.json`.
+ *
  *     cd tests/config && golden [--accept] [FILE...]
  *
  * --accept writes what came out instead of comparing. Prints TAP.
@@ -15,6 +18,7 @@
 #include "parser/keys.h"
 #include "parser/load.h"
 
+#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,11 +49,11 @@ print_difference(const char *expected, const char *got)
                other[i] ? other[i] : "(end)");
 }
 
-/* Compare with the golden file; an empty text is a file that is not there. */
+/* Compare with the golden file of a case (NULL: its path says which); an empty text is a file that is not there. */
 static void
-compare(struct golden *golden, const char *path, const char *got)
+compare(struct golden *golden, const char *name, const char *path, const char *got)
 {
-        g_autofree char *expected = NULL;
+        g_autofree char *expected = NULL, *what = name ? g_strconcat(name, " ", path, NULL) : g_strdup(path);
         g_autoptr(GError) error = NULL;
 
         if (golden->accept && !*got) {
@@ -61,7 +65,7 @@ compare(struct golden *golden, const char *path, const char *got)
                 g_error("%s", error->message);
         if (!file_read(path, 64 << 20, &expected, NULL, NULL))
                 expected = g_strdup("");
-        report(golden, strcmp(expected, got) == 0, path);
+        report(golden, strcmp(expected, got) == 0, what);
         if (strcmp(expected, got) != 0)
                 print_difference(expected, got);
 }
@@ -104,7 +108,9 @@ print_diagnostics(struct golden *golden, struct diagnostics *diagnostics)
 static struct load_options
 options_for(const struct golden *golden, const char *const *files)
 {
-        return (struct load_options){.files = files, .directory = golden->directory, .root = TRUE};
+        static const char *const nothing[] = {NULL};
+
+        return (struct load_options){.files = files, .directory = golden->directory, .root = TRUE, .environ = nothing};
 }
 
 static char *
@@ -158,16 +164,93 @@ run_file(struct golden *golden, const char *path)
                 report(golden, FALSE, path);
                 printf("# it should %s\n%s", should_pass ? "pass" : "fail", text);
         } else {
-                compare(golden, err_path, text);
+                compare(golden, NULL, err_path, text);
         }
         if (project && should_pass) {
                 g_autofree char *json = dump(project, TRUE), *json_relative = relative(golden, json);
 
-                compare(golden, json_path, json_relative);
+                compare(golden, NULL, json_path, json_relative);
                 check_round_trip(golden, path, project, TRUE);
                 check_round_trip(golden, path, project, FALSE);
         }
         diagnostics_free(diagnostics);
+}
+
+/* The lines of a file that may be missing. */
+static char **
+read_lines(const char *path)
+{
+        g_autofree char *text = NULL;
+
+        if (!file_read(path, 1 << 20, &text, NULL, NULL))
+                return g_new0(char *, 1);
+        g_strchomp(text);
+        return g_strsplit(text, "\n", *text ? -1 : 0);
+}
+
+/* "-f FILE", "--env-file FILE" */
+static void
+read_arguments(char **lines, GPtrArray *files, GPtrArray *env_files)
+{
+        for (; *lines; lines++) {
+                if (g_str_has_prefix(*lines, "-f "))
+                        g_ptr_array_add(files, *lines + strlen("-f "));
+                else if (g_str_has_prefix(*lines, "--env-file "))
+                        g_ptr_array_add(env_files, *lines + strlen("--env-file "));
+                else
+                        g_error("unknown argument '%s'", *lines);
+        }
+        g_ptr_array_add(files, NULL);
+        g_ptr_array_add(env_files, NULL);
+}
+
+/* In the directory of the case. */
+static void
+run_case(struct golden *golden, const char *name)
+{
+        g_auto(GStrv) arguments = read_lines("args"), environment = read_lines("env");
+        g_autoptr(GPtrArray) files = g_ptr_array_new(), env_files = g_ptr_array_new();
+        g_autofree char *text = NULL, *json = NULL, *json_relative = NULL;
+        struct diagnostics *diagnostics = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(project_t) project = NULL;
+        struct load_options options;
+
+        read_arguments(arguments, files, env_files);
+        options = options_for(golden, (const char *const *)files->pdata);
+        options.env_files = (const char *const *)env_files->pdata;
+        options.environ = (const char *const *)environment;
+        project = project_load(&options, &diagnostics, &error);
+        if (project)
+                project_refusals(project, diagnostics);
+        text = print_diagnostics(golden, diagnostics);
+        if (!*text && error)
+                text = g_strconcat(error->message, "\n", NULL);
+        compare(golden, name, "expect.err", text);
+        json = project ? dump(project, TRUE) : g_strdup("");
+        json_relative = relative(golden, json);
+        compare(golden, name, "expect.json", json_relative);
+        if (project) {
+                check_round_trip(golden, name, project, TRUE);
+                check_round_trip(golden, name, project, FALSE);
+        }
+        diagnostics_free(diagnostics);
+}
+
+/* multi/NAME holds a case of several files: `args`, `env`, `expect.err` and `expect.json` may be missing. */
+static void
+run_directory(struct golden *golden, const char *name)
+{
+        char *top = golden->directory;
+
+        golden->directory = g_build_filename(top, "multi", name, NULL);
+        if (g_chdir(golden->directory) < 0)
+                g_error("cannot go to '%s'", golden->directory);
+        run_case(golden, name);
+        g_free(golden->directory);
+        golden->directory = top;
+        if (g_chdir(top) < 0)
+                g_error("cannot go back to '%s'", top);
 }
 
 /* Every identifier in the sources of the parser is that of one check alone, and has a file here that shows it. */
@@ -175,7 +258,7 @@ static void
 check_ids(struct golden *golden)
 {
         g_autoptr(GRegex) regex =
-                g_regex_new("(?:check_fault\\(|report\\(problem|decode_fault\\(|check_unknown\\(|value_fail\\(|"
+                g_regex_new("(?:check_fault\\(|report\\(problem|decode_fault\\(|check_unknown\\(|value_fail\\(|fault\\(run,|"
                             "SEVERITY_[A-Z]+,|ID:)[^\";]*?\"([a-z][a-z0-9]*(?:-[a-z0-9]+)+|[a-z]+)\"",
                             G_REGEX_DEFAULT, 0, NULL);
         g_autoptr(GPtrArray) names = file_list_directory("../../parser", NULL);
@@ -205,7 +288,7 @@ main(int argc, char **argv)
 {
         g_autoptr(GHashTable) ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         struct golden golden = {.directory = g_get_current_dir(), .ids = ids};
-        g_autoptr(GPtrArray) names = file_list_directory(".", NULL);
+        g_autoptr(GPtrArray) names = file_list_directory(".", NULL), cases = file_list_directory("multi", NULL);
         gboolean all = TRUE;
 
         for (int i = 1; i < argc; i++) {
@@ -222,6 +305,8 @@ main(int argc, char **argv)
                 if (g_regex_match_simple("^(pass|fail|later)-.*\\.yaml$", name, G_REGEX_DEFAULT, 0))
                         run_file(&golden, name);
         }
+        for (guint i = 0; all && cases && i < cases->len; i++)
+                run_directory(&golden, cases->pdata[i]);
         if (all)
                 check_ids(&golden);
         printf("1..%u\n", golden.count);
