@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/trace.h"
+#include "runtime/graph.h"
 #include "runtime/observe.h"
 #include "runtime/supervisor.h"
 
@@ -152,6 +153,7 @@ prepare(struct apply *apply, GError **error)
         apply->host.bridges = apply->bridges;
         apply->host.qemu = world->qemu ? world->qemu->path : NULL;
         apply->host.before_running = apply_await_firewall;
+        apply->host.greeted = graph_yield;
         apply->host.before_running_data = apply;
         return save_state(apply, error);
 }

@@ -2,7 +2,8 @@
  *
  * One mutex guards all states. Workers take the lowest ready node, so that with one thread the order is the array's. An
  * action that mostly waits gets a thread of its own as soon as it is ready: a hundred guests that shut down are awaited
- * together, while starts stay within `parallel`.
+ * together, while starts stay within `parallel`. An action that begins to wait halfway (graph_yield()) gives its place to a new
+ * worker, and its thread ends with it.
  */
 #include "runtime/graph.h"
 
@@ -16,9 +17,12 @@ struct run {
         const struct graph_options *options;
         GMutex mutex;
         GCond changed;
-        GPtrArray *waiters; /* GThread of actions that wait */
-        guint waiting;      /* how many of them run now */
+        GPtrArray *threads; /* GThread of workers, and of actions that wait */
+        guint waiting;      /* how many of the latter run now */
+        guint yielded;      /* how many workers have given their place away and still run their action */
 };
+
+static GPrivate place; /* struct run *: this thread is a worker of it */
 
 struct waiter {
         struct run *run;
@@ -108,7 +112,7 @@ start_waiter(struct run *run, guint index)
 
         *waiter = (struct waiter){run, index};
         run->waiting++;
-        g_ptr_array_add(run->waiters, g_thread_new("waiter", waiter_main, waiter));
+        g_ptr_array_add(run->threads, g_thread_new("waiter", waiter_main, waiter));
 }
 
 /* Find something to do from @from on: nodes before it are all taken. Returns FALSE when nothing is ready now. */
@@ -130,46 +134,80 @@ take_one(struct run *run, guint *from, gboolean threads)
         return FALSE;
 }
 
+/* Until all is finished, or this thread has given its place away. */
 static void
 work(struct run *run, gboolean threads)
 {
         guint from = 0;
 
         g_mutex_lock(&run->mutex);
-        while (run->unfinished > 0)
+        while (run->unfinished > 0 && (!threads || g_private_get(&place)))
                 if (!take_one(run, &from, threads) && run->unfinished > 0)
                         g_cond_wait(&run->changed, &run->mutex);
+        if (threads && !g_private_get(&place))
+                run->yielded--;
         g_mutex_unlock(&run->mutex);
 }
 
 static gpointer
 worker_main(gpointer data)
 {
+        g_private_set(&place, data);
         work(data, TRUE);
         return NULL;
+}
+
+void
+graph_yield(void)
+{
+        struct run *run = g_private_get(&place);
+
+        if (!run)
+                return;
+        g_mutex_lock(&run->mutex);
+        if (run->yielded < run->options->parallel) {
+                run->yielded++;
+                g_private_set(&place, NULL);
+                g_ptr_array_add(run->threads, g_thread_new("worker", worker_main, run));
+        }
+        g_mutex_unlock(&run->mutex);
+}
+
+/* Threads are added by others, but only before they end. */
+static void
+join_all(struct run *run)
+{
+        for (guint i = 0;; i++) {
+                GThread *thread;
+
+                g_mutex_lock(&run->mutex);
+                thread = i < run->threads->len ? g_ptr_array_index(run->threads, i) : NULL;
+                g_mutex_unlock(&run->mutex);
+                if (!thread)
+                        return;
+                g_thread_join(thread);
+        }
 }
 
 gboolean
 graph_run(struct graph_node *nodes, guint count, const struct graph_options *options)
 {
         struct run run = {.nodes = nodes, .count = count, .unfinished = count, .options = options};
-        g_autoptr(GPtrArray) workers = g_ptr_array_new();
         gboolean ok = TRUE;
 
         g_mutex_init(&run.mutex);
         g_cond_init(&run.changed);
-        run.waiters = g_ptr_array_new();
+        run.threads = g_ptr_array_new();
         if (options->parallel <= 1) {
                 work(&run, FALSE);
         } else {
+                g_mutex_lock(&run.mutex);
                 for (guint i = 0; i < MIN(options->parallel, count); i++)
-                        g_ptr_array_add(workers, g_thread_new("worker", worker_main, &run));
-                for (guint i = 0; i < workers->len; i++)
-                        g_thread_join(g_ptr_array_index(workers, i));
-                for (guint i = 0; i < run.waiters->len; i++)
-                        g_thread_join(g_ptr_array_index(run.waiters, i));
+                        g_ptr_array_add(run.threads, g_thread_new("worker", worker_main, &run));
+                g_mutex_unlock(&run.mutex);
+                join_all(&run);
         }
-        g_ptr_array_free(run.waiters, TRUE);
+        g_ptr_array_free(run.threads, TRUE);
         g_mutex_clear(&run.mutex);
         g_cond_clear(&run.changed);
         for (guint i = 0; i < count; i++)

@@ -40,5 +40,13 @@ struct graph_options {
         void *progress_data;
 };
 
+/**
+ * graph_yield() - Called by an action: from here on it mostly waits, another one may begin in its place
+ *
+ * No more than `parallel` actions have given their place away at one time; beyond that, with one thread, or outside of an action
+ * it does nothing.
+ */
+void graph_yield(void);
+
 /** graph_run() - Returns TRUE when every node is done */
 gboolean graph_run(struct graph_node *nodes, guint count, const struct graph_options *options);

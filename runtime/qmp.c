@@ -207,7 +207,7 @@ qmp_wait_event(struct qmp *qmp, const char *event, int timeout_ms, json_t **ret_
 
 /* qmp_capabilities goes out at once: QEMU reads it after its greeting, and a round trip is saved. */
 static gboolean
-qmp_negotiate(struct qmp *qmp, int timeout_ms, GError **error)
+await_greeting(struct qmp *qmp, int timeout_ms, GError **error)
 {
         gint64 deadline_us = deadline_after(timeout_ms);
         g_autofree char *line = qmp_command_line("qmp_capabilities", NULL, ++qmp->last_id);
@@ -218,23 +218,51 @@ qmp_negotiate(struct qmp *qmp, int timeout_ms, GError **error)
         if (!greeting)
                 return error_set(error, DROVER_ERROR_TIMEOUT,
                                  "no greeting within %d ms: another client is connected, or QEMU hangs", timeout_ms);
-        if (!json_object_get(greeting, "QMP"))
-                return error_set(error, DROVER_ERROR_CORRUPT, "what answers is no QEMU monitor");
-        return qmp_await_reply(qmp, "qmp_capabilities", qmp->last_id, timeout_ms, deadline_us, NULL, error);
+        return json_object_get(greeting, "QMP") || error_set(error, DROVER_ERROR_CORRUPT, "what answers is no QEMU monitor");
 }
 
-struct qmp *
-qmp_new(int fd, int timeout_ms, GError **error)
+static struct qmp *
+greet(int fd, int timeout_ms, GError **error)
 {
         struct qmp *qmp = g_new0(struct qmp, 1);
 
         qmp_wire_init(&qmp->wire, fd);
         g_queue_init(&qmp->events);
-        if (!qmp_negotiate(qmp, timeout_ms, error)) {
+        if (!await_greeting(qmp, timeout_ms, error)) {
                 error_prefix(error, "cannot talk to QEMU");
                 g_clear_pointer(&qmp, qmp_free);
         }
         return qmp;
+}
+
+static gboolean
+await_ready(struct qmp *qmp, int timeout_ms, gint64 deadline_us, GError **error)
+{
+        return qmp_await_reply(qmp, "qmp_capabilities", qmp->last_id, timeout_ms, deadline_us, NULL, error) ||
+               error_prefix(error, "cannot talk to QEMU");
+}
+
+gboolean
+qmp_ready(struct qmp *qmp, int timeout_ms, GError **error)
+{
+        return await_ready(qmp, timeout_ms, deadline_after(timeout_ms), error);
+}
+
+/* Takes @qmp over, which may be NULL. */
+static struct qmp *
+make_ready(struct qmp *qmp, int timeout_ms, gint64 deadline_us, GError **error)
+{
+        if (qmp && !await_ready(qmp, timeout_ms, deadline_us, error))
+                g_clear_pointer(&qmp, qmp_free);
+        return qmp;
+}
+
+struct qmp *
+qmp_new(int fd, int timeout_ms, GError **error)
+{
+        gint64 deadline_us = deadline_after(timeout_ms);
+
+        return make_ready(greet(fd, timeout_ms, error), timeout_ms, deadline_us, error);
 }
 
 /* connect(2) of a UNIX socket waits while the backlog is full, for as long as SO_SNDTIMEO says. Source: unix(7), socket(7) */
@@ -251,7 +279,7 @@ connect_within(int fd, const struct sockaddr_un *address, int timeout_ms)
 }
 
 struct qmp *
-qmp_connect(int directory_fd, const char *name, int timeout_ms, GError **error)
+qmp_greet(int directory_fd, const char *name, int timeout_ms, GError **error)
 {
         gint64 deadline_us = deadline_after(timeout_ms);
         struct sockaddr_un address;
@@ -270,7 +298,15 @@ qmp_connect(int directory_fd, const char *name, int timeout_ms, GError **error)
                         error_errno(error, "cannot connect to QEMU on '%s'", name);
                 return NULL;
         }
-        return qmp_new(fd_steal(&fd), (int)MAX(0, (deadline_us - g_get_monotonic_time()) / 1000), error);
+        return greet(fd_steal(&fd), (int)MAX(0, (deadline_us - g_get_monotonic_time()) / 1000), error);
+}
+
+struct qmp *
+qmp_connect(int directory_fd, const char *name, int timeout_ms, GError **error)
+{
+        gint64 deadline_us = deadline_after(timeout_ms);
+
+        return make_ready(qmp_greet(directory_fd, name, timeout_ms, error), timeout_ms, deadline_us, error);
 }
 
 void

@@ -30,6 +30,8 @@ struct vm_host {
         const int *bridges;                /* ifindex of each network's bridge, by its index in the project */
         const struct child_user *user;     /* who QEMU runs as; NULL: we ourselves */
         const char *qemu;                  /* path of the program */
+        /* Called when QEMU has greeted: what is left of the start is nearly all waiting for it. May be NULL. */
+        void (*greeted)(void);
         /* Called when QEMU stands, before the guest runs its first instruction: what has to be in place by then is waited for
          * here, while QEMU was being started. May be NULL; FALSE with an error ends the start. */
         gboolean (*before_running)(void *data, GError **error);

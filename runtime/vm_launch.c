@@ -296,13 +296,17 @@ talk(const struct start *start, gboolean paused, const char **ret_stage, GError 
         g_autoptr(qmp_t) qmp = NULL;
 
         *ret_stage = "waiting for its monitor";
-        qmp = qmp_connect(start->run_fd, QEMU_SOCKET_CONTROL, GREETING_TIMEOUT_MS, error);
+        qmp = qmp_greet(start->run_fd, QEMU_SOCKET_CONTROL, GREETING_TIMEOUT_MS, error);
         if (!qmp)
                 return FALSE;
         *ret_stage = "letting it run";
         if (!paused && start->host->before_running && !start->host->before_running(start->host->before_running_data, error))
                 return FALSE;
         return paused || qmp_call(qmp, "cont", NULL, COMMAND_TIMEOUT_MS, NULL, error);
+        if (start->host->greeted)
+                start->host->greeted();
+        if (!qmp_ready(qmp, GREETING_TIMEOUT_MS, error))
+                return FALSE;
 }
 
 static gboolean

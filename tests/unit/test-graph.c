@@ -148,6 +148,85 @@ test_waiters_meet(void)
         g_cond_clear(&meeting.changed);
 }
 
+/* Comes back when three others have come as late as itself: two have given their places away, two could not. */
+struct crowd {
+        GMutex mutex;
+        GCond changed;
+        guint come, inside, most;
+};
+
+enum { PLACES = 2, CROWD = 2 * PLACES };
+
+static gboolean
+yield_and_meet(void *data, GError **error)
+{
+        struct crowd *crowd = data;
+        gint64 end = g_get_monotonic_time() + 20 * G_TIME_SPAN_SECOND;
+        gboolean all = TRUE;
+        guint wanted;
+
+        graph_yield();
+        graph_yield(); /* it has only one place to give */
+        g_mutex_lock(&crowd->mutex);
+        wanted = crowd->come++ / CROWD * CROWD + CROWD;
+        g_cond_broadcast(&crowd->changed);
+        while (crowd->come < wanted && all)
+                all = g_cond_wait_until(&crowd->changed, &crowd->mutex, end);
+        g_mutex_unlock(&crowd->mutex);
+        return all ? TRUE : error_set(error, DROVER_ERROR_TIMEOUT, "alone");
+}
+
+static void
+test_yield(void)
+{
+        struct graph_node nodes[CROWD];
+        struct graph_options options = {.parallel = PLACES};
+        struct crowd crowd = {.come = 0};
+
+        g_mutex_init(&crowd.mutex);
+        g_cond_init(&crowd.changed);
+        for (guint round = 0; round < 20; round++) {
+                for (guint i = 0; i < CROWD; i++)
+                        nodes[i] = (struct graph_node){.function = yield_and_meet, .data = &crowd};
+                g_assert_true(graph_run(nodes, CROWD, &options));
+        }
+        g_mutex_clear(&crowd.mutex);
+        g_cond_clear(&crowd.changed);
+        graph_yield(); /* outside of an action it does nothing */
+}
+
+static gboolean
+yield_and_count(void *data, GError **error)
+{
+        struct crowd *crowd = data;
+
+        graph_yield();
+        g_mutex_lock(&crowd->mutex);
+        crowd->inside++;
+        crowd->most = MAX(crowd->most, crowd->inside);
+        g_mutex_unlock(&crowd->mutex);
+        g_usleep(200); /* long enough for others to begin, if they may */
+        g_mutex_lock(&crowd->mutex);
+        crowd->inside--;
+        g_mutex_unlock(&crowd->mutex);
+        return TRUE;
+}
+
+static void
+test_yield_has_a_bound(void)
+{
+        struct graph_node nodes[MANY];
+        struct graph_options options = {.parallel = PLACES};
+        struct crowd crowd = {.come = 0};
+
+        g_mutex_init(&crowd.mutex);
+        for (guint i = 0; i < MANY; i++)
+                nodes[i] = (struct graph_node){.function = yield_and_count, .data = &crowd};
+        g_assert_true(graph_run(nodes, MANY, &options));
+        g_assert_cmpuint(crowd.most, <=, CROWD);
+        g_mutex_clear(&crowd.mutex);
+}
+
 static void
 test_empty(void)
 {
@@ -164,6 +243,8 @@ main(int argc, char **argv)
         g_test_add_func("/graph/failure", test_failure);
         g_test_add_func("/graph/cancel", test_cancel);
         g_test_add_func("/graph/waiters-meet", test_waiters_meet);
+        g_test_add_func("/graph/yield", test_yield);
+        g_test_add_func("/graph/yield-has-a-bound", test_yield_has_a_bound);
         g_test_add_func("/graph/empty", test_empty);
         return g_test_run();
 }

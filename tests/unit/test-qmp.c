@@ -242,6 +242,36 @@ test_connect(struct place *place, gconstpointer data)
         g_assert_error(error, DROVER_ERROR, DROVER_ERROR_TIMEOUT);
 }
 
+static gpointer
+accept_and_greet(gpointer listener)
+{
+        struct peer peer = {.theirs = accept4(GPOINTER_TO_INT(listener), NULL, NULL, SOCK_CLOEXEC)};
+
+        peer_say(&peer, GREETING);
+        return GINT_TO_POINTER(peer.theirs);
+}
+
+/* QEMU greets when half of its start is done; the other half is waited for on its own, and again where that took too long. */
+static void
+test_greet(struct place *place, gconstpointer data)
+{
+        g_autoptr(GError) error = NULL;
+        g_autoptr(qmp_t) qmp = NULL;
+        auto_fd listener = listen_at(place, "half.sock", 1);
+        struct peer peer = {.theirs = -1};
+        GThread *thread = g_thread_new("greeter", accept_and_greet, GINT_TO_POINTER(listener));
+
+        qmp = qmp_greet(place->fd, "half.sock", LIMIT_MS, &error);
+        peer.theirs = GPOINTER_TO_INT(g_thread_join(thread));
+        g_assert_no_error(error);
+        g_assert_false(qmp_ready(qmp, SHORT_MS, &error));
+        g_assert_error(error, DROVER_ERROR, DROVER_ERROR_TIMEOUT);
+        g_clear_error(&error);
+        peer_say(&peer, "{\"event\": \"NOTHING\"}\r\n{\"return\": {}, \"id\": 1}\r\n");
+        g_assert_true(qmp_ready(qmp, LIMIT_MS, &error));
+        close(peer.theirs);
+}
+
 /* A monitor in a thread: takes one client, says what it shall once it has read something, and leaves. */
 struct monitor {
         int listener;
@@ -343,6 +373,7 @@ main(int argc, char **argv)
         g_test_add_func("/qmp/greetings", test_greetings);
         g_test_add_func("/qmp/pass-descriptor", test_pass_descriptor);
         g_test_add("/qmp/connect", struct place, NULL, place_make, test_connect, place_remove);
+        g_test_add("/qmp/greet", struct place, NULL, place_make, test_greet, place_remove);
         g_test_add("/qmp/ask-all", struct place, NULL, place_make, test_ask_all, place_remove);
         g_test_add("/qmp/ask-many", struct place, NULL, place_make, test_ask_many, place_remove);
         return g_test_run();
