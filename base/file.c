@@ -106,31 +106,49 @@ write_all(int fd, const char *data, size_t length)
         return TRUE;
 }
 
-gboolean
-file_write_atomic(const char *path, const void *data, size_t length, mode_t mode, GError **error)
+static gboolean
+replace(const char *path, const void *data, size_t length, mode_t mode, gboolean sync, GError **error)
 {
         g_autofree char *draft = file_draft_path(path);
         auto_fd fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
         if (fd < 0)
                 return error_errno(error, "cannot write '%s'", path);
-        if (!write_all(fd, data, length) || fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(draft, path) < 0) {
+        if (!write_all(fd, data, length) || fchmod(fd, mode) < 0 || (sync && fsync(fd) < 0) || rename(draft, path) < 0) {
                 error_errno(error, "cannot write '%s'", path);
                 unlink(draft);
                 return FALSE;
         }
-        return file_sync_directory(path, error);
+        return TRUE;
+}
+
+gboolean
+file_write_atomic(const char *path, const void *data, size_t length, mode_t mode, GError **error)
+{
+        return file_write_whole(path, data, length, mode, error) && file_sync_directory(path, error);
+}
+
+gboolean
+file_write_whole(const char *path, const void *data, size_t length, mode_t mode, GError **error)
+{
+        return replace(path, data, length, mode, TRUE, error);
+}
+
+gboolean
+file_has(const char *path, const void *data, size_t length)
+{
+        g_autofree char *text = NULL;
+        size_t found = 0;
+
+        return file_read(path, length, &text, &found, NULL) && found == length && memcmp(text, data, length) == 0;
 }
 
 gboolean
 file_write_if_changed(const char *path, const void *data, size_t length, mode_t mode, gboolean *ret_changed, GError **error)
 {
-        g_autofree char *old = NULL;
-        size_t old_length = 0;
-        gboolean same = file_read(path, length, &old, &old_length, NULL) && old_length == length &&
-                        memcmp(old, data, length) == 0;
+        gboolean same = file_has(path, data, length);
 
-        if (!same && !file_write_atomic(path, data, length, mode, error))
+        if (!same && !replace(path, data, length, mode, FALSE, error))
                 return FALSE;
         if (ret_changed)
                 *ret_changed = !same;

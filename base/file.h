@@ -27,8 +27,23 @@ gboolean file_write_atomic(const char *path, const void *data, size_t length, mo
         G_GNUC_WARN_UNUSED_RESULT;
 
 /**
- * file_write_if_changed() - file_write_atomic(), unless the file holds just that already
+ * file_write_whole() - The same without the last fsync, which file_sync_directory() can do later, once for several files
+ *
+ * A kill leaves the old file or the new one, and so does a power cut, after which it may be the old one again until the
+ * directory was synced.
+ */
+gboolean file_write_whole(const char *path, const void *data, size_t length, mode_t mode, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+
+/** file_has() - Is this what the file holds, all of it and nothing else? */
+gboolean file_has(const char *path, const void *data, size_t length);
+
+/**
+ * file_write_if_changed() - Replace a file as a whole, unless it holds just that already
  * @ret_changed: on success, whether it was written; may be NULL
+ *
+ * Nothing is synced: it is for files that are compared with what they should hold whenever they are wanted, so that whatever
+ * a power cut leaves of one is found to be different.
  */
 gboolean file_write_if_changed(const char *path, const void *data, size_t length, mode_t mode, gboolean *ret_changed,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -25,17 +25,31 @@ json_read_file(const char *path, GError **error)
         return value;
 }
 
-gboolean
-json_write_file(const char *path, const json_t *value, mode_t mode, GError **error)
+typedef gboolean (*write_function)(const char *path, const void *data, size_t length, mode_t mode, GError **error);
+
+static gboolean
+write_with(write_function function, const char *path, const json_t *value, mode_t mode, GError **error)
 {
         char *text = json_dumps(value, JSON_INDENT(1));
         gboolean ok;
 
         if (!text)
                 return error_set(error, DROVER_ERROR_FAILED, "cannot write '%s': out of memory", path);
-        ok = file_write_if_changed(path, text, strlen(text), mode, NULL, error);
+        ok = file_has(path, text, strlen(text)) || function(path, text, strlen(text), mode, error);
         free(text);
         return ok;
+}
+
+gboolean
+json_write_file(const char *path, const json_t *value, mode_t mode, GError **error)
+{
+        return write_with(file_write_atomic, path, value, mode, error);
+}
+
+gboolean
+json_put_file(const char *path, const json_t *value, mode_t mode, GError **error)
+{
+        return write_with(file_write_whole, path, value, mode, error);
 }
 
 const char *

@@ -9,8 +9,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
 /** json_read_file() - Parse a file of at most 64 MiB; DROVER_ERROR_CORRUPT where it is not JSON, else as file_read() */
 json_t *json_read_file(const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** json_write_file() - file_write_if_changed() of @value, indented, keys in their order */
+/** json_write_file() - file_write_atomic() of @value, indented, keys in their order, unless the file holds just that already */
 gboolean json_write_file(const char *path, const json_t *value, mode_t mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** json_put_file() - The same with file_write_whole(): it lasts after file_sync_directory(), whether or not it was written */
+gboolean json_put_file(const char *path, const json_t *value, mode_t mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** json_text() - The string under @key, or NULL where there is none or it is no string; belongs to @object */
 const char *json_text(const json_t *object, const char *key);

@@ -104,7 +104,8 @@ save_state(struct apply *apply, GError **error)
                 for (guint i = 0; i < resolved->lab.network_count; i++)
                         state_keep_network(state, &resolved->lab.networks[i]);
         }
-        return state_save(session->world->paths, state, error);
+        return plan_starts(apply->plan) ? state_put(session->world->paths, state, error)
+                                        : state_save(session->world->paths, state, error);
 }
 
 /* The specs of VMs that will be started, as they will be then: so that a disk's step and the start save the same. */
@@ -152,8 +153,8 @@ prepare(struct apply *apply, GError **error)
         apply->host.project = session->project->name;
         apply->host.bridges = apply->bridges;
         apply->host.qemu = world->qemu ? world->qemu->path : NULL;
-        apply->host.before_running = apply_await_firewall;
         apply->host.greeted = graph_yield;
+        apply->host.before_running = apply_await_firewall;
         apply->host.before_running_data = apply;
         return save_state(apply, error);
 }

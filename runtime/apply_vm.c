@@ -23,7 +23,7 @@ record_disks(struct apply *apply, const struct resolved_vm *vm, GError **error)
                 g_ptr_array_unref(spec->disks);
                 spec->disks = g_ptr_array_ref(vm->spec->disks);
         }
-        return spec_save(apply->session->world->paths, spec ? spec : vm->spec, error);
+        return spec_put(apply->session->world->paths, spec ? spec : vm->spec, error);
 }
 
 static gboolean
@@ -44,7 +44,8 @@ create_disk(struct apply *apply, const struct plan_step *step, GError **error)
 
         if (!disk->disk->named && !paths_ensure_vm_data(apply->session->world->paths, vm->vm->name, error))
                 return FALSE;
-        /* The image below an overlay is recorded before the overlay exists: a disk is never without its origin. */
+        /* The image below an overlay is recorded before the overlay exists: a disk is never without its origin. Both last before a
+         * guest can write to it: vm_start() settles the record. */
         if (kept && !file_exists(disk->path) && !record_disks(apply, vm, error))
                 return FALSE;
         return disk_ensure(&wish, error);
@@ -142,6 +143,9 @@ set_paused(struct apply *apply, const struct plan_step *step, gboolean paused, G
 {
         g_autoptr(spec_t) spec = copy_applied(apply, step->name);
 
+        /* It may be one whose start was killed before its record was settled. */
+        if (!paused && !state_settle(apply->session->world->paths, step->name, error))
+                return FALSE;
         if (!vm_command(apply->session->world->paths, step->name, paused ? "stop" : "cont", error))
                 return FALSE;
         if (!spec || spec->paused == paused)

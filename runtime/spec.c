@@ -2,6 +2,7 @@
 #include "runtime/state.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "runtime/identity.h"
 
@@ -224,6 +225,24 @@ spec_save(const struct paths *paths, const struct spec *spec, GError **error)
         g_autoptr(json_t) root = encode(spec);
 
         return json_write_file(path, root, 0600, error);
+}
+
+gboolean
+spec_put(const struct paths *paths, const struct spec *spec, GError **error)
+{
+        g_autofree char *path = spec_path(paths, spec->name);
+        g_autoptr(json_t) root = encode(spec);
+
+        return json_put_file(path, root, 0600, error);
+}
+
+gboolean
+state_settle(const struct paths *paths, const char *vm, GError **error)
+{
+        g_autofree char *state = g_build_filename(paths->data, "state.json", NULL);
+        g_autofree char *spec = spec_path(paths, vm);
+
+        return file_sync_directory(spec, error) && file_sync_directory(state, error);
 }
 
 struct kept_disk *

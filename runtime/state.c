@@ -97,12 +97,10 @@ state_load(const struct paths *paths, GError **error)
         return g_steal_pointer(&state);
 }
 
-gboolean
-state_save(const struct paths *paths, const struct state *state, GError **error)
+static json_t *
+encode(const struct state *state)
 {
-        g_autofree char *path = g_build_filename(paths->data, "state.json", NULL);
-        g_autoptr(json_t) root = json_object();
-        json_t *networks = json_object();
+        json_t *root = json_object(), *networks = json_object();
 
         json_set(root, "schema", json_integer(STATE_SCHEMA));
         json_set_text(root, "directory", state->directory);
@@ -118,7 +116,25 @@ state_save(const struct paths *paths, const struct state *state, GError **error)
                 json_set(networks, kept->name, object);
         }
         json_set(root, "networks", networks);
+        return root;
+}
+
+gboolean
+state_save(const struct paths *paths, const struct state *state, GError **error)
+{
+        g_autofree char *path = g_build_filename(paths->data, "state.json", NULL);
+        g_autoptr(json_t) root = encode(state);
+
         return json_write_file(path, root, 0600, error);
+}
+
+gboolean
+state_put(const struct paths *paths, const struct state *state, GError **error)
+{
+        g_autofree char *path = g_build_filename(paths->data, "state.json", NULL);
+        g_autoptr(json_t) root = encode(state);
+
+        return json_put_file(path, root, 0600, error);
 }
 
 const struct kept_network *

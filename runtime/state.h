@@ -58,6 +58,8 @@ struct spec {
 /** state_load() - Read state.json; an empty one with exists = FALSE where there is none. Fails when newer or corrupt */
 struct state *state_load(const struct paths *paths, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean state_save(const struct paths *paths, const struct state *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** state_put() - The same, to be followed by state_settle() */
+gboolean state_put(const struct paths *paths, const struct state *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void state_free(struct state *state);
 typedef struct state state_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(state_t, state_free)
@@ -76,6 +78,17 @@ struct spec *spec_copy(const struct spec *spec);
 /** spec_load() - Read vms/VM/spec.json. NULL with DROVER_ERROR_NOT_FOUND where there is none */
 struct spec *spec_load(const struct paths *paths, const char *vm, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean spec_save(const struct paths *paths, const struct spec *spec, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** spec_put() - The same, to be followed by state_settle() */
+gboolean spec_put(const struct paths *paths, const struct spec *spec, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * state_settle() - Make what was put of the project and of @vm outlast a power cut
+ *
+ * Until then either may be as it was before it was put. That does no harm as long as the guest has not run: there is nothing on
+ * its new disks, and the next `up` decides anew. So it comes before a guest's first instruction, and may come late: while
+ * QEMU starts it costs no time. A kill needs none of it.
+ */
+gboolean state_settle(const struct paths *paths, const char *vm, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void spec_free(struct spec *spec);
 typedef struct spec spec_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(spec_t, spec_free)

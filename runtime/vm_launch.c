@@ -1,7 +1,8 @@
 /* vm_launch.c - one VM's QEMU is started
  *
  * The order makes a kill at any point harmless: the lock is taken before anything is written, so two starts never meet; the
- * spec is saved before QEMU exists, so what runs is always what the spec says; taps, sockets and the lock are descriptors
+ * spec is put in place before QEMU exists, so what runs is always what the spec says (and settled while QEMU starts, see
+ * state_settle()); taps, sockets and the lock are descriptors
  * that QEMU inherits, so whatever was prepared goes with us unless QEMU has it. A QEMU that was started but not
  * continued is found again as VM_STARTING, and the next `up` continues it.
  */
@@ -295,18 +296,21 @@ talk(const struct start *start, gboolean paused, const char **ret_stage, GError 
 {
         g_autoptr(qmp_t) qmp = NULL;
 
+        *ret_stage = "making its record last";
+        if (!state_settle(start->host->paths, start->launch->vm->name, error))
+                return FALSE;
         *ret_stage = "waiting for its monitor";
         qmp = qmp_greet(start->run_fd, QEMU_SOCKET_CONTROL, GREETING_TIMEOUT_MS, error);
         if (!qmp)
+                return FALSE;
+        if (start->host->greeted)
+                start->host->greeted();
+        if (!qmp_ready(qmp, GREETING_TIMEOUT_MS, error))
                 return FALSE;
         *ret_stage = "letting it run";
         if (!paused && start->host->before_running && !start->host->before_running(start->host->before_running_data, error))
                 return FALSE;
         return paused || qmp_call(qmp, "cont", NULL, COMMAND_TIMEOUT_MS, NULL, error);
-        if (start->host->greeted)
-                start->host->greeted();
-        if (!qmp_ready(qmp, GREETING_TIMEOUT_MS, error))
-                return FALSE;
 }
 
 static gboolean
@@ -366,7 +370,7 @@ vm_start(const struct vm_host *host, const struct launch *launch, const struct s
                 }
                 return FALSE;
         }
-        if (!check_uses(launch, error) || !prepare_disks(&start, spec, error) || !spec_save(host->paths, spec, error))
+        if (!check_uses(launch, error) || !prepare_disks(&start, spec, error) || !spec_put(host->paths, spec, error))
                 return FALSE;
         command = qemu_command_build(launch);
         if (!open_descriptors(&start, command, lock, error))

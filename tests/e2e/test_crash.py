@@ -107,6 +107,21 @@ def test_down(world):
         assert sorted(sums(lab)) == disks, point
 
 
+def test_record_lasts_before_a_guest_runs(world):
+    """What a power cut would take back is synced before the guest's first instruction: of each VM, and of the project."""
+    lab = world.lab(FAKES, fake=True)
+    output = world.path("order.strace")
+    lab.drover("--parallel", "1", "up", wrap=["strace", "-y", "-s", "64", "-o", output, "-e", "trace=fsync,rename,sendmsg"])
+    with open(output, encoding="utf-8", errors="replace") as file:
+        lines = [line for line in file if line.startswith(("fsync", "rename")) or r'\"cont\"' in line]
+    runs = [number for number, line in enumerate(lines) if "sendmsg" in line]
+    assert len(runs) == 2, lines
+    for vm, run in zip(("one", "two"), runs):
+        for path in (f"{lab.data}/vms/{vm}", lab.data):
+            put = max(number for number, line in enumerate(lines[:run]) if f'{path}/s' in line and ".json" in line)
+            assert any(line.startswith("fsync(") and f"<{path}>" in line for line in lines[put:run]), (vm, path, lines)
+
+
 def test_real_qemu(world):
     """The same with the real QEMU, at 6 calls."""
     lab = world.lab(FAKES.replace("*fake", "*guest"))

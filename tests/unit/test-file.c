@@ -1,4 +1,4 @@
-/* test-file.c - trees are removed whole, whatever was put into them */
+/* test-file.c - files are replaced whole; trees are removed whole, whatever was put into them */
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -7,6 +7,7 @@
 #include <glib/gstdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static char *
 make_top(void)
@@ -101,10 +102,38 @@ test_refused(void)
         g_assert_true(g_str_has_prefix(error->message, "cannot remove '/proc/self/task'"));
 }
 
+static void
+test_written_whole(void)
+{
+        g_autofree char *top = make_top(), *path = g_build_filename(top, "file", NULL);
+        g_autoptr(GPtrArray) names = NULL;
+        struct stat before, after;
+        gboolean changed = TRUE;
+
+        g_assert_false(file_has(path, "", 0)); /* absent is not empty */
+        g_assert_true(file_write_whole(path, "abc", 3, 0640, NULL));
+        g_assert_true(file_has(path, "abc", 3));
+        g_assert_false(file_has(path, "abcd", 4));
+        g_assert_false(file_has(path, "ab", 2));
+        g_assert_false(file_has(path, "abd", 3));
+        g_assert_cmpint(stat(path, &before), ==, 0);
+        g_assert_cmpint(before.st_mode & 07777, ==, 0640);
+        g_assert_true(file_write_if_changed(path, "abc", 3, 0640, &changed, NULL) && !changed);
+        g_assert_true(file_write_if_changed(path, "other", 5, 0600, &changed, NULL) && changed);
+        g_assert_cmpint(stat(path, &after), ==, 0);
+        g_assert_true(after.st_ino != before.st_ino && file_has(path, "other", 5));
+        g_assert_false(file_write_whole("/proc/no-such-directory/file", "", 0, 0600, NULL));
+        names = file_list_directory(top, NULL);
+        g_assert_cmpuint(names->len, ==, 1);
+        g_assert_true(file_remove(path, NULL));
+        g_assert_cmpint(rmdir(top), ==, 0); /* no draft is left either */
+}
+
 int
 main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/file/written-whole", test_written_whole);
         g_test_add_func("/file/deep", test_deep);
         g_test_add_func("/file/wide", test_wide);
         g_test_add_func("/file/links-are-not-followed", test_links_are_not_followed);
