@@ -160,7 +160,7 @@ claim_nics(const struct claims *claims, const struct vm *vm)
         for (guint i = 0; i < vm->nic_count; i++) {
                 const struct nic *nic = &vm->nics[i];
 
-                if (*nic->aliases && !nic->ip)
+                if (*nic->aliases && !nic->ip && IN6_IS_ADDR_UNSPECIFIED(&nic->ip6))
                         check_fault(claims->check, "aliases-without-ip", project_place(nic->node, "aliases"),
                                     "give the NIC an 'ip:'",
                                     "aliases of nic '%s' of vm '%s': names need an address to resolve to", nic->name, vm->name);

@@ -57,6 +57,7 @@ check_project(struct check *check)
 {
         check_networks(check);
         check_addresses(check);
+        check_nics(check);
         check_vms(check);
         check_order(check);
 }

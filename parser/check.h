@@ -22,8 +22,9 @@ void resolve_project(struct check *check);
 /** check_project() - All checks, in the order of their parts below */
 void check_project(struct check *check);
 
-void check_networks(const struct check *check);  /* mode, bridge, external, overlaps */
+void check_networks(const struct check *check);  /* mode, bridge, uplink, overlaps, reach, vxlan, network boot */
 void check_addresses(const struct check *check); /* fills in host_ip, gateway, dhcp.range; then subnets, IPs, MACs, ranges */
+void check_nics(const struct check *check);      /* ip6, mtu, vlan, impair */
 void check_vms(const struct check *check);       /* disks, boot, memory, files */
 void check_order(const struct check *check);     /* cycles of depends_on */
 

@@ -106,6 +106,7 @@ hint_elsewhere(const struct key_table *table, const char *name)
                 {&keys_boot, "vms: {NAME: {boot: {%s: ...}}}"},
                 {&keys_dhcp, "networks: {NAME: {dhcp: {%s: ...}}}"},
                 {&keys_vm_disk, "vms: {NAME: {disks: [{%s: ...}]}}"},
+                {&keys_impair, "vms: {NAME: {networks: {NAME: {impair: {%s: ...}}}}}"},
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {

@@ -5,7 +5,7 @@
 
 #define FIELD(object, key, type) (*(type *)((char *)(object) + (key)->offset))
 
-enum { MAX_LIST_ITEMS = 65536 };
+enum { MAX_LIST_ITEMS = 65536, MAX_COUNTS = 4096, SHORT_MS = 600000 };
 
 char *
 encode_dollars(const char *text)
@@ -156,13 +156,42 @@ decode_size(struct decoder *decoder, const struct key *key, const struct node *n
 }
 
 static gboolean
+decode_rate(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, guint64 *ret_bits,
+            value_fault *fault)
+{
+        g_autofree char *limit = NULL;
+        guint64 bits = 0;
+        gboolean low;
+
+        if (!value_parse_rate(text, &bits, fault))
+                return FALSE;
+        low = bits < (guint64)key->min;
+        limit = value_format_rate((guint64)(low ? key->min : key->max));
+        if (low)
+                decode_fault(decoder, "rate-too-slow", key, node, NULL, "'%s' is too slow, it has to be %s or more", text,
+                             limit);
+        else if (bits > (guint64)key->max)
+                decode_fault(decoder, "rate-too-fast", key, node, NULL, "'%s' is too fast, it has to be %s or less", text,
+                             limit);
+        else
+                *ret_bits = bits;
+        return TRUE;
+}
+
+static gboolean
 decode_duration(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, guint *ret_duration,
                 value_fault *fault)
 {
         guint64 ms = 0;
 
-        if (!value_parse_duration(text, &ms, fault))
+        if (!value_parse_duration(text, &ms, fault)) {
+                /* A bare number is seconds to most people, but not where minutes are the most. */
+                if (strcmp(fault->id, "duration-no-unit") == 0 && key->max <= SHORT_MS && strlen(text) < 10) {
+                        g_free(fault->hint);
+                        fault->hint = g_strdup_printf("did you mean '%sms'?", text);
+                }
                 return FALSE;
+        }
         if (ms < (guint64)key->min) {
                 g_autofree char *limit = value_format_duration((guint64)key->min);
 
@@ -277,6 +306,32 @@ decode_list(struct decoder *decoder, const struct key *key, const struct node *n
 }
 
 static void
+decode_counts(struct decoder *decoder, const struct key *key, const struct node *node, struct count_list *list)
+{
+        if (node->place.line && node_is_null(node))
+                return;
+        if (node->kind != NODE_LIST) {
+                decode_shape_fault(decoder, key, node, SHAPE_LIST);
+                return;
+        }
+        if (node->count > MAX_COUNTS) {
+                decode_fault(decoder, "too-many-numbers", key, node, NULL, "%u entries are too many, %d at most", node->count,
+                             MAX_COUNTS);
+                return;
+        }
+        list->items = store_alloc(decoder->store, (node->count + 1) * sizeof *list->items);
+        for (guint i = 0; i < node->count; i++) {
+                const char *text = decode_text(decoder, key, node->items[i]);
+                g_auto(value_fault) fault = VALUE_FAULT_INIT;
+
+                if (text && decode_count(key, text, &list->items[list->count], &fault))
+                        list->count++;
+                else if (text)
+                        decode_fault(decoder, fault.id, key, node->items[i], fault.hint, "%s", fault.reason);
+        }
+}
+
+static void
 decode_text_map(struct decoder *decoder, const struct key *key, const struct node *node, struct text_map *map)
 {
         if (node_is_null(node))
@@ -335,6 +390,14 @@ parse_plain(struct decoder *decoder, const struct key *key, const struct node *n
                 return value_parse_cidr4(text, field, fault);
         case KEY_RANGE4:
                 return value_parse_range4(text, field, fault);
+        case KEY_IPV6:
+                return value_parse_ipv6(text, field, fault);
+        case KEY_CIDR6:
+                return value_parse_cidr6(text, field, fault);
+        case KEY_RATE:
+                return decode_rate(decoder, key, node, text, field, fault);
+        case KEY_PERCENT:
+                return value_parse_percent(text, field, fault);
         case KEY_INTERFACE:
                 if (!value_check_interface(text, fault))
                         return FALSE;
@@ -353,6 +416,10 @@ decode_value(struct decoder *decoder, const struct key *key, const struct node *
 
         if (key->type == KEY_TEXT_LIST || key->type == KEY_NAME_LIST) {
                 decode_list(decoder, key, node, object);
+                return;
+        }
+        if (key->type == KEY_COUNT_LIST) {
+                decode_counts(decoder, key, node, &FIELD(object, key, struct count_list));
                 return;
         }
         if (key->type == KEY_TEXT_MAP) {

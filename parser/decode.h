@@ -32,6 +32,7 @@ struct key_codec {
 
 extern const struct key_codec codec_boot_order, codec_machine;
 extern const struct key_codec codec_image, codec_url, codec_sha256, codec_sha512, codec_device, codec_serial;
+extern const struct key_codec codec_remote, codec_dhcp_options;
 
 /** decode_object() - Fill a zeroed struct from a map, with the defaults of what the map lacks; @node NULL: all defaults */
 void decode_object(struct decoder *decoder, const struct key_table *table, const struct node *node, void *object);
@@ -66,6 +67,9 @@ void decode_unknown_key(struct decoder *decoder, const struct key_table *table, 
 /** decode_strange_disk() - Is this text in a VM's list of disks no name but a path or a mount? Then it is explained, and TRUE
  */
 gboolean decode_strange_disk(struct decoder *decoder, const struct node *node, void *object);
+
+/** decode_both_rates() - `rate: 10M` is for both directions; returns TRUE */
+gboolean decode_both_rates(struct decoder *decoder, const struct node *node, void *object);
 
 /** hint_suggest() - "did you mean 'x'?" for the nearest of @candidates, or NULL. Returns a new string */
 char *hint_suggest(const char *wrong, const char *const *candidates);

@@ -109,6 +109,16 @@ encode_texts(const char *const *texts)
 }
 
 static json_t *
+encode_counts(const struct count_list *list)
+{
+        json_t *array = json_array();
+
+        for (guint i = 0; i < list->count; i++)
+                json_array_append_new(array, json_integer(list->items[i]));
+        return array;
+}
+
+static json_t *
 encode_text_map(const struct text_map *map)
 {
         json_t *object = json_object();
@@ -141,6 +151,14 @@ encode_address(const struct key *key, const void *object)
                 if (!FIELD(object, key, struct cidr4).prefix)
                         return NULL;
                 return string_take(value_format_cidr4(&FIELD(object, key, struct cidr4)));
+        case KEY_IPV6:
+                if (IN6_IS_ADDR_UNSPECIFIED(&FIELD(object, key, struct in6_addr)))
+                        return NULL;
+                return string_take(value_format_ipv6(&FIELD(object, key, struct in6_addr)));
+        case KEY_CIDR6:
+                if (!FIELD(object, key, struct cidr6).prefix)
+                        return NULL;
+                return string_take(value_format_cidr6(&FIELD(object, key, struct cidr6)));
         case KEY_RANGE4:
                 if (!FIELD(object, key, struct range4).last)
                         return NULL;
@@ -163,6 +181,10 @@ encode_scalar(const struct key *key, const void *object)
         case KEY_MEMORY:
         case KEY_SIZE:
                 return FIELD(object, key, guint64) ? string_take(value_format_size(FIELD(object, key, guint64))) : NULL;
+        case KEY_RATE:
+                return FIELD(object, key, guint64) ? string_take(value_format_rate(FIELD(object, key, guint64))) : NULL;
+        case KEY_PERCENT:
+                return string_take(value_format_percent(FIELD(object, key, guint)));
         case KEY_DURATION:
                 return string_take(value_format_duration((guint64)FIELD(object, key, guint) * key->scale_ms));
         case KEY_ENUM:
@@ -170,12 +192,16 @@ encode_scalar(const struct key *key, const void *object)
         case KEY_TEXT_LIST:
         case KEY_NAME_LIST:
                 return encode_texts(FIELD(object, key, char *const *));
+        case KEY_COUNT_LIST:
+                return encode_counts(&FIELD(object, key, struct count_list));
         case KEY_TEXT_MAP:
                 return encode_text_map(&FIELD(object, key, struct text_map));
         case KEY_MAC:
         case KEY_IPV4:
         case KEY_CIDR4:
         case KEY_RANGE4:
+        case KEY_IPV6:
+        case KEY_CIDR6:
                 return encode_address(key, object);
         default: /* texts of all kinds */
                 return encode_text(key, object);
@@ -231,10 +257,10 @@ is_foreign(const struct key_table *table, const struct key *key, const void *obj
         static const char *const not_for_named[] = {"name", "size", "format", "file", "device", "media", NULL};
 
         if (table == &keys_network) {
+                static const char *const bridge_keys[] = {"mode", "bridge", "external", "mtu", "uplink", "vxlan", NULL};
                 const struct network *network = object;
 
-                return network->mode == MODE_BRIDGE && key->type != KEY_FUTURE && strcmp(key->name, "mode") != 0 &&
-                       strcmp(key->name, "bridge") != 0 && strcmp(key->name, "external") != 0 && strcmp(key->name, "mtu") != 0;
+                return network->mode == MODE_BRIDGE && !g_strv_contains(bridge_keys, key->name);
         }
         if (table == &keys_vm_disk || table == &keys_root_disk) {
                 const struct disk *disk = object;

@@ -31,10 +31,15 @@ enum key_type {
         KEY_IPV4,
         KEY_CIDR4,
         KEY_RANGE4,
+        KEY_IPV6,       /* struct in6_addr; all zero: not written */
+        KEY_CIDR6,
+        KEY_RATE,       /* guint64 bits per second within min and max; 0: not written */
+        KEY_PERCENT,    /* guint, in millionths */
         KEY_DOMAIN,     /* DNS labels with dots between, at most max of them */
         KEY_PATH,       /* made absolute, relative to the file it stands in; `~/` is the home directory */
         KEY_TEXT_LIST,
         KEY_NAME_LIST,
+        KEY_COUNT_LIST, /* struct count_list; each within min and max */
         KEY_TEXT_MAP,
         KEY_OBJECT,     /* a map with a table of its own */
         KEY_OBJECT_MAP, /* names -> objects */
@@ -68,7 +73,8 @@ struct key {
         gboolean required;             /* an object without it is an error */
         gboolean unbuilt;              /* understood, but nothing acts on it yet: refused at plan unless it is the fallback */
         const char *fallback;          /* the default as it would be written, or NULL: none, or computed (help says how) */
-        gint64 min, max;               /* KEY_COUNT, KEY_MEMORY, KEY_SIZE; bytes of KEY_TEXT, labels of KEY_DOMAIN; objects */
+        gint64 min, max;               /* KEY_COUNT and its list, KEY_MEMORY, KEY_SIZE, KEY_RATE; bytes of KEY_TEXT, labels of
+                                          KEY_DOMAIN; objects */
         guint scale_ms;                /* KEY_DURATION: what the field counts, 1 or 1000 */
         const char *const *words;      /* KEY_ENUM: NULL-terminated, in the order of the enum */
         const char *const *meant;      /* KEY_ENUM: pairs: what people bring along, the word for it here; NULL ends; or NULL */
@@ -103,6 +109,7 @@ enum { KEYS_MAX = 64 };
 /** The tables, from the top: keys_project leads to all others */
 extern const struct key_table keys_project, keys_network, keys_dhcp, keys_reservation, keys_image, keys_disk, keys_limits,
         keys_vm, keys_root_disk, keys_vm_disk, keys_nic, keys_boot, keys_memory, keys_cpus, keys_display;
+extern const struct key_table keys_vxlan, keys_dhcp_boot, keys_vlan, keys_rate, keys_impair;
 
 /** keys_find() - The row of a path such as "vms.networks.ip" or "networks.mtu", from the top; NULL where there is none */
 const struct key *keys_find(const char *path);

@@ -32,6 +32,11 @@ enum nic_model {
         NIC_RTL8139,
 };
 
+enum link_state {
+        LINK_UP,
+        LINK_DOWN,
+};
+
 enum disk_format {
         FORMAT_QCOW2,
         FORMAT_RAW,
@@ -112,6 +117,17 @@ struct range4 {
         guint32 first, last;
 };
 
+/** struct cidr6 - An IPv6 subnet, host bits zero; prefix 0: none */
+struct cidr6 {
+        struct in6_addr address;
+        guint8 prefix;
+};
+
+struct count_list {
+        guint *items;
+        guint count;
+};
+
 /** struct text_map - Names and values, in the order of the file */
 struct text_map {
         char **names;
@@ -126,6 +142,19 @@ struct reservation {
         const char *name; /* or NULL */
 };
 
+/** struct dhcp_option - A further option that DHCP hands out */
+struct dhcp_option {
+        guint number;
+        const char *name;          /* dnsmasq's; NULL: it has none */
+        const char *const *values; /* NULL-terminated */
+};
+
+struct dhcp_boot {
+        const struct node *node;
+        const char *file;      /* as the guest asks for it */
+        const char *tftp_root; /* absolute path; NULL: no TFTP server of ours */
+};
+
 struct dhcp {
         const struct node *node;
         gboolean enabled;
@@ -133,6 +162,15 @@ struct dhcp {
         guint lease_seconds;
         struct reservation *reservations;
         guint reservation_count;
+        struct dhcp_option *options;
+        guint option_count;
+        struct dhcp_boot *boot; /* or NULL */
+};
+
+struct vxlan {
+        const struct node *node;
+        guint id, port;
+        const char *const *remote; /* NULL-terminated addresses, IPv4 or IPv6, in their canonical spelling */
 };
 
 struct network {
@@ -149,6 +187,10 @@ struct network {
         guint mtu;
         const char *domain;
         struct dhcp dhcp;
+        struct cidr6 subnet6;      /* the host has its first address */
+        const char *const *reach;  /* NULL-terminated names of networks; never NULL */
+        const char *uplink;        /* interface of the host that joins our bridge, or NULL */
+        struct vxlan *vxlan;       /* or NULL */
 };
 
 /** struct image - One of those under `images`; nothing acts on them yet */
@@ -192,6 +234,26 @@ struct disk {
         gboolean format_unknown; /* `file:` without `format:`: to be found out from its content (format is raw meanwhile) */
 };
 
+/** struct vlan - Either an access port or a trunk */
+struct vlan {
+        const struct node *node;
+        guint access;            /* 0: a trunk */
+        struct count_list trunk; /* tagged */
+        guint native;            /* of a trunk: the untagged one; 0: none */
+};
+
+/** struct rate - Bits per second toward the guest and from it; 0: no limit */
+struct rate {
+        const struct node *node;
+        guint64 in_bits, out_bits;
+};
+
+struct impair {
+        const struct node *node;
+        guint delay_ms, jitter_ms;
+        guint loss_ppm;
+};
+
 struct nic {
         const struct node *node;
         const char *name;        /* of the NIC: its key in the file */
@@ -202,6 +264,13 @@ struct nic {
         struct ether_addr mac;
         enum nic_model model;
         const char *const *aliases; /* NULL-terminated further DNS names; never NULL */
+        struct in6_addr ip6;     /* all zero: the guest chooses */
+        enum link_state link;
+        guint mtu;               /* 0: the network's */
+        struct vlan *vlan;       /* or NULL */
+        struct rate *rate;       /* or NULL */
+        struct impair *impair;   /* or NULL */
+        gboolean spoof_check;
 };
 
 struct boot {

@@ -46,6 +46,8 @@ format_limit(const struct key *key, gint64 limit)
                 return value_format_size((guint64)limit);
         if (key->type == KEY_DURATION)
                 return value_format_duration((guint64)limit);
+        if (key->type == KEY_RATE)
+                return value_format_rate((guint64)limit);
         return value_format_count(limit);
 }
 
@@ -59,6 +61,8 @@ append_limits(GString *out, const struct key *key)
         case KEY_MEMORY:
         case KEY_SIZE:
         case KEY_DURATION:
+        case KEY_COUNT_LIST:
+        case KEY_RATE:
                 min = format_limit(key, key->min);
                 max = format_limit(key, key->max);
                 if (key->max && key->min)

@@ -69,6 +69,8 @@ resolve_network(struct check *check, struct network *network)
         }
         if (network->host_ip_none && !is_written(network->node, "dhcp"))
                 network->dhcp.enabled = FALSE;
+        if (!network->reach)
+                network->reach = no_texts;
         if (!network->domain)
                 network->domain = store_format(check->store, "%s.test", check->project->name);
 }

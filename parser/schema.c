@@ -95,6 +95,18 @@ schema_value(const struct key *key)
                 return schema_pattern("^(auto|[0-9]{1,3}(\\.[0-9]{1,3}){3}/[0-9]{1,2})$");
         case KEY_RANGE4:
                 return schema_pattern("^[0-9.]+ *- *[0-9.]+$");
+        case KEY_IPV6:
+                return schema_pattern("^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$");
+        case KEY_CIDR6:
+                return schema_pattern("^[0-9A-Fa-f:]+/64$");
+        case KEY_RATE:
+                return schema_pattern("^[0-9]+(\\.[0-9]+)?([kKmMgGtT]|[kKmMgGtT]?[bB][iI][tT](/s)?)$");
+        case KEY_PERCENT:
+                return json_pack("{s:[s,s], s:s, s:i}", "type", "string", "integer", "pattern",
+                                 "^(0|[0-9]{1,3}(\\.[0-9]{1,4})?%)$", "maximum", 0);
+        case KEY_COUNT_LIST:
+                return schema_list(json_pack("{s:s, s:I, s:I}", "type", "integer", "minimum", (json_int_t)key->min, "maximum",
+                                             (json_int_t)key->max));
         case KEY_TEXT_LIST:
                 return schema_list(schema_scalar());
         case KEY_NAME_LIST:

@@ -200,7 +200,7 @@ static gboolean
 fail_duration_unit(struct value_fault *fault, const char *text, guint64 number, const char *unit, size_t length)
 {
         static const char *const days[] = {"d", "day", "days"};
-        g_autofree char *word = g_strndup(unit, MIN(length, 64));
+        g_autofree char *word = g_strndup(unit, MIN(length, 64)), *quoted = NULL;
         char *hint = NULL;
 
         for (size_t i = 0; i < G_N_ELEMENTS(days); i++)
@@ -210,7 +210,8 @@ fail_duration_unit(struct value_fault *fault, const char *text, guint64 number, 
                 hint = g_strdup("the units are ms, s, m and h, as in '1h30m'");
         if (*word == '.')
                 return value_fail(fault, "duration-fraction", text, hint, "has a fraction");
-        return value_fail(fault, "duration-unit", text, hint, "has the unknown unit '%s'", word);
+        quoted = value_quote(word);
+        return value_fail(fault, "duration-unit", text, hint, "has the unknown unit %s", quoted);
 }
 
 gboolean

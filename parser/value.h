@@ -89,6 +89,31 @@ char *value_format_cidr4(const struct cidr4 *network);
 gboolean value_parse_range4(const char *text, struct range4 *ret_range, struct value_fault *fault);
 char *value_format_range4(const struct range4 *range);
 
+/** value_parse_ipv6() - An address that a host can have: neither link-local, multicast nor loopback, without brackets or prefix */
+gboolean value_parse_ipv6(const char *text, struct in6_addr *ret_address, struct value_fault *fault);
+char *value_format_ipv6(const struct in6_addr *address);
+
+/** value_parse_cidr6() - "fd00:20::/64": no host bits; the prefix is 64, since guests form addresses from no other */
+gboolean value_parse_cidr6(const char *text, struct cidr6 *ret_network, struct value_fault *fault);
+char *value_format_cidr6(const struct cidr6 *network);
+
+/** value_in_cidr6() - Is the address in the subnet? */
+gboolean value_in_cidr6(const struct cidr6 *network, const struct in6_addr *address);
+
+/**
+ * value_parse_rate() - Bits per second, decimal: "100M", "1.5G", "10kbit", "1gbit/s"; at most 1000T
+ *
+ * Bytes ("10MB") and what some take for bytes ("10Mbps") are refused, as are zero and a bare number.
+ */
+gboolean value_parse_rate(const char *text, guint64 *ret_bits, struct value_fault *fault);
+
+/** value_format_rate() - The largest unit that is exact: "1500M", "1234bit" */
+char *value_format_rate(guint64 bits);
+
+/** value_parse_percent() - "1%", "0.25%", "0"; at most four decimals; in millionths, so that 1% is 10000 */
+gboolean value_parse_percent(const char *text, guint *ret_ppm, struct value_fault *fault);
+char *value_format_percent(guint ppm);
+
 /** value_check_name() - Is it a name (text_is_name())? If not, the hint has the nearest one: "did you mean 'db-data'?" */
 gboolean value_check_name(const char *text, struct value_fault *fault);
 

@@ -10,9 +10,10 @@
 static const struct {
         const struct key_table *table;
         const char *before, *after;
+        const char *only; /* this key; NULL: any */
 } places[] = {
         {&keys_project, "{", "}"},
-        {&keys_network, "{networks: {n: {SUBNET", "}}}"},
+        {&keys_network, "{networks: {dmz: {}, n: {SUBNET", "}}}"},
         {&keys_dhcp, "{networks: {n: {subnet: 10.20.0.0/24, dhcp: {", "}}}}"},
         {&keys_reservation, "{networks: {n: {subnet: 10.20.0.0/24, dhcp: {reservations: [{REST", "}]}}}}"},
         {&keys_image, "{images: {i: {REST", "}}}"},
@@ -21,7 +22,13 @@ static const struct {
         {&keys_root_disk, "{vms: {v: {disk: {REST", "}}}}"},
         {&keys_vm_disk, "{disks: {db-data: {size: 1G}}, vms: {v: {disks: [{REST", "}]}}}"},
         {&keys_limits, "{vms: {v: {disk: {size: 1G, limits: {", "}}}}}"},
+        {&keys_vxlan, "{networks: {n: {vxlan: {REST", "}}}}"},
+        {&keys_dhcp_boot, "{networks: {n: {dhcp: {boot: {REST", "}}}}}"},
+        {&keys_nic, "{networks: {lan: {subnet6: \"fd00:20::/64\"}}, vms: {v: {networks: {lan: {REST", "}}}}}", "ip6"},
         {&keys_nic, "{networks: {lan: {subnet: 10.20.0.0/24}}, vms: {v: {networks: {lan: {REST", "}}}}}"},
+        {&keys_vlan, "{networks: {lan: }, vms: {v: {networks: {lan: {vlan: {REST", "}}}}}}"},
+        {&keys_rate, "{networks: {lan: }, vms: {v: {networks: {lan: {rate: {REST", "}}}}}}"},
+        {&keys_impair, "{networks: {lan: }, vms: {v: {networks: {lan: {impair: {REST", "}}}}}}"},
         {&keys_boot, "{vms: {v: {boot: {REST", "}}}}"},
         {&keys_memory, "{vms: {v: {memory: {", "}}}}"},
         {&keys_cpus, "{vms: {v: {cpus: {", "}}}}"},
@@ -33,9 +40,22 @@ static const char *
 rest_for(const struct key_table *table, const char *name)
 {
         if (table == &keys_network)
-                return strcmp(name, "subnet") == 0 || strcmp(name, "uplink") == 0 ? ""
-                       : strcmp(name, "external") == 0                            ? "mode: bridge, bridge: br0, "
-                                                                                  : "subnet: 10.20.0.0/24, ";
+                return strcmp(name, "subnet") == 0     ? ""
+                       : strcmp(name, "uplink") == 0   ? "mode: bridge, "
+                       : strcmp(name, "external") == 0 ? "mode: bridge, bridge: br0, "
+                                                       : "subnet: 10.20.0.0/24, ";
+        if (table == &keys_vxlan)
+                return strcmp(name, "id") == 0       ? "remote: [192.0.2.9], "
+                       : strcmp(name, "remote") == 0 ? "id: 7, "
+                                                     : "id: 7, remote: [192.0.2.9], ";
+        if (table == &keys_vlan)
+                return strcmp(name, "native") == 0 ? "trunk: [20], " : "";
+        if (table == &keys_impair)
+                return strcmp(name, "jitter") == 0 ? "delay: 1s, " : "";
+        if (table == &keys_dhcp_boot)
+                return strcmp(name, "file") ? "file: x, " : "";
+        if (table == &keys_rate)
+                return "";
         if (table == &keys_reservation)
                 return strcmp(name, "mac") == 0  ? "ip: 10.20.0.7, "
                        : strcmp(name, "ip") == 0 ? "mac: \"52:54:00:00:00:09\", "
@@ -60,7 +80,7 @@ file_with(const struct key_table *table, const struct key *key)
                 g_auto(GStrv) halves = NULL;
                 const char *rest = rest_for(table, key->name);
 
-                if (places[i].table != table)
+                if (places[i].table != table || (places[i].only && strcmp(places[i].only, key->name) != 0))
                         continue;
                 halves = g_regex_split_simple("REST|SUBNET", places[i].before, G_REGEX_DEFAULT, 0);
                 return g_strdup_printf("%s%s%s%s: %s%s\n", halves[0], halves[1] ? rest : "", halves[1] ? halves[1] : "",
@@ -113,7 +133,8 @@ check_row(const struct key_table *table, const struct key *key)
         g_assert_true(!keys_has_objects(key) || key->table);
         g_assert_true((key->type == KEY_OBJECT_MAP || key->type == KEY_OBJECT_LIST) == (key->count_offset != 0));
         g_assert_true(is_long_form || key->offset < table->struct_size);
-        if (key->type == KEY_COUNT || key->type == KEY_MEMORY || key->type == KEY_SIZE || key->type == KEY_DURATION)
+        if (key->type == KEY_COUNT || key->type == KEY_MEMORY || key->type == KEY_SIZE || key->type == KEY_DURATION ||
+            key->type == KEY_COUNT_LIST || key->type == KEY_RATE)
                 g_assert_true(key->max > key->min || is_long_form);
         /* A default is written, or the help says what it is; a map of things has none, nor has what is required. */
         if (key->type != KEY_FUTURE && !key->fallback && !key->required && !keys_has_objects(key))

@@ -308,6 +308,169 @@ test_range4(void)
 }
 
 static void
+test_ipv6(void)
+{
+        static const struct {
+                const char *text, *canonical;
+        } good[] = {
+                {"fd00:20::10", "fd00:20::10"}, {"FD00:20:0:0::10", "fd00:20::10"}, {"2001:db8::7", "2001:db8::7"},
+                {"fd00:0020:0000:0000:0000:0000:0000:0001", "fd00:20::1"}, {"64:ff9b::192.0.2.1", "64:ff9b::c000:201"},
+        };
+        struct in6_addr address = IN6ADDR_LOOPBACK_INIT;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
+                g_autofree char *canonical = NULL;
+                struct in6_addr again;
+
+                g_assert_true(value_parse_ipv6(good[i].text, &address, NULL));
+                canonical = value_format_ipv6(&address);
+                g_assert_cmpstr(canonical, ==, good[i].canonical);
+                g_assert_true(value_parse_ipv6(canonical, &again, NULL));
+                g_assert_cmpmem(&address, sizeof address, &again, sizeof again);
+        }
+        REFUSED(value_parse_ipv6("[fd00::1]", &address, &fault),
+                "'[fd00::1]' has brackets, which only a URL needs | did you mean 'fd00::1'?");
+        REFUSED(value_parse_ipv6("fd00::1/64", &address, &fault),
+                "'fd00::1/64' is an address with a prefix where one without is meant | did you mean 'fd00::1'?");
+        REFUSED(value_parse_ipv6("fe80::1%eth0", &address, &fault), "'fe80::1%eth0' names an interface, which is known here");
+        REFUSED(value_parse_ipv6("10.0.0.1", &address, &fault),
+                "'10.0.0.1' is an IPv4 address where an IPv6 address is meant | an address is like 'fd00:20::10'");
+        REFUSED(value_parse_ipv6("::ffff:10.0.0.1", &address, &fault),
+                "'::ffff:10.0.0.1' is an IPv4 address in IPv6's clothes");
+        REFUSED(value_parse_ipv6("::", &address, &fault), "'::' is no address of a host");
+        REFUSED(value_parse_ipv6("::1", &address, &fault), "'::1' is the loopback address");
+        REFUSED(value_parse_ipv6("ff02::1", &address, &fault), "'ff02::1' is a multicast address");
+        REFUSED(value_parse_ipv6("fd00:1", &address, &fault),
+                "'fd00:1' is no IPv6 address | an address is like 'fd00:20::10'");
+        REFUSED(value_parse_ipv6("", &address, &fault), "'' is no IPv6 address | an address is like 'fd00:20::10'");
+        g_assert_cmphex(address.s6_addr[1], ==, 0x64);
+}
+
+static void
+test_cidr6(void)
+{
+        struct cidr6 network = {.prefix = 7};
+        struct in6_addr address;
+        g_autofree char *text = NULL;
+
+        REFUSED(value_parse_cidr6("fd00::/48", &network, &fault),
+                "'fd00::/48' has a prefix of 48: guests can form addresses from 64 bits only | did you mean 'fd00::/64'?");
+        REFUSED(value_parse_cidr6("fd00:1:2:3:4::/80", &network, &fault),
+                "'fd00:1:2:3:4::/80' has a prefix of 80: guests can form addresses from 64 bits only | "
+                "did you mean 'fd00:1:2:3::/64'?");
+        REFUSED(value_parse_cidr6("fd00::5", &network, &fault), "'fd00::5' has no prefix | did you mean 'fd00::/64'?");
+        REFUSED(value_parse_cidr6("fd00::/064", &network, &fault),
+                "'fd00::/064' is no subnet: the prefix is no number from 1 to 128 | did you mean 'fd00::/64'?");
+        REFUSED(value_parse_cidr6("fd00::5/64", &network, &fault),
+                "'fd00::5/64' is an address inside of a subnet, not the subnet | did you mean 'fd00::/64'?");
+        REFUSED(value_parse_cidr6("10.0.0.0/24", &network, &fault),
+                "'10.0.0.0/24' is an IPv4 subnet where an IPv6 subnet is meant | a subnet is like 'fd00:20::/64'");
+        REFUSED(value_parse_cidr6("lan", &network, &fault), "'lan' is no IPv6 address | an address is like 'fd00:20::10'");
+        g_assert_cmpuint(network.prefix, ==, 7);
+        g_assert_true(value_parse_cidr6("FD00:20:0:0::/64", &network, NULL));
+        text = value_format_cidr6(&network);
+        g_assert_cmpstr(text, ==, "fd00:20::/64");
+        g_assert_true(value_parse_ipv6("fd00:20::ffff:1", &address, NULL));
+        g_assert_true(value_in_cidr6(&network, &address));
+        g_assert_true(value_parse_ipv6("fd00:20:0:1::1", &address, NULL));
+        g_assert_false(value_in_cidr6(&network, &address));
+}
+
+static void
+test_rate(void)
+{
+        static const struct {
+                const char *text;
+                guint64 bits;
+                const char *canonical;
+        } good[] = {
+                {"100M", 100000000, "100M"}, {"1G", 1000000000, "1G"},       {"10k", 10000, "10k"},
+                {"10K", 10000, "10k"},       {"100m", 100000000, "100M"},    {"1.5G", 1500000000, "1500M"},
+                {"10kbit", 10000, "10k"},    {"1Gbit/s", 1000000000, "1G"},  {"64000bit", 64000, "64k"},
+                {"1234bit", 1234, "1234bit"}, {"0.5k", 500, "500bit"},       {"1000T", 1000000000000000, "1000T"},
+                {"1.0000009M", 1000000, "1M"},
+        };
+        guint64 bits = 7;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
+                g_autofree char *canonical = NULL;
+                guint64 again = 1;
+
+                g_assert_true(value_parse_rate(good[i].text, &bits, NULL));
+                g_assert_cmpuint(bits, ==, good[i].bits);
+                canonical = value_format_rate(bits);
+                g_assert_cmpstr(canonical, ==, good[i].canonical);
+                g_assert_true(value_parse_rate(canonical, &again, NULL));
+                g_assert_cmpuint(again, ==, bits);
+        }
+        REFUSED(value_parse_rate("100", &bits, &fault), "'100' has no unit | did you mean '100M', in bits per second?");
+        REFUSED(value_parse_rate("0", &bits, &fault), "'0' is zero | remove the key for no limit, or write 'link: down'");
+        REFUSED(value_parse_rate("0.1bit", &bits, &fault), "'0.1bit' is less than one bit per second");
+        REFUSED(value_parse_rate("10MB", &bits, &fault),
+                "'10MB' has the unknown unit 'MB' | a rate is in bits per second: did you mean '80M'?");
+        REFUSED(value_parse_rate("1000KiB/s", &bits, &fault),
+                "'1000KiB/s' has the unknown unit 'KiB/s' | a rate is in bits per second: did you mean '8192k'?");
+        REFUSED(value_parse_rate("1GiB", &bits, &fault),
+                "'1GiB' has the unknown unit 'GiB' | a rate is in bits per second: did you mean '8589934592bit'?");
+        REFUSED(value_parse_rate("5kbyte", &bits, &fault),
+                "'5kbyte' has the unknown unit 'kbyte' | a rate is in bits per second: did you mean '40k'?");
+        REFUSED(value_parse_rate("10Mbps", &bits, &fault),
+                "'10Mbps' has the unknown unit 'Mbps' | did you mean '10M', in bits per second?");
+        REFUSED(value_parse_rate("1.5Mb", &bits, &fault),
+                "'1.5Mb' has the unknown unit 'Mb' | did you mean '1.5M', in bits per second?");
+        REFUSED(value_parse_rate("10 M", &bits, &fault), "'10 M' has a blank before the unit | did you mean '10M'?");
+        REFUSED(value_parse_rate("10Mi", &bits, &fault),
+                "'10Mi' has the unknown unit 'Mi' | the units are k, M, G and T, of bits per second");
+        REFUSED(value_parse_rate("10X", &bits, &fault),
+                "'10X' has the unknown unit 'X' | the units are k, M, G and T, of bits per second");
+        REFUSED(value_parse_rate("1001T", &bits, &fault), "'1001T' is faster than any network");
+        REFUSED(value_parse_rate("99999999999999999999999M", &bits, &fault),
+                "'99999999999999999999999M' is faster than any network");
+        REFUSED(value_parse_rate("-1M", &bits, &fault), "'-1M' is negative");
+        REFUSED(value_parse_rate("fast", &bits, &fault), "'fast' is no rate | write '100M', in bits per second");
+        REFUSED(value_parse_rate("", &bits, &fault), "'' is no rate | write '100M', in bits per second");
+        g_assert_cmpuint(bits, ==, 1000000);
+}
+
+static void
+test_percent(void)
+{
+        static const struct {
+                const char *text;
+                guint ppm;
+                const char *canonical;
+        } good[] = {
+                {"1%", 10000, "1%"},      {"0.25%", 2500, "0.25%"}, {"100%", 1000000, "100%"}, {"0", 0, "0%"},
+                {"0%", 0, "0%"},          {"0.0001%", 1, "0.0001%"}, {"12.50%", 125000, "12.5%"}, {"1.00000%", 10000, "1%"},
+        };
+        guint ppm = 7;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
+                g_autofree char *canonical = NULL;
+                guint again = 1;
+
+                g_assert_true(value_parse_percent(good[i].text, &ppm, NULL));
+                g_assert_cmpuint(ppm, ==, good[i].ppm);
+                canonical = value_format_percent(ppm);
+                g_assert_cmpstr(canonical, ==, good[i].canonical);
+                g_assert_true(value_parse_percent(canonical, &again, NULL));
+                g_assert_cmpuint(again, ==, ppm);
+        }
+        REFUSED(value_parse_percent("0.01", &ppm, &fault), "'0.01' has no '%' | did you mean '1%'?");
+        REFUSED(value_parse_percent("0.5", &ppm, &fault), "'0.5' has no '%' | did you mean '50%'?");
+        REFUSED(value_parse_percent("5", &ppm, &fault), "'5' has no '%' | did you mean '5%'?");
+        REFUSED(value_parse_percent("1 %", &ppm, &fault), "'1 %' is no percentage | did you mean '1%'?");
+        REFUSED(value_parse_percent("1.5pct", &ppm, &fault), "'1.5pct' is no percentage | did you mean '1.5%'?");
+        REFUSED(value_parse_percent("100.0001%", &ppm, &fault), "'100.0001%' is more than 100%");
+        REFUSED(value_parse_percent("99999999999999999999%", &ppm, &fault), "'99999999999999999999%' is more than 100%");
+        REFUSED(value_parse_percent("1.00001%", &ppm, &fault), "'1.00001%' has more than 4 decimals");
+        REFUSED(value_parse_percent("1.0000000001%", &ppm, &fault), "'1.0000000001%' has more than 4 decimals");
+        REFUSED(value_parse_percent("-1%", &ppm, &fault), "'-1%' is negative");
+        REFUSED(value_parse_percent("", &ppm, &fault), "'' is no percentage | write '1%'");
+        g_assert_cmpuint(ppm, ==, 10000);
+}
+
+static void
 test_names(void)
 {
         g_assert_true(value_check_name("db-data", NULL));
@@ -366,6 +529,10 @@ main(int argc, char **argv)
         g_test_add_func("/value/ipv4", test_ipv4);
         g_test_add_func("/value/cidr4", test_cidr4);
         g_test_add_func("/value/range4", test_range4);
+        g_test_add_func("/value/ipv6", test_ipv6);
+        g_test_add_func("/value/cidr6", test_cidr6);
+        g_test_add_func("/value/rate", test_rate);
+        g_test_add_func("/value/percent", test_percent);
         g_test_add_func("/value/names", test_names);
         g_test_add_func("/value/quote", test_quote_is_bounded);
         return g_test_run();
