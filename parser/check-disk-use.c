@@ -84,6 +84,12 @@ check_shared(const struct check *check, const struct vm *vm, const struct disk *
 
 /* ---- bus and serial number ---- */
 
+static gboolean
+is_q35(const struct vm *vm)
+{
+        return strcmp(vm->machine, "q35") == 0 || g_str_has_prefix(vm->machine, "pc-q35-");
+}
+
 static void
 check_bus(const struct check *check, const struct vm *vm, const struct disk *disk)
 {
@@ -92,9 +98,26 @@ check_bus(const struct check *check, const struct vm *vm, const struct disk *dis
         if (disk->media == MEDIA_CDROM && (disk->bus == BUS_VIRTIO || disk->bus == BUS_NVME))
                 check_fault(check, "cdrom-bus", place, "remove it, or write sata, scsi, ide or usb",
                             "disk of vm '%s': there are no CD-ROM drives on this bus", vm->name);
-        if (disk->bus == BUS_IDE && (strcmp(vm->machine, "q35") == 0 || g_str_has_prefix(vm->machine, "pc-q35-")))
+        if (disk->bus == BUS_IDE && is_q35(vm))
                 check_fault(check, "bus-machine", place, "write 'bus: sata', or 'machine: pc'",
                             "disk of vm '%s': machine '%s' has no IDE", vm->name, vm->machine);
+}
+
+/* SATA and IDE are on the board, with so many ports: q35 has six, pc two channels of two. */
+void
+check_drives(const struct check *check, const struct vm *vm)
+{
+        guint ports = is_q35(vm) ? 6 : 4, count = 0;
+
+        for (guint i = 0; i <= vm->disk_count; i++) {
+                const struct disk *disk = i ? &vm->disks[i - 1] : vm->root;
+
+                if (disk && disk->node && (disk->bus == BUS_SATA || disk->bus == BUS_IDE) && ++count == ports + 1)
+                        check_fault(check, "too-many-drives", disk->node->place,
+                                    is_q35(vm) ? NULL : "'machine: q35' has 6",
+                                    "vm '%s': machine '%s' has room for %u CD-ROM, SATA and IDE drives", vm->name, vm->machine,
+                                    ports);
+        }
 }
 
 /* What a guest is shown of a serial number; QEMU refuses a longer one, or cuts it off. */

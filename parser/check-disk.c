@@ -152,6 +152,7 @@ check_disks(const struct users *users, const struct vm *vm)
                 check_disk_use(users, vm, disk);
         }
         check_disk_names(users->check, vm);
+        check_drives(users->check, vm);
         check_serials(users->check, vm);
 }
 

@@ -39,6 +39,9 @@ void check_named_disks(const struct check *check);
 /** check_disk_use() - Who else uses a disk, and how it is attached; the disk is written */
 void check_disk_use(const struct users *users, const struct vm *vm, const struct disk *disk);
 
+/** check_drives() - No more SATA and IDE drives than the machine has ports for */
+void check_drives(const struct check *check, const struct vm *vm);
+
 /** check_serials() - No two disks of a VM have the same, and none is too long for its bus */
 void check_serials(const struct check *check, const struct vm *vm);
 
