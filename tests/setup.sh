@@ -9,7 +9,7 @@
 set -euo pipefail
 
 # A name that this release may not know is preceded by '?'; such a one is installed if it can be.
-build="gcc libc6-dev make pkg-config libyaml-dev libnl-3-dev libnl-route-3-dev libxml2-dev libarchive-dev libglib2.0-dev
+build="gcc libc6-dev make pkg-config libyaml-dev libnl-3-dev libnl-route-3-dev libarchive-dev libglib2.0-dev
        libjansson-dev libcurl4-openssl-dev libssl-dev libnftables-dev"
 run="dnsmasq-base qemu-system-x86 qemu-utils seabios ipxe-qemu ovmf"
 guest="busybox-static cpio"
@@ -36,14 +36,14 @@ print_other_distributions()
         cat >&2 <<'END'
 error: cannot install what is missing: this is neither Debian nor Ubuntu
   install these by hand, then run 'make'; the tiny guest of 'make demo' and 'make check' needs Debian
-  dnf:    gcc make pkgconf libyaml-devel libnl3-devel libxml2-devel libarchive-devel glib2-devel jansson-devel libcurl-devel openssl-devel
+  dnf:    gcc make pkgconf libyaml-devel libnl3-devel libarchive-devel glib2-devel jansson-devel libcurl-devel openssl-devel
           nftables-devel dnsmasq qemu-system-x86-core qemu-img seabios-bin ipxe-roms-qemu edk2-ovmf busybox cpio
-  pacman: gcc make pkgconf libyaml libnl libxml2 libarchive glib2 jansson curl openssl nftables dnsmasq qemu-system-x86 qemu-img
+  pacman: gcc make pkgconf libyaml libnl libarchive glib2 jansson curl openssl nftables dnsmasq qemu-system-x86 qemu-img
           seabios edk2-ovmf busybox cpio
-  zypper: gcc make pkgconf libyaml-devel libnl3-devel libxml2-devel libarchive-devel glib2-devel libjansson-devel
-          libcurl-devel libopenssl-devel libnftables-devel dnsmasq qemu-x86 qemu-tools qemu-seabios qemu-ipxe qemu-ovmf-x86_64 busybox cpio
-  apk:    gcc musl-dev make pkgconf yaml-dev libnl3-dev libxml2-dev libarchive-dev glib-dev jansson-dev curl-dev openssl-dev nftables-dev
-          dnsmasq qemu-system-x86_64 qemu-img seabios ipxe ovmf busybox-static cpio
+  zypper: gcc make pkgconf libyaml-devel libnl3-devel libarchive-devel glib2-devel libjansson-devel libcurl-devel
+          libopenssl-devel libnftables-devel dnsmasq qemu-x86 qemu-tools qemu-seabios qemu-ipxe qemu-ovmf-x86_64 busybox cpio
+  apk:    gcc musl-dev make pkgconf yaml-dev libnl3-dev libarchive-dev glib-dev jansson-dev curl-dev openssl-dev
+          nftables-dev dnsmasq qemu-system-x86_64 qemu-img seabios ipxe ovmf busybox-static cpio
 END
         exit 1
 }

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from conftest import TOP
+from host import command
 
 # What the files in the texts refer to; images and disks have to be what their names say.
 FILE = re.compile(r"(?:image|file|kernel|initrd): (\./[\w./-]+)")
@@ -101,3 +102,14 @@ def test_five_minutes(world):
             lab.replace("memory: 192M", "memroy: 128M")
         done = lab.drover(*arguments, *(["-y"] if "-v" in arguments else []), status=None)
         assert normalise((done.out + done.err).splitlines()) == normalise(expected), str(done)
+
+
+def test_setup_installs_what_is_linked():
+    """setup.sh installs the headers of just those libraries that the Makefile links."""
+    libraries = re.search(r"^PACKAGES := (.*)$", read("Makefile"), re.MULTILINE).group(1).split()
+    build = re.search(r'^build="([^"]*)"', read("tests", "setup.sh"), re.MULTILINE).group(1).split()
+    owners = set()
+    for library in libraries:
+        path = command("pkg-config", "--variable=pcfiledir", library).strip()
+        owners.add(command("dpkg", "-S", f"{path}/{library}.pc").split(":", 1)[0])
+    assert {name for name in build if name.startswith("lib") and name.endswith("-dev")} - {"libc6-dev"} == owners
