@@ -1,51 +1,16 @@
 /* test-disk.c - disk files are what qemu-img would have made, are grown, and are never lost */
+#include "tests/unit/place.h"
+
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "runtime/disk.h"
 
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define MIB ((guint64)1 << 20)
-
-struct place {
-        char *path;
-};
-
-static void
-place_make(struct place *place, gconstpointer data)
-{
-        place->path = g_dir_make_tmp("drover-disk-XXXXXX", NULL);
-        g_assert_nonnull(place->path);
-}
-
-static void
-place_remove(struct place *place, gconstpointer data)
-{
-        g_assert_true(file_remove_tree(place->path, NULL));
-        g_free(place->path);
-}
-
-static char *
-inside(const struct place *place, const char *name)
-{
-        return g_build_filename(place->path, name, NULL);
-}
-
-static void
-run(const char *const *argv, char **ret_output)
-{
-        struct child child = CHILD_INIT;
-        g_autoptr(GError) error = NULL;
-
-        child.argv = argv;
-        g_assert_true(child_run(&child, 30000, ret_output, &error));
-        g_assert_no_error(error);
-}
 
 static json_t *
 image_info(const char *path, const char *format)

@@ -1,39 +1,14 @@
 /* test-image.c - images that qemu-img makes, good and hostile */
+#include "tests/unit/place.h"
+
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/file.h"
 #include "runtime/image.h"
 
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <string.h>
 
 enum { SIZE = 64 << 20 };
-
-struct place {
-        char *path;
-};
-
-static void
-place_make(struct place *place, gconstpointer data)
-{
-        place->path = g_dir_make_tmp("drover-image-XXXXXX", NULL);
-        g_assert_nonnull(place->path);
-        g_assert_cmpint(g_chmod(place->path, 0755), ==, 0);
-}
-
-static void
-place_remove(struct place *place, gconstpointer data)
-{
-        g_assert_true(file_remove_tree(place->path, NULL));
-        g_free(place->path);
-}
-
-static char *
-inside(const struct place *place, const char *name)
-{
-        return g_build_filename(place->path, name, NULL);
-}
 
 /* qemu-img, with blanks between its arguments; an @ is the directory */
 static void
@@ -42,12 +17,8 @@ qemu_img(const struct place *place, const char *arguments)
         g_auto(GStrv) parts = g_strsplit(arguments, "@", -1);
         g_autofree char *line = g_strjoinv(place->path, parts);
         g_auto(GStrv) argv = g_strsplit(line, " ", -1);
-        struct child child = CHILD_INIT;
-        g_autoptr(GError) error = NULL;
 
-        child.argv = (const char *const *)argv;
-        g_assert_true(child_run(&child, 30000, NULL, &error));
-        g_assert_no_error(error);
+        run((const char *const *)argv, NULL);
 }
 
 static char *
