@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -20,6 +21,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#define READING (1U << CAP_DAC_READ_SEARCH)
 
 enum { OUTPUT_MAX = 16 << 20, ERROR_TAIL = 4096, PARKED_FDS = 600 };
 
@@ -131,16 +134,35 @@ child_set_oom_score(int score)
                 close(fd);
 }
 
+/* Ambient, so that it outlives exec, which takes all else. Source: capabilities(7). */
+static void
+child_keep_reading(int report)
+{
+        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+        const struct __user_cap_data_struct data[2] = {
+                {.effective = READING, .permitted = READING, .inheritable = READING},
+        };
+
+        if (syscall(SYS_capset, &header, data) < 0)
+                child_fail(report, "capset");
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0) < 0)
+                child_fail(report, "prctl");
+}
+
 /* glibc's wrappers signal all threads of the parent that this child does not have: the system calls themselves. */
 static void
-child_become(const struct child_user *user, int report)
+child_become(const struct child_user *user, gboolean reads_all, int report)
 {
+        if (reads_all && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+                child_fail(report, "prctl");
         if (syscall(SYS_setgroups, (size_t)user->group_count, user->groups) < 0)
                 child_fail(report, "setgroups");
         if (syscall(SYS_setresgid, user->gid, user->gid, user->gid) < 0)
                 child_fail(report, "setresgid");
         if (syscall(SYS_setresuid, user->uid, user->uid, user->uid) < 0)
                 child_fail(report, "setresuid");
+        if (reads_all)
+                child_keep_reading(report);
 }
 
 /* Until the parent has found a scope for us, or has ended. All but our own descriptors are closed: no child waits for another. */
@@ -178,7 +200,7 @@ child_main(const struct child *child, const char *program, char *const *environm
         child_set_oom_score(child->oom_score_adj);
         child_limit(child, report);
         if (child->user)
-                child_become(child->user, report);
+                child_become(child->user, child->reads_all, report);
         execve(program, (char *const *)child->argv, environment);
         child_fail(report, "exec");
 }

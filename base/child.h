@@ -32,6 +32,7 @@ struct child {
         const int *fds;                /* become 3, 4, 5 ... in the child; kept open here */
         size_t fd_count;               /* at most CHILD_MAX_FDS */
         const struct child_user *user; /* NULL: stay who we are */
+        gboolean reads_all;            /* of root's rights, @user keeps the one to read what it may not (CAP_DAC_READ_SEARCH) */
         int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null; kept open here */
         const char *scope;             /* where systemd runs: a scope of its own, see base/scope.h; NULL: it stays in ours */
         int oom_score_adj;             /* -1000 to 1000; 0: as we are; a refusal is ignored, as lowering needs CAP_SYS_RESOURCE */

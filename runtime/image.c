@@ -183,7 +183,7 @@ check_closed(const char *path, const char *self, const json_t *info, GError **er
 }
 
 static gboolean
-run_qemu_img(const char *self, int fd, const struct child_user *user, char **ret_text, GError **error)
+run_qemu_img(const char *self, int fd, const struct child_user *user, gboolean reads_all, char **ret_text, GError **error)
 {
         /* -U: it may be in use by a VM, and is only looked at. */
         const char *argv[] = {"qemu-img", "info", "-U", "--output=json", self, NULL};
@@ -193,14 +193,15 @@ run_qemu_img(const char *self, int fd, const struct child_user *user, char **ret
         child.fds = &fd;
         child.fd_count = 1;
         child.user = user;
+        child.reads_all = reads_all;
         child.max_memory_bytes = PROBE_MEMORY_BYTES;
         child.cpu_seconds = PROBE_CPU_SECONDS;
         return child_run(&child, PROBE_TIMEOUT_MS, ret_text, error);
 }
 
 /*
- * qemu-img opens the descriptor by name once more, with its own rights: an image that QEMU's user may not read (it gets a
- * descriptor later) is looked at as we are, still within the limits.
+ * qemu-img opens the descriptor by name once more, with its own rights: for an image that QEMU's user may not read (it gets a
+ * descriptor later) it gets the one right to read, and is never root.
  */
 static json_t *
 ask_qemu_img(const char *path, const char *self, int fd, const struct child_user *user, GError **error)
@@ -208,11 +209,11 @@ ask_qemu_img(const char *path, const char *self, int fd, const struct child_user
         g_autoptr(GError) refused = NULL;
         g_autofree char *text = NULL;
         json_t *info;
-        gboolean ok = run_qemu_img(self, fd, user, &text, &refused);
+        gboolean ok = run_qemu_img(self, fd, user, FALSE, &text, &refused);
 
         if (!ok && user && strstr(refused->message, g_strerror(EACCES))) {
                 g_clear_error(&refused);
-                ok = run_qemu_img(self, fd, NULL, &text, &refused);
+                ok = run_qemu_img(self, fd, user, TRUE, &text, &refused);
         }
         if (!ok) {
                 g_propagate_error(error, g_steal_pointer(&refused));

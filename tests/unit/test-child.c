@@ -1,0 +1,136 @@
+/* test-child.c - what a child is given, and what it is not */
+#include "tests/unit/place.h"
+
+#include "base/error.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* A child that becomes another user. */
+static gboolean
+run_as(const struct child_user *user, gboolean reads_all, const char *const *argv, char **ret_output, GError **error)
+{
+        struct child child = CHILD_INIT;
+
+        child.argv = argv;
+        child.user = user;
+        child.reads_all = reads_all;
+        return child_run(&child, 30000, ret_output, error);
+}
+
+/* Its rights as it sees them itself. */
+static char *
+read_rights(const struct child_user *user, gboolean reads_all)
+{
+        const char *argv[] = {"grep", "-E", "^(Uid|CapInh|CapPrm|CapEff|CapAmb):", "/proc/self/status", NULL};
+        g_autoptr(GError) error = NULL;
+        char *output = NULL;
+
+        g_assert_true(run_as(user, reads_all, argv, &output, &error));
+        g_assert_no_error(error);
+        return output;
+}
+
+static void
+assert_line(const char *text, const char *name, const char *value)
+{
+        g_autofree char *line = g_strdup_printf("%s:\t%s\n", name, value);
+
+        if (!strstr(text, line))
+                g_error("no line '%s' in:\n%s", line, text);
+}
+
+static void
+test_rights(void)
+{
+        static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapAmb"};
+        struct child_user nobody;
+        g_autofree char *all = NULL, *none = NULL, *ids = NULL;
+
+        if (geteuid() != 0) {
+                g_test_skip("only root can become another user");
+                return;
+        }
+        g_assert_true(child_user_find("nobody", &nobody, NULL));
+        ids = g_strdup_printf("%u\t%u\t%u\t%u", nobody.uid, nobody.uid, nobody.uid, nobody.uid);
+        none = read_rights(&nobody, FALSE);
+        all = read_rights(&nobody, TRUE);
+        assert_line(none, "Uid", ids);
+        assert_line(all, "Uid", ids);
+        for (size_t i = 0; i < G_N_ELEMENTS(sets); i++) {
+                assert_line(none, sets[i], "0000000000000000");
+                assert_line(all, sets[i], "0000000000000004"); /* CAP_DAC_READ_SEARCH */
+        }
+}
+
+static void
+assert_refused(const struct child_user *user, gboolean reads_all, const char *const *argv)
+{
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(run_as(user, reads_all, argv, NULL, &error));
+        g_assert_nonnull(strstr(error->message, "Permission denied"));
+}
+
+/* Reading is all that it may: it changes nothing. */
+static void
+test_reads_all(struct place *place, gconstpointer data)
+{
+        g_autofree char *secret = inside(place, "secret");
+        const char *read[] = {"cat", secret, NULL}, *remove[] = {"rm", "-f", secret, NULL};
+        const char *write[] = {"cp", "/dev/null", secret, NULL};
+        struct child_user nobody;
+
+        if (geteuid() != 0) {
+                g_test_skip("only root can become another user");
+                return;
+        }
+        g_assert_true(child_user_find("nobody", &nobody, NULL));
+        g_assert_true(file_write_atomic(secret, "x", 1, 0600, NULL));
+        g_assert_cmpint(g_chmod(place->path, 0700), ==, 0);
+        assert_refused(&nobody, FALSE, read);
+        g_assert_true(run_as(&nobody, TRUE, read, NULL, NULL));
+        assert_refused(&nobody, TRUE, write);
+        assert_refused(&nobody, TRUE, remove);
+}
+
+/* What is executed and what it is called are two things. */
+static void
+test_program(void)
+{
+        const char *argv[] = {"other-name", "-c", "echo \"$0\"; tr '\\0' '\\n' </proc/$$/cmdline | head -n 1", "zero", NULL};
+        struct child child = CHILD_INIT;
+        g_autofree char *output = NULL;
+
+        child.argv = argv;
+        child.program = "/bin/sh";
+        g_assert_true(child_run(&child, 30000, &output, NULL));
+        g_assert_cmpstr(output, ==, "zero\nother-name\n");
+}
+
+static void
+test_missing_program(void)
+{
+        const char *argv[] = {"no-such-program", NULL};
+        struct child child = CHILD_INIT;
+        g_autoptr(GError) error = NULL;
+
+        child.argv = argv;
+        g_assert_false(child_run(&child, 30000, NULL, &error));
+        g_assert_error(error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND);
+        g_clear_error(&error);
+        child.program = "/etc/passwd";
+        g_assert_false(child_run(&child, 30000, NULL, &error));
+        g_assert_error(error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND);
+}
+
+int
+main(int argc, char **argv)
+{
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/child/rights", test_rights);
+        g_test_add("/child/reads-all", struct place, NULL, place_make, test_reads_all, place_remove);
+        g_test_add_func("/child/program", test_program);
+        g_test_add_func("/child/missing-program", test_missing_program);
+        return g_test_run();
+}
