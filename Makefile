@@ -137,12 +137,17 @@ bench-virsh:
 # ---- lint ----
 
 .PHONY: lint
-lint: lint-setup lint-build lint-tidy lint-cppcheck lint-shell lint-man lint-examples
+lint: lint-setup lint-lines lint-build lint-tidy lint-cppcheck lint-shell lint-man lint-examples
 	@echo "lint: nothing found"
 
-.PHONY: lint-setup lint-build lint-tidy lint-cppcheck lint-shell lint-man lint-examples
+.PHONY: lint-setup lint-lines lint-build lint-tidy lint-cppcheck lint-shell lint-man lint-examples
 lint-setup:
 	@tests/setup.sh --lint
+
+# As wide as .clang-format makes them; what is compared with output is as long as that is.
+lint-lines:
+	@! git ls-files -z -- '*.c' '*.h' '*.py' '*.sh' Makefile man .ci tests/run tests/guest tests/bench | \
+	        LC_ALL=C.UTF-8 xargs -0 grep -nE '^.{129}' /dev/null
 
 lint-build: lint-setup
 	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD)/lint WERROR=1 all unit
@@ -175,7 +180,8 @@ format:
 # The key reference comes from the table of keys.
 $(BUILD)/man/drover.yaml.5: man/drover.yaml.5.in $(BUILD)/drover
 	@mkdir -p $(@D)
-	@awk -v reference="$(BUILD)/drover schema --man" '/^@REFERENCE@$$/ { while ((reference | getline line) > 0) print line; next } \
+	@awk -v reference="$(BUILD)/drover schema --man" \
+	        '/^@REFERENCE@$$/ { while ((reference | getline line) > 0) print line; next } \
 	        { print }' $< >$@.draft
 	@mv $@.draft $@
 
@@ -202,7 +208,8 @@ uninstall:
 compile_commands.json: Makefile $(SOURCES)
 	@{ echo '['; separator=; for file in $(SOURCES); do \
 	        printf '%s{"directory": "%s", "file": "%s", "command": "cc %s -c %s"}\n' \
-	                "$$separator" '$(CURDIR)' "$$file" '$(subst \",\\\",$(ALL_CFLAGS))' "$$file"; separator=,; done; echo ']'; } >$@
+	                "$$separator" '$(CURDIR)' "$$file" '$(subst \",\\\",$(ALL_CFLAGS))' "$$file"; separator=,; \
+	        done; echo ']'; } >$@
 
 -include $(LIBRARY_OBJECTS:.o=.d) $(BUILD)/cmd/main.d $(UNIT_TESTS:=.d) $(BENCH:=.d)
 

@@ -165,7 +165,7 @@ child_become(const struct child_user *user, gboolean reads_all, int report)
                 child_keep_reading(report);
 }
 
-/* Until the parent has found a scope for us, or has ended. All but our own descriptors are closed: no child waits for another. */
+/* Until the parent has found a scope for us, or has ended. Only our own descriptors are open: no child waits for another. */
 static void
 child_wait_for_scope(int report)
 {

@@ -1,9 +1,9 @@
 /* child.h - the one way to start a process
  *
  * A child gets an argument vector, never a shell; exactly the descriptors that it is given, numbered from 3 in their order;
- * a session of its own, so that neither Ctrl-C nor a closing terminal reaches it, and if it shall outlive us a scope of its own; default signal dispositions and an empty
- * mask; cwd "/"; LC_ALL=C, PATH and nothing else in its environment. Where a step between fork and exec fails, the caller
- * gets that step and its errno.
+ * a session of its own, so that neither Ctrl-C nor a closing terminal reaches it, and if it shall outlive us a scope of its
+ * own; default signal dispositions and an empty mask; cwd "/"; LC_ALL=C, PATH and nothing else in its environment. Where a step
+ * between fork and exec fails, the caller gets that step and its errno.
  */
 #pragma once
 
@@ -35,7 +35,7 @@ struct child {
         gboolean reads_all;            /* of root's rights, @user keeps the one to read what it may not (CAP_DAC_READ_SEARCH) */
         int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null; kept open here */
         const char *scope;             /* where systemd runs: a scope of its own, see base/scope.h; NULL: it stays in ours */
-        int oom_score_adj;             /* -1000 to 1000; 0: as we are; a refusal is ignored, as lowering needs CAP_SYS_RESOURCE */
+        int oom_score_adj; /* -1000 to 1000; 0: as we are; a refusal is ignored, as lowering needs CAP_SYS_RESOURCE */
         guint64 max_memory_bytes;      /* RLIMIT_AS, 0: none */
         guint cpu_seconds;             /* RLIMIT_CPU, 0: none */
 };

@@ -20,8 +20,9 @@ add_range(GString *text, const struct network *network)
 
         lab_format_ip(lab_netmask(network->subnet.prefix), mask);
         if (range->first)
-                g_string_append_printf(text, "dhcp-range=set:%s,%s,%s,%s,%u\n", network->name, lab_format_ip(range->first, first),
-                                       lab_format_ip(range->last, last), mask, network->dhcp.lease_seconds);
+                g_string_append_printf(text, "dhcp-range=set:%s,%s,%s,%s,%u\n", network->name,
+                                       lab_format_ip(range->first, first), lab_format_ip(range->last, last), mask,
+                                       network->dhcp.lease_seconds);
         else
                 g_string_append_printf(text, "dhcp-range=set:%s,%s,static,%s,%u\n", network->name,
                                        lab_format_ip(network->subnet.address, first), mask, network->dhcp.lease_seconds);
@@ -125,7 +126,8 @@ dnsmasq_names(const struct lab *lab)
 
                 if (!lab_is_served(network) || !host->ip || !host->name)
                         continue;
-                g_string_append_printf(text, "%s %s.%s %s", lab_format_ip(host->ip, ip), host->name, network->domain, host->name);
+                g_string_append_printf(text, "%s %s.%s %s", lab_format_ip(host->ip, ip), host->name, network->domain,
+                                       host->name);
                 for (const char *const *alias = host->aliases; alias && *alias; alias++)
                         g_string_append_printf(text, " %s.%s %s", *alias, network->domain, *alias);
                 g_string_append_c(text, '\n');

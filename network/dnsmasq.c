@@ -192,7 +192,7 @@ check_reachable(const char *directory, const struct child_user *user, GError **e
         return TRUE;
 }
 
-/* As root dnsmasq drops to a user of its own, who must be able to read here: the directory hands its group to what is made in it. */
+/* As root dnsmasq drops to a user of its own, who must be able to read here: what is made in the directory gets its group. */
 static gboolean
 make_directories(const char *directory, const struct child_user *user, GError **error)
 {

@@ -110,7 +110,8 @@ next_line(char **at)
 gboolean
 firewall_is_same(const struct lab *lab, const char *listing)
 {
-        g_autofree char *chains = build_chains(lab), *wished = g_strdup_printf("table inet drover-%s {\n%s}", lab->project, chains);
+        g_autofree char *chains = build_chains(lab),
+                        *wished = g_strdup_printf("table inet drover-%s {\n%s}", lab->project, chains);
         g_autofree char *found = g_strdup(listing);
         char *wish = wished, *fact = found, *a, *b;
 

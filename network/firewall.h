@@ -1,7 +1,7 @@
 /* firewall.h - NAT and isolation: one nftables table a project, replaced in one transaction
  *
- * The table is `inet drover-PROJECT`. ip_forward is set when a network needs it; in the host's namespace its old value is kept in
- * @host_state and goes back when the last drover table goes.
+ * The table is `inet drover-PROJECT`. ip_forward is set when a network needs it; in the host's namespace its old value is kept
+ * in @host_state and goes back when the last drover table goes.
  */
 #pragma once
 
@@ -32,5 +32,5 @@ gboolean firewall_ensure(struct home *home, const struct lab *lab, const char *h
         G_GNUC_WARN_UNUSED_RESULT;
 
 /** firewall_remove() - Remove the table; put ip_forward back if it was ours and no drover table is left */
-gboolean firewall_remove(struct home *home, const char *project, enum isolation isolation, const char *host_state, GError **error)
-        G_GNUC_WARN_UNUSED_RESULT;
+gboolean firewall_remove(struct home *home, const char *project, enum isolation isolation, const char *host_state,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;

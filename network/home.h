@@ -80,7 +80,7 @@ gboolean home_start(struct home *home, const char *const *argv, GError **error) 
 /** home_remove() - As root and private: unmount and remove the namespace's name; elsewhere there is nothing to remove */
 gboolean home_remove(struct home *home, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** home_has_stray_name() - Did a start of root's, killed before its namespace had the name, leave an empty file of that name? */
+/** home_has_stray_name() - Did a start of root's, killed before its namespace had the name, leave an empty file? */
 gboolean home_has_stray_name(const char *project);
 
 /** home_remove_stray_name() - Remove that file; anything else of the name is left alone */

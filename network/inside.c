@@ -39,7 +39,7 @@ answer_namespace(struct answer *answer, GError **error)
         return answer->fd >= 0 ? TRUE : error_errno(error, "cannot open the network namespace");
 }
 
-/* IFF_TUN_EXCL, without which somebody's persistent tap would be taken over, says EBUSY for any link of that name: which one? */
+/* IFF_TUN_EXCL, without which somebody's persistent tap would be taken over, says EBUSY for any link of that name: which? */
 static gboolean
 refuse_tap(const char *name, GError **error)
 {

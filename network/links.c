@@ -178,7 +178,8 @@ links_dump(struct netlink *netlink, GError **error)
             !(links->addresses = link_addresses_dump(netlink, 0, error)) ||
             !dump(netlink, RTM_GETNEIGH, &neighbour_header, sizeof neighbour_header, receive_neighbour, links->neighbours,
                   "list neighbours", error) ||
-            !dump(netlink, RTM_GETROUTE, &route_header, sizeof route_header, receive_route, links->routes, "list routes", error))
+            !dump(netlink, RTM_GETROUTE, &route_header, sizeof route_header, receive_route, links->routes, "list routes",
+                  error))
                 return NULL;
         index_links(links);
         return g_steal_pointer(&links);

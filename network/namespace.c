@@ -147,8 +147,8 @@ is_stray(int fd)
 {
         struct stat st;
 
-        return !is_namespace(fd) && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0 && st.st_size == 0 &&
-               st.st_uid == 0;
+        return !is_namespace(fd) && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0 &&
+               st.st_size == 0 && st.st_uid == 0;
 }
 
 gboolean

@@ -184,6 +184,7 @@ netlink_request(struct netlink *netlink, struct nl_msg *message, netlink_receive
         nlmsg_free(message);
         trace_span("netlink", start, "%s%s", what, outcome == OUTCOME_DONE ? "" : ": refused");
         if (outcome == OUTCOME_INTERRUPTED)
-                return error_set(error, DROVER_ERROR_BUSY, "cannot %s: it changed during each of %d looks", what, DUMP_ATTEMPTS);
+                return error_set(error, DROVER_ERROR_BUSY, "cannot %s: it changed during each of %d looks", what,
+                                 DUMP_ATTEMPTS);
         return outcome == OUTCOME_DONE;
 }

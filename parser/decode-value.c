@@ -34,7 +34,8 @@ decode_text(struct decoder *decoder, const struct key *key, const struct node *n
         }
         if (node->faulty)
                 return NULL;
-        if (node->variable && !*node->text && key->type != KEY_TEXT && key->type != KEY_TEXT_LIST && key->type != KEY_TEXT_MAP) {
+        if (node->variable && !*node->text && key->type != KEY_TEXT && key->type != KEY_TEXT_LIST &&
+            key->type != KEY_TEXT_MAP) {
                 decode_fault(decoder, "empty-variable", key, node, "set them, or write a default: ${NAME:-value}",
                              "its variables leave the value empty");
                 return NULL;

@@ -179,8 +179,8 @@ read_braced(struct run *run, const char *closing, struct substitution *s, char *
                 g_autofree char *quoted = value_quote(whole);
 
                 fault(run, "interpolation-name", s->dollar, s->end,
-                      "a name has letters, digits and underscores, no digit first; write $$ for a dollar", "%s names no variable",
-                      quoted);
+                      "a name has letters, digits and underscores, no digit first; write $$ for a dollar",
+                      "%s names no variable", quoted);
                 return FALSE;
         }
         s->name = *ret_name = g_strndup(from, length);

@@ -42,7 +42,7 @@ struct expand_use {
 
 struct expander {
         const struct variable *(*look_up)(gpointer data, const char *name); /* NULL: it is not set */
-        const char *(*suggest)(gpointer data, const char *name);            /* a name that is set and nearly the same, or NULL */
+        const char *(*suggest)(gpointer data, const char *name); /* a name that is set and nearly the same, or NULL */
         void (*fault)(gpointer data, const struct expand_fault *fault);
         void (*use)(gpointer data, const struct expand_use *use); /* may be NULL */
         gpointer data;

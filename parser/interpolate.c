@@ -221,7 +221,8 @@ count_bytes(struct walk *walk, size_t bytes)
         if (walk->bytes <= INTERPOLATE_MAX_BYTES)
                 return TRUE;
         return diagnostics_add(walk->diagnostics, SEVERITY_ERROR, "interpolation-total", walk->scalar->place, NULL,
-                               "the values of the file have more than %d MiB with their variables", INTERPOLATE_MAX_BYTES >> 20);
+                               "the values of the file have more than %d MiB with their variables",
+                               INTERPOLATE_MAX_BYTES >> 20);
 }
 
 static struct node *

@@ -79,8 +79,8 @@ struct key {
         const char *const *words;      /* KEY_ENUM: NULL-terminated, in the order of the enum */
         const char *const *meant;      /* KEY_ENUM: pairs: what people bring along, the word for it here; NULL ends; or NULL */
         const char *const *later;      /* KEY_ENUM: words that are not built yet; their values follow those of words */
-        const struct key_table *table; /* of the objects; for any other type: of the long form (`memory: {size: 1G}`), whose rows lie
-                                          in the struct of the row itself */
+        const struct key_table *table; /* of the objects; for any other type: of the long form (`memory: {size: 1G}`), whose
+                                          rows lie in the struct of the row itself */
         guint shapes;                  /* KEY_FUTURE: the shapes it takes; else: further shapes that are not built yet */
         enum change change;
         const char *help;              /* one line, no full stop */

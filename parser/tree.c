@@ -185,8 +185,8 @@ apply_tag(struct reader *reader, struct node *node, const yaml_char_t *event_tag
                 hint = g_strdup_printf("did you mean '%s'?", meant);
         else if (!core)
                 hint = g_strdup("put the value in quotes if it begins with '!'");
-        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "unknown-tag", node->place, hint, "unknown tag '%s%s'", core ? "!!" : "",
-                        core ? strrchr(tag, ':') + 1 : tag);
+        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "unknown-tag", node->place, hint, "unknown tag '%s%s'",
+                        core ? "!!" : "", core ? strrchr(tag, ':') + 1 : tag);
 }
 
 static gboolean

@@ -90,7 +90,8 @@ read_line(struct agent *agent, const char *command, gint64 deadline_us, GError *
                 }
                 agent->scanned = agent->in->len;
                 if (agent->in->len > AGENT_MAX_BYTES) {
-                        error_set(error, DROVER_ERROR_CORRUPT, "the guest agent's answer is longer than %d bytes", AGENT_MAX_BYTES);
+                        error_set(error, DROVER_ERROR_CORRUPT, "the guest agent's answer is longer than %d bytes",
+                                  AGENT_MAX_BYTES);
                         return NULL;
                 }
                 if (!wait_for(agent, POLLIN, deadline_us)) {

@@ -41,7 +41,8 @@ run_action(void *data, GError **error)
         if (ok || step->kind == KIND_VM)
                 return ok;
         if (*step->name)
-                return error_prefix(error, "cannot %s %s '%s'", plan_action_name(step->action), subjects[step->kind], step->name);
+                return error_prefix(error, "cannot %s %s '%s'", plan_action_name(step->action), subjects[step->kind],
+                                    step->name);
         return error_prefix(error, "cannot %s %s", plan_action_name(step->action), subjects[step->kind]);
 }
 
@@ -58,7 +59,7 @@ report(guint index, const struct graph_node *node, void *data)
                                          node->end_us ? node->end_us - node->start_us : 0, apply->options->progress_data);
 }
 
-/* What killed drovers left half-written; once and before anything is written, since drafts of several steps share a directory. */
+/* What killed drovers left half-written; once and before anything is written, since steps share directories. */
 static void
 remove_drafts(const struct world *world)
 {
@@ -67,7 +68,8 @@ remove_drafts(const struct world *world)
         file_remove_drafts(world->paths->data);
         file_remove_drafts(disks);
         for (guint i = 0; i < world->vms->len; i++) {
-                g_autofree char *path = paths_vm_data(world->paths, ((struct vm_world *)g_ptr_array_index(world->vms, i))->name);
+                g_autofree char *path =
+                        paths_vm_data(world->paths, ((struct vm_world *)g_ptr_array_index(world->vms, i))->name);
 
                 file_remove_drafts(path);
         }

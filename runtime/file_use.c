@@ -2,8 +2,8 @@
  *
  * QEMU locks single bytes of every image that it opens: for each permission that it uses one from byte 100 on, for each that it
  * does not share one from byte 200 on. It is refused a file where somebody has locked the counterpart of what it wants. All
- * locks are OFD locks for reading, which a process that asks can see, but which name no holder: that is found by its descriptors.
- * Sources: QEMU's block/file-posix.c (RAW_LOCK_PERM_BASE, RAW_LOCK_SHARED_BASE), fcntl(2), proc(5).
+ * locks are OFD locks for reading, which a process that asks can see, but which name no holder: that is found by its
+ * descriptors. Sources: QEMU's block/file-posix.c (RAW_LOCK_PERM_BASE, RAW_LOCK_SHARED_BASE), fcntl(2), proc(5).
  */
 #include "runtime/file_use.h"
 
@@ -76,7 +76,8 @@ holds(int fds, int fdinfo, const char *number, const struct file_use *use)
 {
         struct stat st;
 
-        return fstatat(fds, number, &st, 0) == 0 && st.st_dev == use->device && st.st_ino == use->inode && has_lock(fdinfo, number);
+        return fstatat(fds, number, &st, 0) == 0 && st.st_dev == use->device && st.st_ino == use->inode &&
+               has_lock(fdinfo, number);
 }
 
 /* The value behind an option of an argument vector, or NULL. */
@@ -169,7 +170,8 @@ file_use_hint(const struct file_use *use, const char *project)
                 return g_strdup_printf("'drover stop %s' lets go of it", use->vm);
         if (use->vm)
                 return g_strdup_printf("'drover -p %s stop %s' lets go of it", use->project, use->vm);
-        return g_strdup(use->pid ? "end it first, or wait until it has ended" : "it belongs to another user: root's 'drover plan' would name it");
+        return g_strdup(use->pid ? "end it first, or wait until it has ended"
+                                 : "it belongs to another user: root's 'drover plan' would name it");
 }
 
 gboolean

@@ -16,8 +16,8 @@
 enum { QMP_TIMEOUT_MS = 2000 };
 
 static const char *const status_names[] = {
-        [VM_ABSENT] = "absent",   [VM_STOPPED] = "stopped",   [VM_CRASHED] = "crashed",         [VM_STARTING] = "starting",
-        [VM_RUNNING] = "running", [VM_PAUSED] = "paused",     [VM_PANICKED] = "panicked",       [VM_UNREACHABLE] = "unreachable",
+        [VM_ABSENT] = "absent",   [VM_STOPPED] = "stopped", [VM_CRASHED] = "crashed",   [VM_STARTING] = "starting",
+        [VM_RUNNING] = "running", [VM_PAUSED] = "paused",   [VM_PANICKED] = "panicked", [VM_UNREACHABLE] = "unreachable",
 };
 
 const char *

@@ -274,8 +274,8 @@ check_faults(const struct planner *planner, GError **error)
         diagnostics_sort(planner->faults);
         if (!count)
                 return TRUE;
-        return error_set(error, planner->blame ? DROVER_ERROR_CONFIG : DROVER_ERROR_BUSY, "%u %s of this host %s in the way", count,
-                         count == 1 ? "fault" : "faults", count == 1 ? "stands" : "stand");
+        return error_set(error, planner->blame ? DROVER_ERROR_CONFIG : DROVER_ERROR_BUSY, "%u %s of this host %s in the way",
+                         count, count == 1 ? "fault" : "faults", count == 1 ? "stands" : "stand");
 }
 
 static gboolean
@@ -295,8 +295,8 @@ plan_all(struct planner *planner, GError **error)
         plan_disks_removed(planner);
         plan->forget = options->goal == GOAL_REMOVE && (options->fresh || options->volumes);
         plan->forget_all = options->remove_networks && options->volumes && !options->vms;
-        plan->sweep = options->remove_networks && ((world->home && world->isolation == ISOLATION_PRIVATE) || world->stray_name ||
-                                                   (plan->forget_all && world->state->exists));
+        plan->sweep = options->remove_networks && ((world->home && world->isolation == ISOLATION_PRIVATE) ||
+                                                   world->stray_name || (plan->forget_all && world->state->exists));
         return TRUE;
 }
 

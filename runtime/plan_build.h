@@ -25,7 +25,8 @@ GPtrArray *plan_changes_new(void);
 void plan_changes_add(GPtrArray *changes, const char *key, const char *from, const char *to, enum change how);
 
 /** plan_add() - Add a step; returns it. Its index is plan->steps->len - 1 */
-struct plan_step *plan_add(struct planner *planner, enum plan_kind kind, enum plan_action action, const char *name, guint index);
+struct plan_step *plan_add(struct planner *planner, enum plan_kind kind, enum plan_action action, const char *name,
+                           guint index);
 
 /** plan_step_after() - @step waits for step number @before (G_MAXUINT: for nothing) */
 void plan_step_after(struct plan_step *step, guint before);

@@ -61,7 +61,8 @@ check_link(struct planner *planner, const struct network *network, const struct 
         g_autoptr(GPtrArray) faults = NULL;
 
         if (network->external && !link)
-                faults_add(&faults, "no-bridge", place, "drover never makes an external bridge: make it first, or drop 'external: true'",
+                faults_add(&faults, "no-bridge", place,
+                           "drover never makes an external bridge: make it first, or drop 'external: true'",
                            "there is no bridge '%s' for network '%s', which is external", network->bridge, network->name);
         else if (network->external && !link->is_bridge)
                 faults_add(&faults, "no-bridge", place, NULL, "'%s', the external bridge of network '%s', is no bridge",
@@ -159,9 +160,11 @@ plan_network(struct planner *planner, guint index)
                 plan_changes_add(changes, "taps off the bridge", text, "0", CHANGE_LIVE);
         }
         if (!known && network->mode == MODE_NAT && planner->project->isolation == ISOLATION_PRIVATE)
-                g_ptr_array_add(planner->plan->notes,
-                                g_strdup_printf("network '%s': mode nat has no way out of a private namespace yet: its guests reach "
-                                                "each other and this host's side of the bridge", network->name));
+                g_ptr_array_add(
+                        planner->plan->notes,
+                        g_strdup_printf("network '%s': mode nat has no way out of a private namespace yet: its guests reach "
+                                        "each other and this host's side of the bridge",
+                                        network->name));
         g_ptr_array_unref(step->changes);
         step->changes = g_steal_pointer(&changes);
         planner->network_steps[index] = plan_last(planner);

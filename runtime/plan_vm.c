@@ -18,8 +18,8 @@ describe_disk(const struct launch_disk *disk)
         g_autofree char *size = text_format_size(disk->disk->size_bytes);
         g_autofree char *image = disk->backing_path ? g_path_get_basename(disk->backing_path) : NULL;
 
-        return g_strdup_printf("%s%s%s%s%s", disk->disk->size_bytes ? size : "", disk->disk->size_bytes ? " " : "", disk->format,
-                               image ? " on " : "", image ? image : "");
+        return g_strdup_printf("%s%s%s%s%s", disk->disk->size_bytes ? size : "", disk->disk->size_bytes ? " " : "",
+                               disk->format, image ? " on " : "", image ? image : "");
 }
 
 /* Steps that make the VM's missing disks; returns their numbers. */
@@ -49,8 +49,8 @@ plan_disks(struct planner *planner, guint index)
         return numbers;
 }
 
-/* A step after which the VM runs: it waits for its networks, its disks and the VMs that it depends on. The firewall it meets only
- * when QEMU stands and the guest would begin to run (apply.c). */
+/* A step after which the VM runs: it waits for its networks, its disks and the VMs that it depends on. The firewall it meets
+ * only when QEMU stands and the guest would begin to run (apply.c). */
 static void
 plan_start(struct planner *planner, guint index, enum plan_action action, GPtrArray *changes)
 {
@@ -73,9 +73,10 @@ plan_start(struct planner *planner, guint index, enum plan_action action, GPtrAr
                 step->changes = g_ptr_array_ref(changes);
         }
         if (*vm->qemu_args)
-                g_ptr_array_add(planner->plan->notes,
-                                g_strdup_printf("vm '%s' has qemu_args: QEMU takes them as they are, drover knows nothing of them",
-                                                vm->name));
+                g_ptr_array_add(
+                        planner->plan->notes,
+                        g_strdup_printf("vm '%s' has qemu_args: QEMU takes them as they are, drover knows nothing of them",
+                                        vm->name));
         step->fresh = planner->options->fresh && planner->named[index];
         planner->vm_steps[index] = plan_last(planner);
         if (action != ACTION_RESTART)

@@ -170,7 +170,8 @@ ask_qemu(const char *program, const struct child_user *user)
         auto_fd input = memfd_create("drover", MFD_CLOEXEC);
         char *text = NULL;
 
-        if (input < 0 || write(input, questions, strlen(questions)) != (ssize_t)strlen(questions) || lseek(input, 0, SEEK_SET) < 0)
+        if (input < 0 || write(input, questions, strlen(questions)) != (ssize_t)strlen(questions) ||
+            lseek(input, 0, SEEK_SET) < 0)
                 return NULL;
         child.argv = argv;
         child.stdin_fd = input;

@@ -98,8 +98,8 @@ resolve_accel(struct resolved_vm *vm, const struct qemu_info *qemu)
                 vm->spec->kvm = TRUE;
                 if (qemu && qemu->kvm_fault)
                         faults_add(&vm->faults, "no-kvm", project_place(vm->vm->node, "accel"),
-                                   "'accel: auto' takes KVM where it works, and TCG here", "vm '%s': KVM cannot be used here: %s",
-                                   vm->vm->name, qemu->kvm_fault);
+                                   "'accel: auto' takes KVM where it works, and TCG here",
+                                   "vm '%s': KVM cannot be used here: %s", vm->vm->name, qemu->kvm_fault);
                 break;
         case ACCEL_TCG:
                 vm->spec->kvm = FALSE;
@@ -134,7 +134,7 @@ forget_ports(struct resolved_vm *vm)
         spec_keep_ports(vm->spec, ids);
 }
 
-/* What a NIC's address is called besides its host name: the aliases, and the VM's own name where the host is called otherwise. */
+/* What a NIC's address is called besides its host name: the aliases, and the VM's name where that is another. */
 static const char *const *
 further_names(struct resolved *resolved, const struct vm *vm, const struct nic *nic)
 {
@@ -216,7 +216,8 @@ check_files(struct resolved_vm *vm, const struct world *world)
         check_file(vm, "initrd", boot->initrd, project_place(boot->node, "initrd"), world);
         for (guint i = 0; i < vm->vm->disk_count; i++)
                 if (vm->vm->disks[i].media == MEDIA_CDROM)
-                        check_file(vm, "file of disk", vm->vm->disks[i].file, project_place(vm->vm->disks[i].node, "file"), world);
+                        check_file(vm, "file of disk", vm->vm->disks[i].file, project_place(vm->vm->disks[i].node, "file"),
+                                   world);
 }
 
 static void

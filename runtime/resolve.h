@@ -22,7 +22,7 @@ struct resolved {
         struct lab lab;
         struct resolved_vm *vms; /* one for each of project.vms, in that order */
         guint vm_count;
-        GPtrArray *faults;       /* struct fault *: why networks cannot be made (no free subnet, a clash with a route); or NULL */
+        GPtrArray *faults; /* struct fault *: why networks cannot be made (no free subnet, a clash with a route); or NULL */
         struct resolved_store *store;
 };
 

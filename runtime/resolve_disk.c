@@ -38,7 +38,8 @@ resolve_new_overlay(struct resolved_vm *vm, const struct disk *disk, struct kept
                 g_autofree char *hint = g_strdup_printf("write %s or more, or leave the size out", least);
 
                 faults_add(&vm->faults, "disk-below-image", project_place(disk->node, "size"), hint,
-                           "vm '%s': a disk of %s is smaller than its image '%s' (%s)", vm->vm->name, size, vm->vm->image, least);
+                           "vm '%s': a disk of %s is smaller than its image '%s' (%s)", vm->vm->name, size, vm->vm->image,
+                           least);
         }
 }
 
@@ -46,8 +47,8 @@ static void
 check_old_overlay(struct resolved_vm *vm, const struct kept_disk *kept, const struct world *world)
 {
         struct place place = project_place(vm->vm->node, "image");
-        g_autofree char *hint = g_strdup_printf("put the old one back, or 'drover up --fresh %s' makes a new disk (its data is lost)",
-                                                vm->vm->name);
+        g_autofree char *hint = g_strdup_printf(
+                "put the old one back, or 'drover up --fresh %s' makes a new disk (its data is lost)", vm->vm->name);
         struct image_info now;
 
         if (!world->images || !kept->backing_path)
@@ -157,7 +158,8 @@ resolve_named_disk(struct resolved *resolved, struct resolved_vm *vm, struct lau
 static void
 check_size(struct resolved *resolved, struct resolved_vm *vm, const struct launch_disk *disk, const struct world *world)
 {
-        const struct disk *wish = disk->disk->named ? project_find_disk(resolved->store->project, disk->disk->named) : disk->disk;
+        const struct disk *wish =
+                disk->disk->named ? project_find_disk(resolved->store->project, disk->disk->named) : disk->disk;
         const guint64 *size = g_hash_table_lookup(world->files, disk->path);
         g_autofree char *has = NULL, *wanted = NULL, *hint = NULL;
 
@@ -165,9 +167,10 @@ check_size(struct resolved *resolved, struct resolved_vm *vm, const struct launc
                 return;
         has = text_format_size(*size);
         wanted = text_format_size(disk->disk->size_bytes);
-        hint = disk->disk->named ? g_strdup_printf("write %s or more", has)
-                                 : g_strdup_printf("write %s or more; 'drover up --fresh %s' makes a new disk (its data is lost)",
-                                                   has, vm->vm->name);
+        hint = disk->disk->named
+                       ? g_strdup_printf("write %s or more", has)
+                       : g_strdup_printf("write %s or more; 'drover up --fresh %s' makes a new disk (its data is lost)", has,
+                                         vm->vm->name);
         faults_add(&vm->faults, "disk-shrunk", project_place(wish ? wish->node : NULL, "size"), hint,
                    "vm '%s': disk '%s' has %s and is never shrunk to %s", vm->vm->name, disk->disk->name, has, wanted);
 }
@@ -195,7 +198,8 @@ void
 resolve_disks(struct resolved *resolved, struct resolved_vm *vm, const struct world *world, gboolean fresh)
 {
         guint count = vm->vm->disk_count + (vm->vm->root ? 1 : 0), n = 0;
-        struct launch_disk *disks = vm->launch.disks ? (struct launch_disk *)vm->launch.disks : g_new0(struct launch_disk, count);
+        struct launch_disk *disks =
+                vm->launch.disks ? (struct launch_disk *)vm->launch.disks : g_new0(struct launch_disk, count);
 
         if (vm->vm->root)
                 resolve_disk(resolved, vm, vm->vm->root, &disks[n++], world, fresh);

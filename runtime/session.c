@@ -120,7 +120,8 @@ describe_holder(pid_t holder)
 
         if (!holder)
                 return g_strdup("its pid is not to be had");
-        return *printable ? g_strdup_printf("pid %d: drover %s", (int)holder, printable) : g_strdup_printf("pid %d", (int)holder);
+        return *printable ? g_strdup_printf("pid %d: drover %s", (int)holder, printable)
+                          : g_strdup_printf("pid %d", (int)holder);
 }
 
 static gboolean

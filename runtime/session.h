@@ -90,8 +90,8 @@ struct apply_options {
  * session_apply() - Carry a plan out
  * @ret_failed: on success or failure, how many steps failed; may be NULL
  *
- * Every failure was given to the progress function; the error here is a count of them. Whatever happens, state on disk says what
- * was done, and the next run goes on from there.
+ * Every failure was given to the progress function; the error here is a count of them. Whatever happens, state on disk says
+ * what was done, and the next run goes on from there.
  */
 gboolean session_apply(struct session *session, const struct plan *plan, const struct apply_options *options,
                        guint *ret_failed, GError **error) G_GNUC_WARN_UNUSED_RESULT;

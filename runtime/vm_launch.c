@@ -117,7 +117,7 @@ user_can_read(const struct stat *st, const struct child_user *user)
         return FALSE;
 }
 
-/* QEMU opens kernel and initrd by name, through /proc/self/fd: what its user may not read is handed over as a copy in memory. */
+/* QEMU opens kernel and initrd by name, through /proc/self/fd: what its user may not read becomes a copy in memory. */
 static int
 open_plain(const char *path, const struct child_user *user, GError **error)
 {
@@ -238,7 +238,8 @@ prepare_disks(const struct start *start, const struct spec *spec, GError **error
                     (!image_stat(disk->backing_path, &now) || !image_is_same(&now, &kept->backing))) {
                         error_set(error, DROVER_ERROR_FAILED, "image '%s' has changed since disk '%s' was made on it",
                                   disk->backing_path, disk->disk->name);
-                        return error_hint(error, "put the old image back, or run 'drover up --fresh %s' (the disk's data is lost)",
+                        return error_hint(error,
+                                          "put the old image back, or run 'drover up --fresh %s' (the disk's data is lost)",
                                           launch->vm->name);
                 }
                 if (disk->disk->file || !disk->disk->size_bytes || !file_exists(disk->path))

@@ -425,8 +425,10 @@ fail(struct download *download, CURLcode code, long status, GError **error)
                 error_from_errno(error, download->write_failure, "cannot fetch '%s': cannot write '%s'", download->shown,
                                  download->part);
                 return download->write_failure == ENOSPC && download->total
-                               ? error_hint(error, "it takes %" G_GUINT64_FORMAT " MiB; make room, or let DROVER_CACHE_DIR name "
-                                            "another directory", (download->total >> 20) + 1)
+                               ? error_hint(error,
+                                            "it takes %" G_GUINT64_FORMAT " MiB; make room, or let DROVER_CACHE_DIR name "
+                                            "another directory",
+                                            (download->total >> 20) + 1)
                                : FALSE;
         }
         if (code == CURLE_HTTP_RETURNED_ERROR)

@@ -5,8 +5,8 @@
  * fault but keys that are not built yet, with both. What a pass or later file is encoded to must decode to the same again.
  * Lastly, each identifier of a diagnostic in the sources must have been seen.
  *
- * multi/NAME is a case of several files: a project, what it needs, `args` (a line each: `-f FILE`, `--env-file FILE`), `env` (the
- * whole environment, NAME=VALUE lines), and what comes out: `expect.err` and, where it loads, `expect.json`.
+ * multi/NAME is a case of several files: a project, what it needs, `args` (a line each: `-f FILE`, `--env-file FILE`), `env`
+ * (the whole environment, NAME=VALUE lines), and what comes out: `expect.err` and, where it loads, `expect.json`.
  *
  *     cd tests/config && golden [--accept] [FILE...]
  *

@@ -47,7 +47,10 @@ class Systemd:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(os.path.join(directory, "private"))
         self.listener.listen(64)
-        script = "mount -t tmpfs tmpfs /run && mkdir /run/systemd && mount --bind \"$0\" /run/systemd && echo ready && read -r end"
+        script = """
+            mount -t tmpfs tmpfs /run && mkdir /run/systemd && mount --bind "$0" /run/systemd && echo ready
+            read -r end
+        """
         self.holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, directory],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.holder.stdout.readline() == "ready\n", "cannot put a socket in systemd's place"

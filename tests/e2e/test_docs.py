@@ -1,4 +1,4 @@
-"""test_docs.py - what README.md and drover.yaml(5) say: every file in them plans, and the five minutes print what README shows"""
+"""test_docs.py - what README.md and drover.yaml(5) say: every file in them plans, the five minutes print what README shows"""
 
 import os
 import re
@@ -77,7 +77,7 @@ def test_texts_have_files():
 
 
 def normalise(lines):
-    """Steps run at the same time, so that their order and times differ; so do uptimes. Questions are asked on terminals only."""
+    """Steps run at the same time, so that their order and times differ; so do uptimes. Only on terminals is anything asked."""
     return sorted(re.sub(r" +", " ", re.sub(r" \(\d+\.\ds\)|\b(\d+m)?\d+s\b", "", line)).strip() for line in lines
                   if not line.endswith("? [y/N] y"))
 

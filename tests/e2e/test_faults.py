@@ -51,8 +51,8 @@ def test_others_go_on(world):
     lab.drover("plan", "good")
     lab.drover("up", "good")
     assert lab.states() == {"good": "running"}
-    for verb in (("ps",), ("ls",), ("logs", "-n", "1"), ("ip", "good"), ("inspect", "good"), ("config", "--hash", "good"), ("restart", "good", "-t", "0"),
-                 ("stop", "-t", "0"), ("start", "good")):
+    for verb in (("ps",), ("ls",), ("logs", "-n", "1"), ("ip", "good"), ("inspect", "good"), ("config", "--hash", "good"),
+                 ("restart", "good", "-t", "0"), ("stop", "-t", "0"), ("start", "good")):
         assert "bad" not in lab.drover(*verb).err
     refused = lab.drover("up", "bad", status=3)
     assert complaints(refused) == [f"kernel of vm 'bad': there is no file '{lab.directory}/k'"], refused
@@ -96,7 +96,8 @@ def test_disk_of_another_vm(world):
     pid = first.pids()["one"]
     for verb in ("plan", "up"):
         refused = second.drover(verb, status=1)
-        assert complaints(refused) == [f"vm 'one': '{path}' is in use by vm 'one' of project '{first.name}' (pid {pid})"], refused
+        told = [f"vm 'one': '{path}' is in use by vm 'one' of project '{first.name}' (pid {pid})"]
+        assert complaints(refused) == told, refused
         assert f"~~~ 'drover -p {first.name} stop one' lets go of it\n" in refused.err, refused
     second.drover("config", "--qemu", "one")  # what it would be started with is no matter of who has it
     assert second.leftovers() == []

@@ -15,13 +15,14 @@ vms:
   db: {<<: *base, memory: 512M, depends_on: [web], networks: [lan], stop_grace_period: 5s, qemu_args: ["-device", "edu"]}
 """
 FAULTY = FILE.replace("512M", "512X").replace("cpus: 2", "cpuss: 2")
-LIBRARY = os.path.join(os.path.dirname(os.path.abspath(os.environ.get("DROVER", os.path.join(TOP, "build/drover")))), "fail-malloc.so")
+DROVER = os.path.abspath(os.environ.get("DROVER", os.path.join(TOP, "build/drover")))
+LIBRARY = os.path.join(os.path.dirname(DROVER), "fail-malloc.so")
 
 
 def run(world, path, **environment):
     """Runs `config` on a file with a library preloaded: (status, standard output, standard error)."""
-    done = subprocess.run([world.programs.drover, "-f", path, "config"], capture_output=True, text=True, timeout=60, check=False,
-                          env={"PATH": os.environ["PATH"], "LD_PRELOAD": LIBRARY, **environment})
+    done = subprocess.run([world.programs.drover, "-f", path, "config"], capture_output=True, text=True, timeout=60,
+                          check=False, env={"PATH": os.environ["PATH"], "LD_PRELOAD": LIBRARY, **environment})
     return done.returncode, done.stdout, done.stderr
 
 

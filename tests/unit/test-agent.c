@@ -100,8 +100,12 @@ static void
 test_refusals(void)
 {
         static const char *const lines[] = {
-                SYNCED, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no \\u001b[31msuch file\"}}\n",
-                "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"disabled\"}}\n", "[1, 2]\n", "{\"return\": {}}\n", NULL};
+                SYNCED,
+                "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no \\u001b[31msuch file\"}}\n",
+                "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"disabled\"}}\n",
+                "[1, 2]\n",
+                "{\"return\": {}}\n",
+                NULL};
         static const enum drover_error codes[] = {DROVER_ERROR_FAILED, DROVER_ERROR_UNSUPPORTED, DROVER_ERROR_CORRUPT};
         struct peer peer;
         g_autoptr(GError) error = NULL;

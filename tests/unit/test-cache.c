@@ -47,8 +47,8 @@ send_all(int fd, const void *data, size_t length)
 static void
 send_head(int fd, const char *status, const char *headers, size_t length)
 {
-        g_autofree char *head = g_strdup_printf("HTTP/1.1 %s\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n", status, headers,
-                                                length);
+        g_autofree char *head =
+                g_strdup_printf("HTTP/1.1 %s\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n", status, headers, length);
 
         send_all(fd, head, strlen(head));
 }
@@ -443,7 +443,8 @@ test_stale_part(struct fixture *fixture, gconstpointer data)
 static void
 test_packed(struct fixture *fixture, gconstpointer data)
 {
-        g_autofree char *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, fixture->server->gz->data, fixture->server->gz->len);
+        g_autofree char *sum =
+                g_compute_checksum_for_data(G_CHECKSUM_SHA256, fixture->server->gz->data, fixture->server->gz->len);
         g_autoptr(GError) error = NULL;
         g_autofree char *image = fetch(fixture, "/image.gz", sum, FALSE, &error);
         struct stat st;

@@ -185,8 +185,9 @@ render_step(GString *text, const struct plan_step *step)
         for (guint i = 0; i < step->changes->len; i++) {
                 const struct plan_change *change = g_ptr_array_index(step->changes, i);
 
-                g_string_append_printf(text, "%s %s: %s > %s (%s)", i ? "," : "", change->key, change->from ? change->from : "none",
-                                       change->to ? change->to : "none", key_change_name(change->how));
+                g_string_append_printf(text, "%s %s: %s > %s (%s)", i ? "," : "", change->key,
+                                       change->from ? change->from : "none", change->to ? change->to : "none",
+                                       key_change_name(change->how));
         }
         g_string_append_c(text, '\n');
 }
@@ -223,7 +224,8 @@ plan_change(const struct block *block)
         for (guint i = 0; plan && i < plan->steps->len; i++)
                 render_step(text, g_ptr_array_index(plan->steps, i));
         for (guint i = 0; i < bench.faults->items->len; i++)
-                g_string_append_printf(text, "  fault: %s\n", ((struct diagnostic *)g_ptr_array_index(bench.faults->items, i))->text);
+                g_string_append_printf(text, "  fault: %s\n",
+                                       ((struct diagnostic *)g_ptr_array_index(bench.faults->items, i))->text);
         if (!plan)
                 g_string_append_printf(text, "  error: %.*s\n", (int)strcspn(error->message, "\n"), error->message);
         texts_clear(&running);
@@ -296,7 +298,8 @@ test_plans(void)
 
         for (guint i = 0; i < blocks->len; i++) {
                 const struct block *block = g_ptr_array_index(blocks, i);
-                g_auto(GStrv) before = g_strsplit(block->before->str, "\n", -1), after = g_strsplit(block->after->str, "\n", -1);
+                g_auto(GStrv) before = g_strsplit(block->before->str, "\n", -1),
+                              after = g_strsplit(block->after->str, "\n", -1);
                 g_autofree char *plan = plan_change(block);
 
                 g_string_append_printf(all, "\n%s %s\n", block->key, block->class);

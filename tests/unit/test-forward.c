@@ -25,7 +25,8 @@ loopback(guint16 port)
         union forward_address address;
 
         memset(&address, 0, sizeof address);
-        address.ipv4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        address.ipv4 =
+                (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         return address;
 }
 
@@ -319,7 +320,8 @@ test_format(void)
 
         g_assert_cmpstr(text, ==, "127.0.0.1:5353/udp -> 127.0.0.1:53");
         memset(&forward, 0, sizeof forward);
-        forward.outside.ipv6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(80), .sin6_addr = in6addr_loopback};
+        forward.outside.ipv6 =
+                (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(80), .sin6_addr = in6addr_loopback};
         forward.inside = loopback(8080);
         other = forward_format(&forward);
         g_assert_cmpstr(other, ==, "[::1]:80/tcp -> 127.0.0.1:8080");

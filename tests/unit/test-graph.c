@@ -47,7 +47,9 @@ static void
 check_order(guint parallel)
 {
         static const guint first[] = {0}, both[] = {1, 2};
-        struct graph_node nodes[4] = {{0}, {.after = first, .after_count = 1}, {.after = first, .after_count = 1, .waits = TRUE},
+        struct graph_node nodes[4] = {{0},
+                                      {.after = first, .after_count = 1},
+                                      {.after = first, .after_count = 1, .waits = TRUE},
                                       {.after = both, .after_count = 2}};
         struct step steps[4] = {{0}};
         gint clock = 0, events[4] = {0};

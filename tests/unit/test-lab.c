@@ -53,7 +53,8 @@ test_check(void)
         static const char *const bad[] = {"lan\ndhcp-script=/bin/sh", "a b", "a\"b", "", "-x", "a/b", "a,b", "a*"};
         struct network network = {.name = "lan", .bridge = "br0", .domain = "lab.test"};
         struct lab_host host = {.name = "web"};
-        struct lab lab = {.project = "p", .directory = "/x", .networks = &network, .network_count = 1, .hosts = &host, .host_count = 1};
+        struct lab lab = {
+                .project = "p", .directory = "/x", .networks = &network, .network_count = 1, .hosts = &host, .host_count = 1};
 
         g_assert_true(lab_check(&lab, NULL));
         for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {

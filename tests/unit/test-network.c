@@ -253,10 +253,15 @@ fill_networks(void)
         for (guint32 i = 0; i < 2; i++) {
                 guint32 base = 0x0a140000 + (i << 16);
 
-                networks[i] = (struct network){.name = i ? "dmz" : "lan", .bridge = i ? "dmz-1" : "lan-1", .domain = "lab.test",
-                                               .mode = i ? MODE_ISOLATED : MODE_NAT, .subnet = {base, 24}, .host_ip = base + 1,
-                                               .gateway = base + 1,
-                                               .dhcp = {.enabled = TRUE, .range = {base + 100, base + 199}, .lease_seconds = 3600}};
+                networks[i] =
+                        (struct network){.name = i ? "dmz" : "lan",
+                                         .bridge = i ? "dmz-1" : "lan-1",
+                                         .domain = "lab.test",
+                                         .mode = i ? MODE_ISOLATED : MODE_NAT,
+                                         .subnet = {base, 24},
+                                         .host_ip = base + 1,
+                                         .gateway = base + 1,
+                                         .dhcp = {.enabled = TRUE, .range = {base + 100, base + 199}, .lease_seconds = 3600}};
         }
 }
 

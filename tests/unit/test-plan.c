@@ -26,7 +26,8 @@ render(const struct plan *plan, gboolean network)
                         continue;
                 g_string_append_printf(text, "%s%s %s", text->len ? "\n" : "", plan_action_name(step->action),
                                        plan_kind_name(step->kind));
-                g_string_append_printf(text, "%s%s%s", *step->name ? " " : "", step->name, network && step->after->len ? " <" : "");
+                g_string_append_printf(text, "%s%s%s", *step->name ? " " : "", step->name,
+                                       network && step->after->len ? " <" : "");
                 for (guint n = 0; network && n < step->after->len; n++)
                         g_string_append_printf(text, "%s%u", n ? "," : "", g_array_index(step->after, guint, n));
                 for (guint n = 0; n < step->changes->len; n++) {

@@ -85,7 +85,8 @@ send_message(int fd, GDBusMessage *message)
 static void
 send_signal(int fd, const char *member, GVariant *body)
 {
-        GDBusMessage *message = g_dbus_message_new_signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", member);
+        GDBusMessage *message =
+                g_dbus_message_new_signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", member);
 
         g_dbus_message_set_body(message, body);
         send_message(fd, message);

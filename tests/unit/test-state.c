@@ -89,7 +89,8 @@ test_schema(struct scratch *place, gconstpointer data)
                 {"{\"schema\": 1, ", DROVER_ERROR_CORRUPT},
                 {"", DROVER_ERROR_CORRUPT},
                 {"{\"schema\": 1, \"networks\": {\"lan\": {\"bridge\": \"../../etc\"}}}", DROVER_ERROR_CORRUPT},
-                {"{\"schema\": 1, \"networks\": {\"lan\": {\"bridge\": \"b\", \"subnet\": \"10.0.0.1/99\"}}}", DROVER_ERROR_CORRUPT},
+                {"{\"schema\": 1, \"networks\": {\"lan\": {\"bridge\": \"b\", \"subnet\": \"10.0.0.1/99\"}}}",
+                 DROVER_ERROR_CORRUPT},
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {

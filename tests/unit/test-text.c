@@ -38,7 +38,8 @@ static void
 test_tail(void)
 {
         static const char log[] = "one\r\n\ntwo\0x\nthree \x1b[0m\n\n";
-        g_autofree char *two = text_tail(log, sizeof log - 1, 2), *all = text_tail("a\r\nb", -1, 9), *none = text_tail("", 0, 3);
+        g_autofree char *two = text_tail(log, sizeof log - 1, 2), *all = text_tail("a\r\nb", -1, 9),
+                        *none = text_tail("", 0, 3);
 
         g_assert_cmpstr(two, ==, "two x\nthree \\x1b[0m");
         g_assert_cmpstr(all, ==, "a\nb");

@@ -322,7 +322,8 @@ test_slips(void)
                 {"web:\n  image: x\n    cpus: 2\n",
                  "3:5 yaml-indentation: this line is indented below line 2, which has a value already"},
                 {"vms:\n  web:\n    image: x\n   cpus: 1\n",
-                 "4:4 yaml-less-indented: the indentation fits nothing above: the map that begins in line 2 stands in column 3"},
+                 "4:4 yaml-less-indented: the indentation fits nothing above: the map that begins in line 2 stands in "
+                 "column 3"},
                 {"a:\n  b: x\n  - y\n",
                  "3:3 yaml-item-in-map: a list item among the keys of the map that begins in line 2 | write 'key: value'"},
                 {"a:\n  - b\n  c: x\n",
