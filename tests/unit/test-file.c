@@ -45,7 +45,7 @@ test_deep(void)
         GError *error = NULL;
         gboolean ok;
 
-        make_depth(top, 20000);
+        make_depth(top, 300);
         g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &old), ==, 0);
         few = (struct rlimit){32, old.rlim_max};
         g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &few), ==, 0);
