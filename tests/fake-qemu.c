@@ -9,6 +9,7 @@
  *     garbage      greets with something that is no JSON
  *     huge-line    greets with 8 MiB without a newline
  *     events       sends two events before each answer
+ *     flood        sends events for ever instead of an answer to query-status
  *     noacpi       its guest ignores the power button
  *     die          writes a reason to standard error and exits with 1 at once
  *     die=COMMAND  the same when it is sent COMMAND
@@ -38,7 +39,7 @@ static struct monitor monitors[MONITORS] = {{.listener = -1, .client = -1}, {.li
 static const char *name = "", *uuid = "00000000-0000-0000-0000-000000000000", *status = "running", *die_at;
 static char pid_file[4096];
 static int slow_ms;
-static bool silent, garbage, huge_line, events, noacpi;
+static bool silent, garbage, huge_line, events, flood, noacpi;
 static volatile sig_atomic_t terminated;
 
 static void
@@ -148,6 +149,8 @@ run_command(struct monitor *monitor, const char *command, const char *id)
 
         if (die_at && strcmp(command, die_at) == 0)
                 die();
+        while (flood && monitor->client >= 0 && strcmp(command, "query-status") == 0)
+                say_text(monitor, "{\"event\": \"RTC_CHANGE\", \"data\": {\"offset\": 1}}\r\n");
         if (strcmp(command, "query-status") == 0) {
                 snprintf(value, sizeof value, "{\"status\": \"%s\", \"singlestep\": false, \"running\": %s}", status,
                          strcmp(status, "running") == 0 ? "true" : "false");
@@ -292,6 +295,7 @@ misbehave(const char *how)
         garbage |= strcmp(how, "garbage") == 0;
         huge_line |= strcmp(how, "huge-line") == 0;
         events |= strcmp(how, "events") == 0;
+        flood |= strcmp(how, "flood") == 0;
         noacpi |= strcmp(how, "noacpi") == 0;
         if (strncmp(how, "slow=", 5) == 0)
                 slow_ms = atoi(how + 5);

@@ -187,18 +187,24 @@ class Namespace:
 
 
 class Devices:
-    """A mount namespace in which /dev/net/tun and /dev/kvm have mode 0666, as on an ordinary host."""
+    """A mount namespace in which /dev/net/tun and /dev/kvm have mode 0666, as on an ordinary host.
 
-    def __init__(self, directory):
+    kvm_group: /dev/kvm has mode 0660 and this group (a number), as where only its members may use it.
+    """
+
+    def __init__(self, directory, kvm_group=None):
         os.mkdir(directory, 0o755)
         script = """
             mount -t tmpfs -o mode=755 tmpfs "$0" || exit
             mknod -m 666 "$0/tun" c 10 200 && mount --bind "$0/tun" /dev/net/tun || exit
-            if [ -e /dev/kvm ]; then mknod -m 666 "$0/kvm" c 10 232 && mount --bind "$0/kvm" /dev/kvm || exit; fi
+            if [ -e /dev/kvm ]; then
+                mknod -m "$1" "$0/kvm" c 10 232 && chown "0:$2" "$0/kvm" && mount --bind "$0/kvm" /dev/kvm || exit
+            fi
             echo ready
             read -r end
         """
-        self.holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, directory],
+        self.holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, directory,
+                                        "666" if kvm_group is None else "660", str(kvm_group or 0)],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.holder.stdout.readline() == "ready\n", "cannot make device nodes in a mount namespace"
         self.prefix = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", "--"]

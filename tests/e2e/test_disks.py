@@ -159,3 +159,10 @@ def test_uefi(world):
     assert os.path.basename(path).startswith("_vars.") and look(path)["format"] == "qcow2"
     lab.drover("down", "-t", "0")
     assert os.path.exists(path)
+    os.utime(path, ns=(1, 1))
+    lab.drover("up", "--paused")
+    lab.drover("up", "--paused", "--force-recreate", "-t", "0")
+    assert os.stat(path).st_mtime_ns == 1
+    lab.drover("up", "--paused", "--fresh", "one", "-t", "0")  # what it says of the disks goes with the disks
+    assert host.disk_files(lab.data) == [path] and os.stat(path).st_mtime_ns != 1
+    assert lab.states() == {"one": "starting"}

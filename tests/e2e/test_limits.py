@@ -2,8 +2,11 @@
 
 import json
 import os
+import pwd
 import socket
 import time
+
+import pytest
 
 import host
 
@@ -64,6 +67,26 @@ def test_kvm(world):
             answer = json.loads(stream.readline())
         assert answer["return"] == {"enabled": True, "present": True}
     lab.drover("down", "-t", "0")
+
+
+def groups_of(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return next(line.split()[1:] for line in file if line.startswith("Groups:"))
+
+
+def test_group_of_kvm(world):
+    """QEMU's user need not be a member of the group that may use /dev/kvm: its QEMU is, and nothing else of it."""
+    if not os.path.exists("/dev/kvm"):
+        pytest.skip("there is no /dev/kvm to put another node over")
+    gid = 54321
+    assert gid not in os.getgrouplist("drover", pwd.getpwnam("drover").pw_gid)
+    lab = world.lab("vms:\n  one: {<<: *fake}\n", fake=True, prefix=world.devices(kvm_group=gid).prefix)
+    lab.drover("up")
+    assert str(gid) in groups_of(lab.pids()["one"])
+    lab.drover("down", "-t", "0")
+    lab.prefix = []  # as the host has it
+    lab.drover("up")
+    assert str(gid) not in groups_of(lab.pids()["one"])
 
 
 def test_fifty_vms(world):

@@ -1,6 +1,8 @@
 """test_lock.py - two at once on one project: writers wait for each other, readers never wait"""
 
 import fcntl
+import glob
+import json
 import os
 import struct
 import time
@@ -70,6 +72,44 @@ def test_reader_of_a_silent_qemu(world):
     finally:
         os.kill(pid, 18)  # SIGCONT
     assert set(lab.states().values()) == {"running"}
+
+
+def test_flood_of_events(world):
+    """A QEMU that sends events without end costs a reader two seconds and no memory, and can be stopped."""
+    lab = world.lab(SLOW.replace("one: &vm {<<: *fake, networks: [lan], qemu_args: [-fake, slow=300]}",
+                                 "one: {<<: *fake, networks: [lan], qemu_args: [-fake, flood]}\n"
+                                 "  two: &vm {<<: *fake, networks: [lan]}").replace("  two: *vm\n", "", 1), fake=True)
+    lab.drover("up")
+    began = time.monotonic()
+    vms = json.loads(lab.drover("ps", "--format", "json", wrap=["prlimit", "--as=1000000000", "--"]).out)["vms"]
+    assert time.monotonic() - began < 4
+    states = {vm["name"]: vm["state"] for vm in vms}
+    assert states.pop("one") == "unreachable" and set(states.values()) == {"running"}, vms
+    lab.drover("down", "-t", "0")
+    assert lab.leftovers() == []
+
+
+def has_open(path):
+    """Which processes have this file open."""
+    inode = os.stat(path).st_ino
+    return [pid for pid in host.processes("drover")
+            if any(os.stat(fd).st_ino == inode for fd in glob.glob(f"/proc/{pid}/fd/*") if os.path.exists(fd))]
+
+
+def test_lock_of_a_project_that_goes(world):
+    """`down -v` removes the lock file just when another has opened it and not locked it yet: the other takes the new one."""
+    lab = world.lab(SLOW, fake=True)
+    lock = os.path.join(lab.data, "lock")
+    lab.drover("up")
+    slow = ["strace", "-qq", "-o", "/dev/null", "-P", lock, "-e", "inject=fcntl:delay_enter=3000000:when=1"]
+    up = lab.begin("--lock-timeout", "60s", "up", wrap=slow)
+    host.wait_until(lambda: has_open(lock), "up has opened the lock")
+    lab.drover("down", "-v", "-y", "-t", "0")
+    assert up.poll() is None and not os.path.exists(lock), "the test is too slow to mean anything"
+    host.wait_until(lambda: lock_holder(lock) or up.poll() is not None, "up has the new lock, or goes on without")
+    assert lock_holder(lock) and up.poll() is None
+    assert up.wait(60) == 0, up.communicate()
+    lab.assert_satisfied()
 
 
 def test_many_at_once(world):

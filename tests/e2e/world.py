@@ -69,8 +69,8 @@ class World:
         self.ignore.add(namespace.name)
         return namespace
 
-    def devices(self):
-        devices = host.Devices(self.path("devices"))
+    def devices(self, kvm_group=None):
+        devices = host.Devices(self.path("devices"), kvm_group)
         self.closers.append(devices.close)
         self.ignore.add(devices.holder.pid)
         return devices
@@ -148,13 +148,13 @@ class Lab:
     def run_directory(self):
         return os.path.join(self.roots["run"], self.name)
 
-    def argv(self, *arguments, cwd=None):
+    def argv(self, *arguments, cwd=None, wrap=()):
         """The command line; entering a mount namespace changes the directory, so it is set again behind the prefix."""
-        return [*self.prefix, "env", "-C", cwd or self.directory, self.world.programs.drover, *arguments]
+        return [*self.prefix, "env", "-C", cwd or self.directory, *wrap, self.world.programs.drover, *arguments]
 
     def drover(self, *arguments, status=0, timeout=150, cwd=None, environment=None, stdin=None, wrap=()):
         """Runs drover to its end and checks the exit status (None: any)."""
-        argv = [*self.prefix, "env", "-C", cwd or self.directory, *wrap, self.world.programs.drover, *arguments]
+        argv = self.argv(*arguments, cwd=cwd, wrap=wrap)
         done = subprocess.run(argv, cwd=cwd or self.directory, env={**self.environment, **(environment or {})}, input=stdin,
                               stdin=subprocess.DEVNULL if stdin is None else None, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, errors="replace", timeout=timeout)
@@ -162,9 +162,9 @@ class Lab:
         assert status is None or done.returncode == status, f"expected status {status}:\n{result}"
         return result
 
-    def begin(self, *arguments, stdin=subprocess.DEVNULL):
+    def begin(self, *arguments, stdin=subprocess.DEVNULL, wrap=()):
         """Starts drover and returns the process; it has to end before the test does."""
-        child = subprocess.Popen(self.argv(*arguments), cwd=self.directory, env=self.environment, stdin=stdin,
+        child = subprocess.Popen(self.argv(*arguments, wrap=wrap), cwd=self.directory, env=self.environment, stdin=stdin,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.world.children.append(child)
         return child
