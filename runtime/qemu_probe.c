@@ -12,7 +12,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 enum { PROBE_TIMEOUT_MS = 10000 };
@@ -167,12 +166,18 @@ ask_qemu(const char *program, const struct child_user *user)
         const char *argv[] = {program, "-nodefaults", "-no-user-config", "-machine", "none", "-display", "none",
                               "-qmp", "stdio", NULL};
         struct child child = CHILD_INIT;
-        auto_fd input = memfd_create("drover", MFD_CLOEXEC);
+        auto_fd input = -1;
+        auto_fd output = -1;
         char *text = NULL;
+        int ends[2];
 
-        if (input < 0 || write(input, questions, strlen(questions)) != (ssize_t)strlen(questions) ||
-            lseek(input, 0, SEEK_SET) < 0)
+        if (pipe2(ends, O_CLOEXEC) < 0)
                 return NULL;
+        input = ends[0];
+        output = ends[1];
+        if (write(output, questions, strlen(questions)) != (ssize_t)strlen(questions)) /* a pipe holds more */
+                return NULL;
+        fd_clear(&output);
         child.argv = argv;
         child.stdin_fd = input;
         child.user = user;

@@ -120,7 +120,7 @@ resolve_file_disk(struct resolved *resolved, struct resolved_vm *vm, struct laun
 {
         const struct disk *disk = out->disk;
         const struct probed_image *image = world_image(world, disk->file);
-        gboolean known = image && !image->error;
+        const char *found = image && !image->error ? image->info.format : NULL;
         const char *wish = disk->format == FORMAT_RAW ? "raw" : "qcow2";
 
         out->path = disk->file;
@@ -128,11 +128,11 @@ resolve_file_disk(struct resolved *resolved, struct resolved_vm *vm, struct laun
                 out->format = "raw";
                 return;
         }
-        out->format = !disk->format_unknown ? wish : known ? resolve_keep(resolved, image->info.format) : "raw";
-        if (image && image->error)
-                add_image_fault(vm, "file of disk", disk->file, project_place(disk->node, "file"), image->error);
+        out->format = !disk->format_unknown ? wish : found ? resolve_keep(resolved, found) : "raw";
+        if (found)
+                check_file_format(vm, out, found);
         else if (image)
-                check_file_format(vm, out, image->info.format);
+                add_image_fault(vm, "file of disk", disk->file, project_place(disk->node, "file"), image->error);
 }
 
 static void
@@ -158,8 +158,8 @@ resolve_named_disk(struct resolved *resolved, struct resolved_vm *vm, struct lau
 static void
 check_size(struct resolved *resolved, struct resolved_vm *vm, const struct launch_disk *disk, const struct world *world)
 {
-        const struct disk *wish =
-                disk->disk->named ? project_find_disk(resolved->store->project, disk->disk->named) : disk->disk;
+        const struct project *project = resolved->store->project;
+        const struct disk *wish = disk->disk->named ? project_find_disk(project, disk->disk->named) : disk->disk;
         const guint64 *size = g_hash_table_lookup(world->files, disk->path);
         g_autofree char *has = NULL, *wanted = NULL, *hint = NULL;
 
@@ -198,9 +198,10 @@ void
 resolve_disks(struct resolved *resolved, struct resolved_vm *vm, const struct world *world, gboolean fresh)
 {
         guint count = vm->vm->disk_count + (vm->vm->root ? 1 : 0), n = 0;
-        struct launch_disk *disks =
-                vm->launch.disks ? (struct launch_disk *)vm->launch.disks : g_new0(struct launch_disk, count);
+        struct launch_disk *disks = (struct launch_disk *)vm->launch.disks;
 
+        if (!disks)
+                disks = g_new0(struct launch_disk, count);
         if (vm->vm->root)
                 resolve_disk(resolved, vm, vm->vm->root, &disks[n++], world, fresh);
         for (guint i = 0; i < vm->vm->disk_count; i++)

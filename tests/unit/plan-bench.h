@@ -40,6 +40,16 @@ free_vm(gpointer data)
         g_free(vm);
 }
 
+static inline void
+free_network(gpointer data)
+{
+        struct kept_network *network = data;
+
+        g_free(network->name);
+        g_free(network->bridge);
+        g_free(network);
+}
+
 static inline struct vm_world *
 add_vm(struct world *world, const char *name, gboolean in_file)
 {
@@ -63,7 +73,7 @@ bench_init(struct bench *bench, const char *text)
         bench->faults = NULL;
         world->paths = paths_new(bench->project->name);
         world->state = g_new0(struct state, 1);
-        world->state->networks = g_ptr_array_new();
+        world->state->networks = g_ptr_array_new_with_free_func(free_network);
         world->vms = g_ptr_array_new_with_free_func(free_vm);
         world->vms_by_name = g_hash_table_new(g_str_hash, g_str_equal);
         world->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
