@@ -240,7 +240,7 @@ void
 print_json(json_t *document)
 {
         /* jansson stops at the first failed write; print_finish() tells. */
-        if (json_dumpf(document, stdout, JSON_INDENT(2)) == 0)
+        if (json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) == 0)
                 putchar('\n');
         json_decref(document);
 }

@@ -88,7 +88,7 @@ append_leaf(GString *out, const json_t *value)
         else if (json_is_array(value))
                 text = g_strdup("[]");
         else
-                text = json_dumps(value, JSON_ENCODE_ANY);
+                text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
         g_string_append(out, text ? text : "null");
         g_string_append_c(out, '\n');
 }

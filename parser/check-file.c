@@ -66,6 +66,16 @@ check_file(const struct users *users, struct wanted_file wanted)
 }
 
 void
+check_folder(const struct users *users, struct wanted_file wanted)
+{
+        int kind;
+
+        if (is_there(users, &wanted, "folder", &kind) && kind != FILE_FOLDER)
+                check_fault(users->check, "not-a-folder", wanted.place, "name the folder that it lies in",
+                            "%s of %s '%s': '%s' is not a folder", wanted.what, wanted.title, wanted.owner, wanted.path);
+}
+
+void
 check_device(const struct users *users, struct wanted_file wanted)
 {
         int kind;

@@ -28,8 +28,9 @@ struct wanted_file {
         struct place place;
 };
 
-/** check_file() - A regular file or a block device has to be there; check_device() likewise */
+/** check_file() - A regular file or a block device has to be there; check_folder() and check_device() likewise */
 void check_file(const struct users *users, struct wanted_file wanted);
+void check_folder(const struct users *users, struct wanted_file wanted);
 void check_device(const struct users *users, struct wanted_file wanted);
 
 /** check_images() - The images of the project; check_named_disks() likewise */
@@ -44,6 +45,9 @@ void check_drives(const struct check *check, const struct vm *vm);
 
 /** check_serials() - No two disks of a VM have the same, and none is too long for its bus */
 void check_serials(const struct check *check, const struct vm *vm);
+
+/** check_provision() - Mounts, cloud-init and its short forms, ssh keys */
+void check_provision(const struct users *users, const struct vm *vm);
 
 /** check_disks() - The root disk and all others of one VM */
 void check_disks(const struct users *users, const struct vm *vm);

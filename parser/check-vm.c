@@ -83,6 +83,7 @@ check_vms(const struct check *check)
                 check_file(&users, (struct wanted_file){vm->image, "image", "vm", vm->name, project_place(vm->node, "image")});
                 check_disks(&users, vm);
                 check_boot(&users, vm);
+                check_provision(&users, vm);
                 check_memory(check, vm);
                 check_hostname(&users, vm);
         }

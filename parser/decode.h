@@ -33,6 +33,8 @@ struct key_codec {
 extern const struct key_codec codec_boot_order, codec_machine;
 extern const struct key_codec codec_image, codec_url, codec_sha256, codec_sha512, codec_device, codec_serial;
 extern const struct key_codec codec_remote, codec_dhcp_options;
+extern const struct key_codec codec_guest_path, codec_document, codec_content, codec_mode, codec_owner, codec_run, codec_user,
+        codec_ssh_keys;
 
 /** decode_object() - Fill a zeroed struct from a map, with the defaults of what the map lacks; @node NULL: all defaults */
 void decode_object(struct decoder *decoder, const struct key_table *table, const struct node *node, void *object);
@@ -70,6 +72,9 @@ gboolean decode_strange_disk(struct decoder *decoder, const struct node *node, v
 
 /** decode_both_rates() - `rate: 10M` is for both directions; returns TRUE */
 gboolean decode_both_rates(struct decoder *decoder, const struct node *node, void *object);
+
+/** decode_short_mount() - "SOURCE:TARGET[:ro]" as a mount; returns TRUE */
+gboolean decode_short_mount(struct decoder *decoder, const struct node *node, void *object);
 
 /** hint_suggest() - "did you mean 'x'?" for the nearest of @candidates, or NULL. Returns a new string */
 char *hint_suggest(const char *wrong, const char *const *candidates);

@@ -70,10 +70,10 @@ body_below(enum body body, const char *key, const char *text)
 }
 
 static struct position
-position_of_key(const struct key_table *table, const char *name)
+position_of_key(const struct key_table *table, const char *name, enum body below)
 {
         const struct key *key = keys_find_in(table, name);
-        enum body body = table == &keys_vm ? body_of_key(name) : BODY_NOT;
+        enum body body = table == &keys_vm ? body_of_key(name) : below;
 
         return (struct position){key ? key->table : NULL, key && key->type == KEY_OBJECT_MAP, body};
 }
@@ -85,7 +85,7 @@ position_of_pair(const struct position *map, const char *name, const struct node
         if (map->named)
                 return (struct position){map->table, FALSE, BODY_NOT};
         if (map->table)
-                return position_of_key(map->table, name);
+                return position_of_key(map->table, name, body_below(map->body, name, value->text));
         return (struct position){NULL, FALSE, body_below(map->body, name, value->text)};
 }
 

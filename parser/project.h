@@ -281,6 +281,62 @@ struct boot {
         const char *cmdline;         /* or NULL */
 };
 
+enum mount_type {
+        MOUNT_VIRTIOFS,
+        MOUNT_9P,
+};
+
+/** struct mount - A folder of the host in the guest; nothing acts on it yet, nor on what follows up to struct ssh */
+struct mount {
+        const struct node *node;
+        const char *source; /* absolute path on the host */
+        const char *target; /* absolute path in the guest */
+        gboolean read_only;
+        enum mount_type type;
+};
+
+/** struct document - A part of cloud-init's data: one of the three, or none where it is not written */
+struct document {
+        const struct node *map; /* see typed.h for the types of its values */
+        const char *text;
+        const char *path; /* absolute: of a file that holds the text */
+};
+
+struct cloud_init {
+        const struct node *node;
+        struct document user_data, network_config, meta_data, vendor_data;
+};
+
+/** struct guest_file - A file that cloud-init writes */
+struct guest_file {
+        const struct node *node;
+        const char *path;    /* absolute, in the guest */
+        const char *content; /* or NULL: then there is a source */
+        const char *source;  /* absolute path on the host, or NULL */
+        guint mode;
+        const char *owner; /* "root", "root:adm" */
+};
+
+/** struct command - A command that cloud-init runs: a line for the shell, or words that no shell sees */
+struct command {
+        const char *line;        /* or NULL */
+        const char *const *argv; /* NULL-terminated, or NULL */
+};
+
+/** struct ssh_key - A public key: the path of its file, or the key itself */
+struct ssh_key {
+        const char *path, *text;
+        struct place place;
+};
+
+struct ssh {
+        const struct node *node;
+        const char *user; /* or NULL: the image's */
+        struct ssh_key *keys;
+        guint key_count;
+        guint port;
+};
+
 struct vm {
         const struct node *node;
         const char *name;
@@ -304,6 +360,17 @@ struct vm {
         guint *depends_on_index;       /* the same as indexes into project.vms */
         guint stop_grace_ms;
         struct text_map labels;
+        struct mount *mounts;
+        guint mount_count;
+        struct cloud_init *cloud_init; /* or NULL */
+        const char *ignition;          /* absolute path, or NULL */
+        const char *const *packages;   /* NULL-terminated, or NULL */
+        struct guest_file *files;
+        guint file_count;
+        struct command *commands; /* `run` */
+        guint command_count;
+        gboolean interpolate;
+        struct ssh *ssh; /* or NULL */
         const char *const *qemu_args; /* NULL-terminated; never NULL */
 };
 

@@ -10,7 +10,7 @@ from conftest import TOP
 from host import command
 
 # What the files in the texts refer to; images and disks have to be what their names say.
-FILE = re.compile(r"(?:image|file|kernel|initrd): (\./[\w./-]+)")
+FILE = re.compile(r"(?:image|file|kernel|initrd|user_data): (\./[\w./-]+)")
 
 
 def read(*path):

@@ -30,6 +30,10 @@ static const struct {
         {&keys_rate, "{networks: {lan: }, vms: {v: {networks: {lan: {rate: {REST", "}}}}}}"},
         {&keys_impair, "{networks: {lan: }, vms: {v: {networks: {lan: {impair: {REST", "}}}}}}"},
         {&keys_boot, "{vms: {v: {boot: {REST", "}}}}"},
+        {&keys_mount, "{vms: {v: {mounts: [{REST", "}]}}}"},
+        {&keys_cloud_init, "{vms: {v: {cloud_init: {", "}}}}"},
+        {&keys_file, "{vms: {v: {files: [{REST", "}]}}}"},
+        {&keys_ssh, "{vms: {v: {ssh: {", "}}}}"},
         {&keys_memory, "{vms: {v: {memory: {", "}}}}"},
         {&keys_cpus, "{vms: {v: {cpus: {", "}}}}"},
         {&keys_display, "{vms: {v: {display: {", "}}}}"},
@@ -64,6 +68,15 @@ rest_for(const struct key_table *table, const char *name)
                 return strcmp(name, "aliases") == 0 ? "ip: 10.20.0.7, " : "";
         if (table == &keys_image)
                 return strcmp(name, "url") && strcmp(name, "file") ? "file: ./x, " : "";
+        if (table == &keys_mount)
+                return strcmp(name, "source") == 0   ? "target: /src, "
+                       : strcmp(name, "target") == 0 ? "source: ./src, "
+                                                     : "source: ./src, target: /src, ";
+        if (table == &keys_file)
+                return strcmp(name, "path") == 0      ? "content: hello, "
+                       : strcmp(name, "content") == 0 ? "path: /etc/motd, "
+                       : strcmp(name, "source") == 0  ? "path: /etc/motd, "
+                                                      : "path: /etc/motd, content: hello, ";
         if (table == &keys_boot)
                 return strcmp(name, "kernel") ? "kernel: ./k, " : "";
         if (strcmp(name, "size") == 0 || strcmp(name, "file") == 0 || strcmp(name, "disk") == 0 || strcmp(name, "device") == 0)
