@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "parser/interpolate.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -64,6 +65,8 @@ load(const struct verb *verb, struct verb_call *call)
         struct load_options options = {
                 .files = (const char *const *)call->globals->files,
                 .name = call->globals->project_name,
+                .env_files = (const char *const *)call->globals->env_files,
+                .variables = call->variables,
                 .directory = directory,
                 /* Of VMs that are named, those that matter are looked at with all else that this host may lack. */
                 .no_files = !(verb->needs & NEEDS_FILES) || (verb->completes_vms && *call->arguments),
@@ -102,12 +105,16 @@ load(const struct verb *verb, struct verb_call *call)
 static int
 run(const struct verb *verb, struct verb_call *call)
 {
-        int status = load(verb, call);
+        int status;
 
+        if (verb->wants_variables && verb->wants_variables(call))
+                call->variables = variable_log_new();
+        status = load(verb, call);
         if (status == EXIT_DONE)
                 status = verb->run(call);
         project_free(call->project);
         call->project = NULL;
+        g_clear_pointer(&call->variables, g_ptr_array_unref);
         return status;
 }
 

@@ -4,12 +4,14 @@
 #include "cmd/yaml.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
+#include "parser/interpolate.h"
 
 #include <string.h>
 
 struct config_options {
-        gboolean quiet, vms, networks, images, hash;
+        gboolean quiet, vms, networks, images, hash, variables;
         char *format, *qemu;
 };
 
@@ -58,6 +60,54 @@ print_hashes(const struct project *project, char *const *names)
                 hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text ? text : "", -1);
                 printf("%s %s\n", vm->name, hash);
         }
+}
+
+static gint
+compare_variables(gconstpointer a, gconstpointer b)
+{
+        return strcmp((*(const struct file_variable *const *)a)->name, (*(const struct file_variable *const *)b)->name);
+}
+
+static json_t *
+variable_to_json(const struct file_variable *variable)
+{
+        json_t *item = json_object();
+
+        json_set_text(item, "name", variable->name);
+        json_set(item, "required", json_boolean(variable->required));
+        json_set_text(item, "default", variable->fallback);
+        json_set_text(item, "alternate", variable->alternate);
+        return item;
+}
+
+/* By name. The values are not shown: some are secrets. */
+static void
+print_variables(GPtrArray *variables, gboolean json)
+{
+        static const char *const titles[] = {"NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE", NULL};
+        g_autoptr(table_t) table = table_new(titles);
+        json_t *list = json_array();
+
+        g_ptr_array_sort(variables, compare_variables);
+        for (guint i = 0; i < variables->len; i++) {
+                const struct file_variable *variable = variables->pdata[i];
+
+                json_array_append_new(list, variable_to_json(variable));
+                table_add(table, variable->name, variable->required ? "true" : "false", variable->fallback,
+                          variable->alternate);
+        }
+        if (json) {
+                print_document("variables", list);
+                return;
+        }
+        json_decref(list);
+        table_print(table);
+}
+
+static gboolean
+wants_variables(const struct verb_call *call)
+{
+        return ((const struct config_options *)call->options)->variables;
 }
 
 static gboolean
@@ -150,6 +200,10 @@ run_config(struct verb_call *call)
                         return print_error(error);
         if (options->quiet)
                 return EXIT_DONE;
+        if (options->variables) {
+                print_variables(call->variables, g_strcmp0(options->format, "json") == 0);
+                return EXIT_DONE;
+        }
         if (options->qemu)
                 return print_qemu(call, options->qemu);
         if (options->vms)
@@ -175,9 +229,9 @@ static const struct option_row rows[] = {
         ROW("images", 0, OPTION_FLAG, NULL, images, "Images of the VMs: paths, URLs, names"),
         ROW("hash", 0, OPTION_FLAG, NULL, hash, "A hash of what the file says of each VM, or of those named"),
         ROW("qemu", 0, OPTION_TEXT, "VM", qemu, "The exact QEMU command line of a VM, quoted for a shell"),
+        ROW("variables", 0, OPTION_FLAG, NULL, variables, "Variables that the file names, with their defaults"),
         {"origin", 0, OPTION_FUTURE, NULL, "Where each value comes from", 0},
         {"profiles", 0, OPTION_FUTURE, NULL, "Names of the profiles", 0},
-        {"variables", 0, OPTION_FUTURE, NULL, "Variables of the file", 0},
         {NULL},
 };
 
@@ -189,5 +243,6 @@ const struct verb verb_config = {
                 "all printed, with their place.",
         .needs = NEEDS_PROJECT | NEEDS_FILES,
         VERB_OPTIONS(rows, struct config_options),
+        .wants_variables = wants_variables,
         .run = run_config,
 };

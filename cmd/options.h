@@ -44,6 +44,7 @@ enum progress_mode {
 /** struct globals - The options before (or, where the verb has none of that name, behind) the verb */
 struct globals {
         char **files;           /* -f */
+        char **env_files;       /* --env-file */
         char *project_name;     /* -p */
         gint64 parallel;        /* after globals_finish() at least 1 */
         char *progress_word;    /* --progress */

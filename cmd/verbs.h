@@ -40,6 +40,7 @@ struct verb_call {
         struct project *project; /* loaded, for verbs that need one; a handler that opens a session takes it */
         void *options;           /* the verb's own struct, filled by its table */
         char **arguments;        /* what is left, NULL-terminated; never NULL */
+        GPtrArray *variables;    /* struct file_variable: what the files name; NULL: the verb does not want them */
 };
 
 struct verb {
@@ -52,6 +53,7 @@ struct verb {
         const struct option_row *options; /* NULL: none */
         size_t options_size;
         gboolean completes_vms;             /* arguments are VM names */
+        gboolean (*wants_variables)(const struct verb_call *call); /* then one that is not set is no fault; NULL: never */
         int (*run)(struct verb_call *call); /* returns an exit status; has printed its errors */
 };
 

@@ -245,8 +245,7 @@ read_quoted(struct parser *parser)
         if (*parser->at && *parser->at != '\n' && *parser->at != '#')
                 return diagnostics_add(parser->diagnostics, SEVERITY_ERROR, "env-behind-quote",
                                        place_of(parser, parser->at, line_end(parser->at)),
-                                       "put all of the value into the quotes",
-                                       "there is text behind the closing quote");
+                                       "put all of the value into the quotes", "there is text behind the closing quote");
         parser->value = opening + 1;
         if ((size_t)(behind - 1 - parser->value) != strlen(text)) /* escapes: what comes later stands elsewhere in the file */
                 parser->value = parser->end;

@@ -116,7 +116,7 @@ environment_suggest(const struct environment *environment, const char *name)
 {
         g_autoptr(GPtrArray) names = g_ptr_array_new();
 
-        for (; environment; environment = environment->above) {
+        for (; environment && environment->above; environment = environment->above) {
                 GHashTableIter iter;
                 gpointer other;
 

@@ -35,7 +35,7 @@ gboolean environment_read_default(struct environment *environment, struct source
 /** environment_get() - The variable of that name in the uppermost layer that has it, or NULL */
 const struct variable *environment_get(const struct environment *environment, const char *name);
 
-/** environment_suggest() - The name of a variable that was probably meant, or NULL */
+/** environment_suggest() - The name of a variable of the files that was probably meant, or NULL */
 const char *environment_suggest(const struct environment *environment, const char *name);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(environment_t, environment_unref)

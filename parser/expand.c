@@ -36,8 +36,7 @@ expand_name_length(const char *text)
         return length;
 }
 
-static void
-fault(struct run *run, const char *id, const char *from, const char *end, const char *hint, const char *format, ...)
+static void fault(struct run *run, const char *id, const char *from, const char *end, const char *hint, const char *format, ...)
         G_GNUC_PRINTF(6, 7);
 
 static void
@@ -73,9 +72,9 @@ fault_unset(struct run *run, const struct substitution *s)
 {
         const char *near = run->expander->suggest(run->expander->data, s->name);
         g_autofree char *quoted = value_quote(s->name);
-        g_autofree char *hint = near ? g_strdup_printf("did you mean '%s'?", near)
-                                     : g_strdup_printf("set it, or write ${%.40s:-} for the empty text that compose would take",
-                                                       s->name);
+        g_autofree char *hint =
+                near ? g_strdup_printf("did you mean '%s'?", near)
+                     : g_strdup_printf("set it, or write ${%.40s:-} for the empty text that compose would take", s->name);
 
         fault(run, "unset-variable", s->dollar, s->end, hint, "variable %s is not set", quoted);
 }
@@ -99,9 +98,12 @@ fault_required(struct run *run, const struct substitution *s, gboolean is_set, g
 static gboolean
 check_usable(struct run *run, const struct substitution *s, const struct variable *variable, gboolean usable, guint depth)
 {
-        if (usable || s->operator == '-' || s->operator == '+' || run->expander->lenient)
+        if (usable || s->operator== '-' || s->operator== '+')
                 return TRUE;
-        if (s->operator == '?')
+        run->failed = TRUE;
+        if (run->expander->lenient)
+                return TRUE;
+        if (s->operator== '?')
                 fault_required(run, s, variable != NULL, depth);
         else
                 fault_unset(run, s);
@@ -114,8 +116,8 @@ substitute(struct run *run, const struct substitution *s, guint depth, gboolean 
 {
         const struct variable *variable = live ? run->expander->look_up(run->expander->data, s->name) : NULL;
         gboolean usable = variable && !(s->colon && variable->value && !*variable->value);
-        gboolean taken = usable && s->operator != '+';
-        gboolean word_live = live && (s->operator == '+' ? usable : s->operator == '-' && !usable);
+        gboolean taken = usable && s->operator!= '+';
+        gboolean word_live = live && (s->operator== '+' ? usable : s->operator== '-' && !usable);
 
         if (run->expander->use)
                 run->expander->use(run->expander->data,
@@ -188,7 +190,7 @@ read_braced(struct run *run, const char *closing, struct substitution *s, char *
         if (c == closing)
                 return TRUE;
         s->colon = *c == ':';
-        s->operator = c[s->colon];
+        s->operator= c[s->colon];
         if (!strchr("-?+", s->operator)) /* also where nothing follows: then it is the brace */
                 return fault_operator(run, s, c, closing);
         s->word = c + s->colon + 1;

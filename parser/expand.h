@@ -24,35 +24,36 @@ struct expand_fault {
 /** struct variable - What a name stands for */
 struct variable {
         const char *name;
-        const char *value;           /* NULL: it has a fault, which is told when it is used */
-        struct place place;          /* in its file; no source: of drover's environment */
-        struct expand_fault fault;   /* offset and length say nothing here: it has a place */
+        const char *value;         /* NULL: it has a fault, which is told when it is used */
+        struct place place;        /* in its file; no source: of drover's environment */
+        struct expand_fault fault; /* offset and length say nothing here: it has a place */
         struct place fault_place;
 };
 
 /** struct expand_use - A name in a text, wherever it stands */
 struct expand_use {
         const char *name;
-        size_t offset, length;        /* from the dollar to the end of the name or to the closing brace */
-        char operator;                /* '-', '?', '+', or 0 */
-        const char *word;             /* what stands behind the operator, as written, not terminated; or NULL */
+        size_t offset, length; /* from the dollar to the end of the name or to the closing brace */
+        char operator;         /* '-', '?', '+', or 0 */
+        const char *word;      /* what stands behind the operator, as written, not terminated; or NULL */
         size_t word_length;
         const struct variable *taken; /* whose value went into the result, or NULL */
 };
 
 struct expander {
         const struct variable *(*look_up)(gpointer data, const char *name); /* NULL: it is not set */
-        const char *(*suggest)(gpointer data, const char *name); /* a name that is set and nearly the same, or NULL */
+        const char *(*suggest)(gpointer data, const char *name);            /* a name that was probably meant, or NULL */
         void (*fault)(gpointer data, const struct expand_fault *fault);
         void (*use)(gpointer data, const struct expand_use *use); /* may be NULL */
         gpointer data;
-        gboolean lenient; /* what is not set is the empty text, and no fault */
+        gboolean lenient; /* of what is not set nothing is told, though there is no result either */
 };
 
 /**
  * expand_text() - The text with its variables replaced
  *
- * Returns a new string, or NULL after faults: each was told, and so far as the form allows the rest was looked at as well.
+ * Returns a new string, or NULL where there is no result: each fault was told, and so far as the form allows the rest was
+ * looked at as well.
  */
 char *expand_text(const struct expander *expander, const char *text);
 

@@ -160,11 +160,11 @@ log_use(struct walk *walk, const struct expand_use *use)
                 g_ptr_array_add(walk->log, variable);
                 g_hash_table_insert(walk->logged, variable->name, variable);
         }
-        if (use->operator == '-' && !variable->fallback)
+        if (use->operator== '-' && !variable->fallback)
                 variable->fallback = g_strndup(use->word, use->word_length);
-        else if (use->operator == '+' && !variable->alternate)
+        else if (use->operator== '+' && !variable->alternate)
                 variable->alternate = g_strndup(use->word, use->word_length);
-        else if (use->operator == 0 || use->operator == '?')
+        else if (use->operator== 0 || use->operator== '?')
                 variable->required = TRUE;
 }
 
@@ -186,8 +186,8 @@ static const struct origin *
 make_origin(struct walk *walk, const struct variable *variable, const struct origin *next)
 {
         g_autofree char *name = value_quote(variable->name);
-        g_autofree char *text = g_strdup_printf("from variable %s%s", name,
-                                                variable->place.source ? "" : " of the environment");
+        g_autofree char *text =
+                g_strdup_printf("from variable %s%s", name, variable->place.source ? "" : " of the environment");
 
         return sources_add_origin(walk->diagnostics->sources, text, variable->place, next);
 }
@@ -359,8 +359,8 @@ hash_shared(gconstpointer data)
 {
         const struct shared *shared = data;
 
-        return g_direct_hash(shared->node) * 31 + g_direct_hash(shared->position.table) * 7 +
-               2 * (guint)shared->position.body + (guint)shared->position.named;
+        return g_direct_hash(shared->node) * 31 + g_direct_hash(shared->position.table) * 7 + 2 * (guint)shared->position.body +
+               (guint)shared->position.named;
 }
 
 static gboolean

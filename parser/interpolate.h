@@ -23,11 +23,11 @@ GPtrArray *variable_log_new(void);
 
 /**
  * interpolate_tree() - Replace the variables in all values of a tree
- * @log: gets the variables that are named, defaults that are not taken included; an unset one is no fault then. May be NULL
+ * @log: gets the variables that are named, also in defaults that are not taken; one that is not set is no fault then. Or NULL
  *
- * Faults go into @diagnostics; their scalars are marked so that nobody tells more of them. A scalar that had variables is
- * text, whatever came out, and its place says where its values are from. Costs no more than the file has nodes: what
- * aliases share is looked at once for each kind of place where it stands.
+ * Faults go into @diagnostics; scalars without a result are marked so that nobody tells more of them. A scalar that had
+ * variables is text, whatever came out, and its place says where its values are from. Costs no more than the file has nodes:
+ * what aliases share is looked at once for each kind of place where it stands.
  */
 void interpolate_tree(struct tree *tree, const struct environment *environment, GPtrArray *log,
                       struct diagnostics *diagnostics);

@@ -156,7 +156,8 @@ read_environment(const struct load_options *options, struct diagnostics *diagnos
 
 /* A file as a tree without variables: those that the `.env` beside it sets come last. NULL after any error. */
 static struct tree *
-read_tree(const struct source *source, struct environment *above, struct diagnostics *diagnostics, GError **error)
+read_tree(const struct source *source, struct environment *above, GPtrArray *variables, struct diagnostics *diagnostics,
+          GError **error)
 {
         g_autoptr(environment_t) environment = environment_new_below(above);
         struct tree *tree = tree_read(source, diagnostics);
@@ -167,7 +168,7 @@ read_tree(const struct source *source, struct environment *above, struct diagnos
                 tree_free(tree);
                 return NULL;
         }
-        interpolate_tree(tree, environment, NULL, diagnostics);
+        interpolate_tree(tree, environment, variables, diagnostics);
         return tree;
 }
 
@@ -182,7 +183,7 @@ load_source(const struct source *source, struct sources *sources, const struct l
 
         if (!environment)
                 return NULL;
-        project->store->tree = read_tree(source, environment, diagnostics, &failure);
+        project->store->tree = read_tree(source, environment, options->variables, diagnostics, &failure);
         if (failure) {
                 g_propagate_error(error, failure);
                 return NULL;

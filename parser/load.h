@@ -11,6 +11,7 @@ struct load_options {
         gboolean root;            /* whose default isolation: root's is host, a user's private */
         const char *const *environ;   /* NULL-terminated NAME=VALUE, for interpolation; NULL: drover's own environment */
         const char *const *env_files; /* NULL-terminated --env-file arguments, later ones win; or NULL */
+        GPtrArray *variables;         /* variable_log_new(): gets what is named, and what is not set is no fault; or NULL */
 };
 
 /**

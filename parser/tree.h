@@ -30,7 +30,7 @@ struct node {
         guint override : 1;  /* tagged !override: replaces what it is merged over as a whole */
         guint shared : 1;    /* an alias or a merge key stands for it: it is also elsewhere */
         guint variable : 1;  /* a scalar that had variables */
-        guint faulty : 1;    /* a scalar with variables of which one has no value, which was told */
+        guint faulty : 1;    /* a scalar with variables that has no value: nothing more is told of it */
         guint count;         /* list: items; map: pairs */
         struct place place;
         const char *text;    /* scalar: its text; a bare `key:` is "" and not quoted */

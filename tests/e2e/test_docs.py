@@ -1,5 +1,6 @@
 """test_docs.py - what README.md and drover.yaml(5) say: every file in them plans, the five minutes print what README shows"""
 
+import json
 import os
 import re
 import subprocess
@@ -23,8 +24,26 @@ def fenced(kind):
 
 
 def displays():
-    """The files in the manual page: all of its displays are some."""
-    return re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", read("man", "drover.yaml.5.in"), re.MULTILINE | re.DOTALL)
+    """The project files in the manual page, each with the files beside it: the displays before it that a comment names."""
+    pattern = r'^(?:\.\\" file: (\S+)\n)?^\.Bd -literal.*?\n(.*?)^\.Ed$'
+    beside, found = {}, []
+    for name, text in re.findall(pattern, read("man", "drover.yaml.5.in"), re.MULTILINE | re.DOTALL):
+        text = text.replace("\\e", "\\")
+        if name:
+            beside[name] = text
+        else:
+            found.append((text, beside))
+            beside = {}
+    return found
+
+
+def values(document):
+    """All (key, value) of a document, with dollars as they are meant."""
+    for key, value in document.items() if isinstance(document, dict) else enumerate(document):
+        if isinstance(value, (dict, list)):
+            yield from values(value)
+        else:
+            yield key, str(value).replace("$$", "$")
 
 
 def transcript():
@@ -49,17 +68,26 @@ def make_files(lab, text):
                 file.truncate(1 << 20)
 
 
-BLOCKS = [("readme", text) for text in fenced("yaml")] + [(f"manual-{i}", text) for i, text in enumerate(displays())]
+BLOCKS = [("readme", text, {}) for text in fenced("yaml")] + [(f"manual-{i}", *pair) for i, pair in enumerate(displays())]
 
 
-@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in BLOCKS])
-def test_file_plans(world, text):
-    """Every file loads; it plans, or, where it shows what is not built yet, is refused at those keys and for nothing else."""
+@pytest.mark.parametrize("text,beside", [pytest.param(text, beside, id=name) for name, text, beside in BLOCKS])
+def test_file_plans(world, text, beside):
+    """Every file loads; it plans, or, where it shows what is not built yet, is refused at those keys and for nothing else.
+
+    "# is VALUE" behind a value says what it is in the end.
+    """
     namespace = world.namespace()
     namespace.run("ip", "link", "add", "br0", "type", "bridge")
     lab = world.lab("", namespace=namespace)
     lab.write(text, header=False)
+    for name, content in beside.items():
+        with open(os.path.join(lab.directory, name), "w", encoding="utf-8") as file:
+            file.write(content)
     make_files(lab, text)
+    promised = re.findall(r"^ *([\w-]+): .*# is (.*)$", text, re.MULTILINE)
+    assert set(promised) <= set(values(json.loads(lab.drover("config", "--format", "json").out)))
+    assert bool(promised) == bool(beside)
     quiet = lab.drover("config", "-q")
     assert (quiet.out, quiet.err) == ("", "")
     if "replicas:" not in text:

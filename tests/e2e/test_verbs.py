@@ -39,6 +39,26 @@ def test_keys_that_come_later(world):
     assert not os.path.exists(lab.data)
 
 
+def test_variables(world):
+    """Values from --env-file, .env and the environment; `config --variables` lists them also where they are not set."""
+    lab = world.lab(FAKES.replace("web: {<<: *fake,", 'web: {<<: *fake, labels: {a: "$ONE $TWO", b: "${B:-$ONE}"},'), fake=True)
+    error = lab.drover("plan", status=3).err
+    assert re.search(r"drover.yaml:\d+:\d+: error: variable 'ONE' is not set\n", error) and "'TWO' is not set" in error
+    listed = lab.drover("config", "--variables").out
+    assert [line.split() for line in listed.splitlines()[1:]] == [["B", "false", "$ONE", "-"], ["ONE", "true", "-", "-"],
+                                                                  ["TWO", "true", "-", "-"]]
+    assert json.loads(lab.drover("config", "--variables", "--format", "json").out)["variables"][0] == \
+        {"name": "B", "required": False, "default": "$ONE"}
+    for name, text in ((".env", "ONE=1\nTWO=1\n"), ("two.env", "TWO=2\nB=2\n"), ("three.env", "TWO=3\n")):
+        with open(os.path.join(lab.directory, name), "w", encoding="ascii") as file:
+            file.write(text)
+    lab.environment["B"] = "outside"
+    files = [argument for name in ("two", "three") for argument in ("--env-file", os.path.join(lab.directory, f"{name}.env"))]
+    labels = json.loads(lab.drover(*files, "config", "--format", "json").out)["vms"]["web"]["labels"]
+    assert labels == {"a": "1 3", "b": "outside"}
+    assert "cannot open 'none.env'" in lab.drover("--env-file", "none.env", "plan", status=6).err
+
+
 def test_usage(world):
     """Usage errors end with 4, what is not found with 6, both with a suggestion; a closed standard output is an error."""
     lab = world.lab(FAKES, fake=True)
