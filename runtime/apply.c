@@ -75,6 +75,23 @@ remove_drafts(const struct world *world)
         }
 }
 
+/* For the next run: which machines QEMU has, what qemu-img said of images. */
+static void
+keep_answers(const struct world *world)
+{
+        const struct probed_image *image;
+        GHashTableIter iter;
+        const char *path;
+
+        qemu_keep(world->qemu, world->paths->cache);
+        if (!world->images)
+                return;
+        g_hash_table_iter_init(&iter, world->images);
+        while (g_hash_table_iter_next(&iter, (gpointer *)&path, (gpointer *)&image))
+                if (!image->error)
+                        image_remember(world->paths->cache, path, &image->info);
+}
+
 /* What is known of the bridges before anything is done. */
 static void
 find_bridges(struct apply *apply)
@@ -146,7 +163,7 @@ prepare(struct apply *apply, GError **error)
                         return FALSE;
                 apply->host.user = &apply->user;
         }
-        qemu_keep(world->qemu, world->paths->cache);
+        keep_answers(world);
         find_bridges(apply);
         mark_started(apply);
         apply->host.paths = world->paths;

@@ -51,6 +51,7 @@ take_stat(const struct stat *st, struct image_info *info)
         info->inode = st->st_ino;
         info->size_bytes = (guint64)st->st_size;
         info->mtime_ns = (gint64)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+        info->ctime_ns = (gint64)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
 }
 
 gboolean
@@ -69,6 +70,18 @@ gboolean
 image_is_same(const struct image_info *a, const struct image_info *b)
 {
         return a->inode == b->inode && a->size_bytes == b->size_bytes && a->mtime_ns == b->mtime_ns;
+}
+
+gboolean
+image_is_unchanged(const struct image_info *a, const struct image_info *b)
+{
+        return image_is_same(a, b) && a->device == b->device && a->ctime_ns == b->ctime_ns;
+}
+
+gboolean
+image_format_is_known(const char *format)
+{
+        return g_strv_contains(known_formats, format);
 }
 
 /* @other: the name of the other file, or NULL where it is not known */
@@ -235,7 +248,7 @@ take_info(const char *path, const json_t *info, struct image_info *result, GErro
 
         if (!format || size <= 0)
                 return error_set(error, DROVER_ERROR_CORRUPT, "'%s' is no disk image: qemu-img finds no format or size", path);
-        if (!g_strv_contains(known_formats, format)) {
+        if (!image_format_is_known(format)) {
                 error_set(error, DROVER_ERROR_UNSUPPORTED, "image '%s' is in the format '%s', which is not supported", path,
                           format);
                 return error_hint(error, "convert it: qemu-img convert -O qcow2 IN OUT");
@@ -246,7 +259,8 @@ take_info(const char *path, const json_t *info, struct image_info *result, GErro
 }
 
 gboolean
-image_probe(const char *path, const struct child_user *user, struct image_info *ret_info, GError **error)
+image_probe(const char *path, const struct child_user *user, const struct image_info *known, struct image_info *ret_info,
+            GError **error)
 {
         auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         g_autofree char *self = g_strdup_printf("/proc/self/fd/%d", CHILD_FIRST_FD);
@@ -260,10 +274,14 @@ image_probe(const char *path, const struct child_user *user, struct image_info *
                 return error_set(error, DROVER_ERROR_FAILED, "image '%s' is neither a file nor a block device", path);
         if (!check_head(fd, path, error))
                 return FALSE;
+        take_stat(&st, &result);
+        if (known && image_is_unchanged(&result, known)) {
+                *ret_info = *known;
+                return TRUE;
+        }
         info = ask_qemu_img(path, self, fd, user, error);
         if (!info || !check_closed(path, self, info, error) || !take_info(path, info, &result, error))
                 return FALSE;
-        take_stat(&st, &result);
         *ret_info = result;
         return TRUE;
 }

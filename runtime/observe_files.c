@@ -65,12 +65,15 @@ static void
 probe_once(struct world *world, const char *path, const struct child_user *user)
 {
         struct probed_image *image;
+        struct image_info known;
+        gboolean is_known;
 
         if (!path || g_hash_table_contains(world->images, path))
                 return;
         image = g_new0(struct probed_image, 1);
         g_hash_table_insert(world->images, g_strdup(path), image);
-        if (!image_probe(path, user, &image->info, &image->error))
+        is_known = image_recall(world->paths->cache, path, &known);
+        if (!image_probe(path, user, is_known ? &known : NULL, &image->info, &image->error))
                 return;
 }
 

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 
 enum { SIZE = 64 << 20 };
 
@@ -37,7 +38,7 @@ expect_format(const struct place *place, const char *name, const char *format)
         g_autoptr(GError) error = NULL;
         struct image_info info;
 
-        g_assert_true(image_probe(path, NULL, &info, &error));
+        g_assert_true(image_probe(path, NULL, NULL, &info, &error));
         g_assert_no_error(error);
         g_assert_cmpstr(info.format, ==, format);
         g_assert_cmpuint(info.virtual_size_bytes, ==, SIZE);
@@ -51,7 +52,7 @@ expect_refusal(const struct place *place, const char *name, enum drover_error co
         g_autoptr(GError) error = NULL;
         struct image_info info = {.format = "untouched"};
 
-        g_assert_false(image_probe(path, NULL, &info, &error));
+        g_assert_false(image_probe(path, NULL, NULL, &info, &error));
         g_assert_error(error, DROVER_ERROR, (int)code);
         if (!strstr(error->message, text))
                 g_error("'%s' is not in: %s", text, error->message);
@@ -177,10 +178,10 @@ test_user(struct place *place, gconstpointer data)
         g_assert_true(child_user_find("nobody", &nobody, NULL));
         qemu_img(place, "qemu-img create -q -f qcow2 @/a.qcow2 64M");
         g_assert_cmpint(g_chmod(path, 0644), ==, 0);
-        g_assert_true(image_probe(path, &nobody, &info, &error));
+        g_assert_true(image_probe(path, &nobody, NULL, &info, &error));
         g_assert_cmpint(g_chmod(path, 0600), ==, 0);
         g_assert_cmpint(g_chmod(place->path, 0700), ==, 0);
-        g_assert_true(image_probe(path, &nobody, &info, &error));
+        g_assert_true(image_probe(path, &nobody, NULL, &info, &error));
         g_assert_cmpstr(info.format, ==, "qcow2");
 }
 
@@ -200,6 +201,94 @@ test_identity(struct place *place, gconstpointer data)
         g_assert_false(image_stat(path, &after));
 }
 
+/* Its change time cannot be set, and has to lie behind by more than two seconds. */
+static void
+wait_until_settled(const char *path)
+{
+        struct stat st;
+
+        g_assert_cmpint(stat(path, &st), ==, 0);
+        while (time(NULL) <= st.st_ctim.tv_sec + 2)
+                g_usleep(50000); /* there is no event for the passing of time */
+}
+
+static void
+remember_otherwise(const char *cache, const char *path, struct image_info *info)
+{
+        g_autofree char *text = NULL, *memory = NULL;
+        g_autoptr(GPtrArray) names = NULL;
+
+        info->virtual_size_bytes = 12345 * 512; /* so that it shows who answered */
+        image_remember(cache, path, info);
+        names = file_list_directory(cache, NULL);
+        g_assert_cmpuint(names->len, ==, 1);
+        memory = g_build_filename(cache, g_ptr_array_index(names, 0), NULL);
+        g_assert_true(file_read(memory, 65536, &text, NULL, NULL));
+        g_assert_nonnull(strstr(text, "6320640"));
+}
+
+static void
+expect_asked_anew(const char *cache, const char *path)
+{
+        g_autoptr(GError) error = NULL;
+        struct image_info known, info;
+        gboolean is_known = image_recall(cache, path, &known);
+
+        g_assert_true(image_probe(path, NULL, is_known ? &known : NULL, &info, &error));
+        g_assert_cmpuint(info.virtual_size_bytes, ==, SIZE);
+}
+
+static void
+spoil(const char *cache, const char *path, const char *memory, const char *text, const char *from, const char *to)
+{
+        g_auto(GStrv) parts = g_strsplit(text, from, 2);
+        g_autofree char *spoiled = g_strjoinv(to, parts);
+
+        g_assert_cmpuint(g_strv_length(parts), ==, 2);
+        g_assert_true(g_file_set_contents(memory, spoiled, -1, NULL));
+        expect_asked_anew(cache, path);
+}
+
+static void
+test_memory(struct place *place, gconstpointer data)
+{
+        g_autofree char *path = inside(place, "a.qcow2"), *cache = inside(place, "cache"), *memory = NULL, *text = NULL;
+        g_autoptr(GPtrArray) names = NULL;
+        struct image_info info, known = {0};
+        g_autoptr(GError) error = NULL;
+
+        qemu_img(place, "qemu-img create -q -f qcow2 @/a.qcow2 64M");
+        g_assert_true(image_probe(path, NULL, NULL, &info, &error));
+        image_remember(cache, path, &info);
+        g_assert_false(image_recall(cache, path, &known)); /* changed just now: its next change might not show */
+        wait_until_settled(path);
+        remember_otherwise(cache, path, &info);
+        g_assert_true(image_recall(cache, path, &known));
+        g_assert_true(image_probe(path, NULL, &known, &info, &error));
+        g_assert_cmpuint(info.virtual_size_bytes, ==, 12345 * 512); /* qemu-img was spared */
+
+        names = file_list_directory(cache, NULL);
+        memory = g_build_filename(cache, g_ptr_array_index(names, 0), NULL);
+        g_assert_true(file_read(memory, 65536, &text, NULL, NULL));
+        spoil(cache, path, memory, text, "\"qcow2\"", "\"luks\"");
+        spoil(cache, path, memory, text, "\"qcow2\"", "\"raw");
+        spoil(cache, path, memory, text, "6320640", "-6320640");
+        spoil(cache, path, memory, text, "\"schema\": 1", "\"schema\": 2");
+        spoil(cache, path, memory, text, "\"inode\": ", "\"inode\": 1");
+        spoil(cache, path, memory, text, "\"ctime_ns\": ", "\"ctime_ns\": 1");
+        spoil(cache, path, memory, text, "\"schema\"", "\"more\": [], \"schema\"");
+        spoil(cache, path, memory, text, "a.qcow2", "b.qcow2");
+
+        g_assert_true(g_file_set_contents(memory, text, -1, NULL));
+        g_assert_true(image_recall(cache, path, &known));
+        g_assert_cmpint(g_chmod(path, 0640), ==, 0); /* only the change time tells */
+        g_assert_false(image_recall(cache, path, &info));
+        g_assert_true(image_stat(path, &info) && !image_is_unchanged(&info, &known) && image_is_same(&info, &known));
+        expect_asked_anew(cache, path);
+        g_assert_true(image_probe(path, NULL, &known, &info, &error)); /* nor is an older answer believed */
+        g_assert_cmpuint(info.virtual_size_bytes, ==, SIZE);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -207,6 +296,7 @@ main(int argc, char **argv)
         g_test_add("/image/formats", struct place, NULL, place_make, test_formats, place_remove);
         g_test_add("/image/references", struct place, NULL, place_make, test_references, place_remove);
         g_test_add("/image/embedded-extent", struct place, NULL, place_make, test_embedded_extent, place_remove);
+        g_test_add("/image/memory", struct place, NULL, place_make, test_memory, place_remove);
         g_test_add("/image/no-image", struct place, NULL, place_make, test_no_image, place_remove);
         g_test_add("/image/nonsense", struct place, NULL, place_make, test_nonsense, place_remove);
         g_test_add("/image/user", struct place, NULL, place_make, test_user, place_remove);
