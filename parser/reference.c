@@ -82,6 +82,13 @@ append_limits(GString *out, const struct key *key)
         }
 }
 
+/* A long form is a map in place of a plain value: `memory: {size: 1G, max: 4G}`. */
+static gboolean
+has_long_form(const struct key *key)
+{
+        return key->table && !keys_has_objects(key);
+}
+
 /* "size of memory, 16M to 16T; or a map" */
 static void
 append_type(GString *out, const struct key *key)
@@ -89,6 +96,8 @@ append_type(GString *out, const struct key *key)
         g_string_append(out, key_type_name(key));
         for (guint i = 0; key->type == KEY_ENUM && key->words[i]; i++)
                 g_string_append_printf(out, "%s %s", i ? "," : "", key->words[i]);
+        for (guint i = 0; key->type == KEY_ENUM && key->later && key->later[i]; i++)
+                g_string_append_printf(out, "%s %s", i ? "," : "; not supported yet:", key->later[i]);
         append_limits(out, key);
         if (key->word)
                 g_string_append_printf(out, ", or %s", key->word);
@@ -100,18 +109,23 @@ append_type(GString *out, const struct key *key)
                 g_string_append(out, ", or false");
         if (key->named)
                 g_string_append(out, ", or a list of names");
-        if (key->table && !keys_has_objects(key))
-                g_string_append(out, "; or a map:");
+        if (has_long_form(key))
+                g_string_append(out, "; or a map");
 }
 
+/* @parent: the row whose long form this is a part of, or NULL; @unbuilt: nothing acts on what is around it */
 static void
-append_facts(GString *out, const struct key *key)
+append_facts(GString *out, const struct key *key, const struct key *parent, gboolean unbuilt)
 {
+        gboolean is_plain = parent && strcmp(key->name, parent->table->short_key) == 0; /* the value itself */
+        struct key typed = is_plain ? *parent : *key;
         static const char *const reach[] = {"concerns drover alone", "reaches what runs at once",
                                             "counts at the next start of the VM", "needs a new disk: up \\-\\-fresh"};
 
         g_string_append(out, ".br\n");
-        append_type(out, key);
+        if (is_plain)
+                typed.table = NULL;
+        append_type(out, &typed);
         g_string_append(out, ".\n");
         if (key->required)
                 g_string_append(out, "Required.\n");
@@ -120,7 +134,7 @@ append_facts(GString *out, const struct key *key)
                 append_argument(out, key->fallback);
                 g_string_append(out, " .\n");
         }
-        if (key->unbuilt || key->type == KEY_FUTURE)
+        if (unbuilt || key->unbuilt || key->type == KEY_FUTURE)
                 g_string_append(out, "Not supported yet.\n");
         else
                 g_string_append_printf(out, "A change %s.\n", reach[key->change]);
@@ -130,16 +144,18 @@ append_facts(GString *out, const struct key *key)
 }
 
 static void
-append_table(GString *out, const struct key_table *table)
+append_table(GString *out, const struct key_table *table, const struct key *parent, gboolean unbuilt)
 {
         g_string_append(out, ".Bl -tag -width Ds\n");
         for (const struct key *key = table->keys; key->name; key++) {
                 g_string_append_printf(out, ".It Ic %s\n", key->name);
                 append_text(out, key->help);
                 g_string_append(out, ".\n");
-                append_facts(out, key);
+                append_facts(out, key, parent, unbuilt);
+                if (has_long_form(key))
+                        g_string_append(out, "The keys of the map:\n");
                 if (key->table)
-                        append_table(out, key->table);
+                        append_table(out, key->table, has_long_form(key) ? key : NULL, unbuilt || key->unbuilt);
         }
         g_string_append(out, ".El\n");
 }
@@ -149,6 +165,6 @@ keys_man(void)
 {
         GString *out = g_string_new(NULL);
 
-        append_table(out, &keys_project);
+        append_table(out, &keys_project, NULL, FALSE);
         return g_string_free(out, FALSE);
 }
