@@ -39,14 +39,13 @@ report_circle(const struct check *check, const GArray *stack, guint closing)
 {
         const struct step *last = &g_array_index(stack, struct step, stack->len - 1);
         const struct vm *vm = &check->project->vms[last->vm];
-        const struct node *list = node_get(vm->node, "depends_on");
         g_autofree char *text = NULL;
         guint first = stack->len - 1;
 
         while (g_array_index(stack, struct step, first).vm != closing)
                 first--;
         text = circle_text(check->project, stack, first);
-        check_fault(check, "depends-cycle", last->next < list->count ? list->items[last->next]->place : list->place,
+        check_fault(check, "depends-cycle", check_dependency_place(vm, &vm->dependencies[last->next]),
                     "remove one of these dependencies", "depends_on of vm '%s' goes in a circle: %s", vm->name, text);
 }
 
@@ -63,15 +62,13 @@ walk(const struct check *check, guint start, guint8 *states)
                 const struct vm *vm = &check->project->vms[step->vm];
                 struct step deeper = {0, 0};
 
-                if (!vm->depends_on[step->next]) {
+                if (step->next == vm->dependency_count) {
                         states[step->vm] = DONE;
                         g_array_set_size(stack, stack->len - 1);
                         continue;
                 }
-                deeper.vm = vm->depends_on_index[step->next];
-                if (!project_find_vm(check->project, vm->depends_on[step->next]))
-                        deeper.vm = G_MAXUINT; /* unknown, and said so */
-                else if (states[deeper.vm] == ON_STACK)
+                deeper.vm = vm->dependencies[step->next].index; /* G_MAXUINT: unknown, and said so */
+                if (deeper.vm != G_MAXUINT && states[deeper.vm] == ON_STACK)
                         report_circle(check, stack, deeper.vm);
                 step->next++;
                 if (deeper.vm != G_MAXUINT && states[deeper.vm] == UNSEEN) {

@@ -84,6 +84,8 @@ check_vms(const struct check *check)
                 check_disks(&users, vm);
                 check_boot(&users, vm);
                 check_provision(&users, vm);
+                check_file(&users, (struct wanted_file){vm->display_password_file, "password_file of display", "vm", vm->name,
+                                                        project_place(node_get(vm->node, "display"), "password_file")});
                 check_memory(check, vm);
                 check_hostname(&users, vm);
         }

@@ -46,6 +46,17 @@ check_key_place(const struct check *check, const char *map, guint index)
         return project_place(check->project->node, NULL);
 }
 
+struct place
+check_dependency_place(const struct vm *vm, const struct dependency *dependency)
+{
+        const struct node *node = node_get(vm->node, "depends_on");
+
+        for (guint i = 0; node && node->kind == NODE_MAP && i < node->count; i++)
+                if (node->items[i] == dependency->node)
+                        return node_key_place(node, i);
+        return dependency->node->place;
+}
+
 guint32
 check_subnet_last(const struct cidr4 *subnet)
 {
@@ -59,5 +70,7 @@ check_project(struct check *check)
         check_addresses(check);
         check_nics(check);
         check_vms(check);
+        check_guests(check);
+        check_ports(check);
         check_order(check);
 }

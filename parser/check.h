@@ -26,6 +26,8 @@ void check_networks(const struct check *check);  /* mode, bridge, uplink, overla
 void check_addresses(const struct check *check); /* fills in host_ip, gateway, dhcp.range; then subnets, IPs, MACs, ranges */
 void check_nics(const struct check *check);      /* ip6, mtu, vlan, impair */
 void check_vms(const struct check *check);       /* disks, boot, memory, files */
+void check_guests(const struct check *check);    /* vCPUs, huge pages, display, devices, health */
+void check_ports(const struct check *check);     /* lengths of ranges; who has which port of the host */
 void check_order(const struct check *check);     /* cycles of depends_on */
 
 /** check_fault() - An error at a place; returns FALSE */
@@ -38,6 +40,9 @@ void check_unknown(const struct check *check, const char *id, struct place place
 
 /** check_key_place() - Where the key of the @index-th object of a map was written, or the object's own place */
 struct place check_key_place(const struct check *check, const char *map, guint index);
+
+/** check_dependency_place() - Where the name of another VM was written: the item of the list, or the key of the map */
+struct place check_dependency_place(const struct vm *vm, const struct dependency *dependency);
 
 /** check_subnet_last() - The last address of a subnet, which is the broadcast address */
 guint32 check_subnet_last(const struct cidr4 *subnet);

@@ -60,11 +60,17 @@ decode_refuse(struct decoder *decoder, const struct key *key, const struct node 
 
         if (decoder->store->refusals->len >= STORE_MAX_REFUSALS)
                 return;
-        subject = decode_subject(decoder, key->name);
+        subject = decode_subject(decoder, key ? key->name : NULL);
         va_start(args, format);
         text = g_strdup_vprintf(format, args);
         va_end(args);
         store_refuse(decoder->store, node->place, hint, "%s: %s", subject, text);
+}
+
+static gboolean
+is_sentence(const char *alias)
+{
+        return strchr(alias, ' ') != NULL;
 }
 
 /* Tables may share their aliases: only what the table has is suggested. */
@@ -72,9 +78,15 @@ static const char *
 alias_of(const struct key_table *table, const char *name)
 {
         for (const char *const *pair = table->aliases; pair && *pair; pair += 2)
-                if (strcmp(pair[0], name) == 0 && keys_find_in(table, pair[1]))
+                if (strcmp(pair[0], name) == 0 && (is_sentence(pair[1]) || keys_find_in(table, pair[1])))
                         return pair[1];
         return NULL;
+}
+
+static char *
+hint_alias(const char *alias)
+{
+        return is_sentence(alias) ? g_strdup(alias) : g_strdup_printf("did you mean '%s'?", alias);
 }
 
 /* "stopGracePeriod", "stop-grace-period" -> "stop_grace_period" */
@@ -137,7 +149,7 @@ hint_for_key(const struct key_table *table, const char *name)
         if (!alias)
                 alias = alias_of(table, snake);
         if (alias)
-                return g_strdup_printf("did you mean '%s'?", alias);
+                return hint_alias(alias);
         hint = hint_elsewhere(table, name);
         if (hint)
                 return hint;
@@ -184,25 +196,35 @@ shape_id(guint wanted, enum node_kind kind)
         return (wanted & SHAPE_SCALAR ? for_value : wanted & SHAPE_MAP ? for_map : for_list)[kind];
 }
 
+/* What to write, and how it looks for this very key, where there is one and its example shows something. */
+static char *
+hint_with_example(const struct key *key, const char *what)
+{
+        if (!key || strlen(key->example) <= 2)
+                return g_strdup(what);
+        return g_strdup_printf("%s, such as '%s: %s'", what, key->name, key->example);
+}
+
 static char *
 hint_for_shape(const struct key *key, const struct node *node, guint wanted)
 {
+        gboolean is_item = key && strchr("[{", *key->example); /* of a list or map whose values are wanted to be texts */
         const char *alias = key && key == keys_find_in(&keys_vm, key->name) ? alias_of(&keys_vm, key->name) : NULL;
 
         if (alias)
-                return g_strdup_printf("did you mean '%s'?", alias);
+                return hint_alias(alias);
         if (wanted & SHAPE_SCALAR)
-                return g_strdup("write one value behind the colon");
+                return hint_with_example(key, is_item ? "write single values" : "write one value behind the colon");
         if (wanted & SHAPE_LIST && node->kind == NODE_SCALAR) {
                 g_autofree char *quoted = text_make_printable(node->text, strnlen(node->text, 40));
 
                 return g_strdup_printf("write a list of one: [%s]", quoted);
         }
         if (wanted & SHAPE_LIST)
-                return g_strdup("begin each entry with '- '");
+                return hint_with_example(key, "begin each entry with '- '");
         if (node->kind == NODE_LIST)
-                return g_strdup("write 'key: value' lines, without the dashes");
-        return g_strdup("write its keys below it, indented, each as 'key: value'");
+                return hint_with_example(key, "write 'key: value' lines, without the dashes");
+        return hint_with_example(key, "write its keys below it, indented, each as 'key: value'");
 }
 
 void

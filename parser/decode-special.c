@@ -93,7 +93,7 @@ decode_machine(struct decoder *decoder, const struct key *key, const struct node
                 return;
         }
         if (strcmp(text, "microvm") == 0) {
-                FIELD(object, key, const char *) = key->fallback;
+                FIELD(object, key, const char *) = text;
                 decode_refuse(decoder, key, node, NULL, "'microvm' is not supported yet");
                 return;
         }

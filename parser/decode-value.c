@@ -60,6 +60,7 @@ decode_word(struct decoder *decoder, const struct key *key, const struct node *n
             const char *const *later)
 {
         guint count = g_strv_length((char **)words);
+        g_autoptr(GPtrArray) all = NULL;
         g_autofree char *list = NULL, *quoted = NULL, *hint = NULL;
 
         for (guint i = 0; i < count; i++)
@@ -71,9 +72,15 @@ decode_word(struct decoder *decoder, const struct key *key, const struct node *n
                         return (int)(count + i);
                 }
         }
-        list = g_strjoinv(", ", (char **)words);
+        all = g_ptr_array_new();
+        for (guint i = 0; i < count; i++)
+                g_ptr_array_add(all, (gpointer)words[i]);
+        for (guint i = 0; later && later[i]; i++)
+                g_ptr_array_add(all, (gpointer)later[i]);
+        g_ptr_array_add(all, NULL);
+        list = g_strjoinv(", ", (char **)all->pdata);
         quoted = value_quote(text);
-        hint = hint_suggest(text, words);
+        hint = hint_suggest(text, (const char *const *)all->pdata);
         decode_fault(decoder, "bad-word", key, node, hint, "%s is none of: %s", quoted, list);
         return -1;
 }
@@ -149,8 +156,13 @@ decode_size(struct decoder *decoder, const struct key *key, const struct node *n
 {
         guint64 bytes = 0;
 
-        if (!value_parse_size(text, &bytes, fault))
+        if (!value_parse_size(text, &bytes, fault)) {
+                if (strcmp(fault->id, "size-bad") == 0) {
+                        g_free(fault->hint);
+                        fault->hint = g_strdup_printf("write '%s', say", key->example);
+                }
                 return FALSE;
+        }
         if (check_bytes(decoder, key, node, bytes))
                 *ret_bytes = bytes;
         return TRUE;

@@ -133,12 +133,17 @@ too_many(struct decoder *decoder, const struct key *key, const struct node *node
         return TRUE;
 }
 
+static gboolean (*check_function(const struct key_table *table))(const char *, struct value_fault *)
+{
+        return table->check_name ? table->check_name : value_check_name;
+}
+
 static void
 check_name(struct decoder *decoder, const struct key *key, const struct node *name)
 {
         g_auto(value_fault) fault = VALUE_FAULT_INIT;
 
-        if (!(key->table->check_name ? key->table->check_name : value_check_name)(name->text, &fault))
+        if (!check_function(key->table)(name->text, &fault))
                 diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, fault.id, name->place, fault.hint, "name of %s %s: %s",
                                 strchr("aeiou", *key->table->title) ? "an" : "a", key->table->title, fault.reason);
 }
@@ -154,15 +159,18 @@ decode_names(struct decoder *decoder, const struct key *key, const struct node *
         for (guint i = 0; i < node->count; i++) {
                 const struct node *item = node->items[i];
                 const char *name = decode_text(decoder, key, item);
+                g_auto(value_fault) fault = VALUE_FAULT_INIT;
                 guint *count = &FIELD(object, key->count_offset, guint);
                 char *child = items + *count * key->table->struct_size;
 
                 if (!name)
                         continue;
-                check_name(decoder, key, item);
+                if (!check_function(key->table)(name, &fault))
+                        decode_fault(decoder, fault.id, key, item, fault.hint, "%s", fault.reason);
                 if (!g_hash_table_add(seen, (gpointer)name))
                         decode_fault(decoder, "listed-twice", key, item,
-                                     "write a map for two of them: {lan: {}, lan2: {network: lan}}",
+                                     key->table == &keys_nic ? "write a map for two of them: {lan: {}, lan2: {network: lan}}"
+                                                             : "remove one of the two",
                                      "'%s' is in the list twice", name);
                 FIELD(child, key->table->name_offset, const char *) = name;
                 decode_child(decoder, key->table, name, NULL, child);
@@ -184,7 +192,7 @@ decode_object_map(struct decoder *decoder, const struct key *key, const struct n
                 return;
         }
         if (node->kind != NODE_MAP) {
-                decode_shape_fault(decoder, key, node, SHAPE_MAP);
+                decode_shape_fault(decoder, key, node, key->named ? SHAPE_LIST : SHAPE_MAP);
                 return;
         }
         items = store_alloc(decoder->store, (node->count + 1) * table->struct_size); /* one more, for the implicit network */

@@ -35,6 +35,8 @@ extern const struct key_codec codec_image, codec_url, codec_sha256, codec_sha512
 extern const struct key_codec codec_remote, codec_dhcp_options;
 extern const struct key_codec codec_guest_path, codec_document, codec_content, codec_mode, codec_owner, codec_run, codec_user,
         codec_ssh_keys;
+extern const struct key_codec codec_restart, codec_pci, codec_usb, codec_host, codec_endpoint, codec_port_range,
+        codec_cpu_model, codec_regex, codec_command;
 
 /** decode_object() - Fill a zeroed struct from a map, with the defaults of what the map lacks; @node NULL: all defaults */
 void decode_object(struct decoder *decoder, const struct key_table *table, const struct node *node, void *object);
@@ -75,6 +77,10 @@ gboolean decode_both_rates(struct decoder *decoder, const struct node *node, voi
 
 /** decode_short_mount() - "SOURCE:TARGET[:ro]" as a mount; returns TRUE */
 gboolean decode_short_mount(struct decoder *decoder, const struct node *node, void *object);
+
+/** decode_short_port(), encode_short_port() - A published port as a text: "127.0.0.1:8080:80/udp" */
+gboolean decode_short_port(struct decoder *decoder, const struct node *node, void *object);
+json_t *encode_short_port(const void *object);
 
 /** hint_suggest() - "did you mean 'x'?" for the nearest of @candidates, or NULL. Returns a new string */
 char *hint_suggest(const char *wrong, const char *const *candidates);

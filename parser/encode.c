@@ -227,7 +227,9 @@ encode_objects(const struct key *key, const void *object, gboolean defaults)
 
                 if (!defaults && !node_of(table, items))
                         continue;
-                one = keys_encode(table, items, defaults);
+                one = table->encode_short ? table->encode_short(items) : NULL;
+                if (!one)
+                        one = keys_encode(table, items, defaults);
                 if (key->type == KEY_OBJECT_MAP)
                         json_object_set_new(all, *(const char *const *)(items + table->name_offset), one);
                 else

@@ -9,6 +9,18 @@ static const char *const firmware_words[] = {"bios", "uefi", NULL};
 static const char *const firmware_later[] = {"uefi-secure", NULL};
 static const char *const display_words[] = {"none", "vnc", NULL};
 static const char *const display_later[] = {"spice", NULL};
+static const char *const rtc_words[] = {"utc", "local", NULL};
+static const char *const arch_words[] = {"x86_64", "aarch64", "riscv64", "ppc64le", "s390x", NULL};
+
+/* What people write, and the word here. */
+static const char *const accel_aliases[] = {
+        "qemu", "tcg", "software", "tcg", "none", "tcg", "false", "tcg", "hvm", "kvm", "true", "kvm", NULL};
+static const char *const firmware_aliases[] = {"efi", "uefi", "ovmf", "uefi", "legacy", "bios", "seabios", "bios", "secure",
+        "uefi-secure", "secureboot", "uefi-secure", NULL};
+static const char *const display_aliases[] = {
+        "false", "none", "no", "none", "off", "none", "headless", "none", "true", "vnc", "gtk", "vnc", "sdl", "vnc", NULL};
+static const char *const rtc_aliases[] = {"localtime", "local", "gmt", "utc", "host", "local", NULL};
+static const char *const arch_aliases[] = {"amd64", "x86_64", "x86-64", "x86_64", "x64", "x86_64", "arm64", "aarch64", NULL};
 
 static const struct key boot_rows[] = {
         {.name = "order", .type = KEY_SPECIAL, IN(boot, order), .codec = &codec_boot_order, .change = CHANGE_RESTART,
@@ -55,8 +67,11 @@ const struct key_table keys_cpus = {.title = "cpus", .keys = cpus_rows, .short_k
 static const struct key display_rows[] = {
         {.name = "type", .type = KEY_ENUM, .words = display_words, .later = display_later, .change = CHANGE_RESTART,
          .help = "none or vnc; default: as for display", .example = "vnc"},
-        LATER("listen", SCALAR, "address that VNC listens on; default: a UNIX socket in the run directory", "127.0.0.1"),
-        LATER("password_file", SCALAR, "file that holds the password", "./vnc.pw"),
+        {.name = "listen", .type = KEY_SPECIAL, IN(vm, display_listen), .codec = &codec_endpoint, .unbuilt = TRUE,
+         .change = CHANGE_RESTART, .help = "address, and port, that it listens on; default: a UNIX socket in the run directory",
+         .example = "127.0.0.1"},
+        {.name = "password_file", .type = KEY_PATH, IN(vm, display_password_file), .unbuilt = TRUE, .change = CHANGE_RESTART,
+         .help = "file whose first line is the password; default: none", .example = "./vnc.pw"},
         {.name = NULL},
 };
 const struct key_table keys_display = {.title = "display", .keys = display_rows, .short_key = "type"};
@@ -77,10 +92,11 @@ static const struct key vm_rows[] = {
         {.name = "machine", .type = KEY_SPECIAL, IN(vm, machine), .codec = &codec_machine, .fallback = "q35",
          .change = CHANGE_RESTART, .help = "machine type: q35, pc, or a versioned name of QEMU's; what was chosen is kept",
          .example = "pc-q35-7.2"},
-        {.name = "accel", .type = KEY_ENUM, IN(vm, accel), .words = accel_words, .fallback = "auto", .change = CHANGE_RESTART,
+        {.name = "accel", .type = KEY_ENUM, IN(vm, accel), .words = accel_words, .meant = accel_aliases,
+         .fallback = "auto", .change = CHANGE_RESTART,
          .help = "auto: KVM where it works, else TCG", .example = "tcg"},
         {.name = "firmware", .type = KEY_ENUM, IN(vm, firmware), .words = firmware_words, .later = firmware_later,
-         .fallback = "bios",
+         .meant = firmware_aliases, .fallback = "bios",
          .change = CHANGE_RESTART, .help = "what starts the boot loader", .example = "uefi"},
         {.name = "boot", .type = KEY_OBJECT, IN(vm, boot), .table = &keys_boot, .change = CHANGE_RESTART,
          .help = "what the VM boots from", .example = "{kernel: ./vmlinuz, initrd: ./initrd, cmdline: \"console=ttyS0\"}"},
@@ -95,12 +111,13 @@ static const struct key vm_rows[] = {
          .change = CHANGE_RESTART, .help = "further disks: named ones of the project, the VM's own, files; default: none",
          .example = "[{name: scratch, size: 5G}]"},
         {.name = "display", .type = KEY_ENUM, IN(vm, display), .words = display_words, .later = display_later,
-         .fallback = "none",
+         .meant = display_aliases, .fallback = "none",
          .table = &keys_display, .change = CHANGE_RESTART,
          .help = "screen of the VM; VNC listens on a UNIX socket in the run directory",
          .example = "vnc"},
-        {.name = "depends_on", .type = KEY_NAME_LIST, IN(vm, depends_on), .shapes = MAP, .change = CHANGE_NONE,
-         .help = "VMs that are started before and stopped after this one; default: none", .example = "[]"},
+        {.name = "depends_on", .type = KEY_OBJECT_MAP, IN(vm, dependencies), COUNT_IN(vm, dependency_count), .named = TRUE,
+         .max = 4096, .table = &keys_dependency, .change = CHANGE_NONE,
+         .help = "VMs that are started before and stopped after this one; default: none", .example = "{}"},
         {.name = "stop_grace_period", .type = KEY_DURATION, IN(vm, stop_grace_ms), .scale_ms = 1, .max = 86400000,
          .fallback = "30s",
          .change = CHANGE_NONE,
@@ -113,12 +130,22 @@ static const struct key vm_rows[] = {
         LATER("extends", MAP | SCALAR, "another VM whose keys these are added to", "{file: base.yaml, vm: server}"),
         LATER("profiles", LIST, "started only when one of them, or the VM itself, is asked for", "[data]"),
         LATER("replicas", SCALAR, "how many of it, named db-1, db-2 and so on", "3"),
-        LATER("cpu", MAP, "CPU model, topology and pinning", "{model: host, cores: 2}"),
-        LATER("memory_backing", MAP, "huge pages, sharing, NUMA", "{hugepages: 2M}"),
-        LATER_BUT("tpm", SCALAR, "false", "a TPM 2.0", "true"),
-        LATER_BUT("rtc", SCALAR, "utc", "what the hardware clock shows", "local"),
-        LATER_BUT("arch", SCALAR, "x86_64", "architecture of the machine", "aarch64"),
-        LATER("ports", LIST, "ports of the host that lead into the VM", "[\"8080:80\"]"),
+        {.name = "cpu", .type = KEY_OBJECT, IN(vm, cpu), .indirect = TRUE, .table = &keys_cpu, .unbuilt = TRUE,
+         .change = CHANGE_RESTART, .help = "CPU model, topology and pinning; default: what the host has",
+         .example = "{model: host}"},
+        {.name = "memory_backing", .type = KEY_OBJECT, IN(vm, memory_backing), .indirect = TRUE, .table = &keys_memory_backing,
+         .unbuilt = TRUE, .change = CHANGE_RESTART, .help = "huge pages, sharing, NUMA; default: ordinary memory",
+         .example = "{hugepages: 2M}"},
+        {.name = "tpm", .type = KEY_BOOL, IN(vm, tpm), .fallback = "false", .unbuilt = TRUE, .change = CHANGE_RESTART,
+         .help = "a TPM 2.0", .example = "true"},
+        {.name = "rtc", .type = KEY_ENUM, IN(vm, rtc), .words = rtc_words, .meant = rtc_aliases, .fallback = "utc",
+         .unbuilt = TRUE, .change = CHANGE_RESTART, .help = "what the hardware clock shows at start", .example = "local"},
+        {.name = "arch", .type = KEY_ENUM, IN(vm, arch), .words = arch_words, .meant = arch_aliases,
+         .fallback = "x86_64", .unbuilt = TRUE, .change = CHANGE_RESTART, .help = "architecture of the machine",
+         .example = "aarch64"},
+        {.name = "ports", .type = KEY_OBJECT_LIST, IN(vm, ports), COUNT_IN(vm, port_count), .max = 4096, .table = &keys_port,
+         .unbuilt = TRUE, .change = CHANGE_LIVE, .help = "ports of the host that lead into the VM; default: none",
+         .example = "[\"8080:80\"]"},
         {.name = "mounts", .type = KEY_OBJECT_LIST, IN(vm, mounts), COUNT_IN(vm, mount_count), .max = 64, .table = &keys_mount,
          .unbuilt = TRUE, .change = CHANGE_RESTART, .help = "folders of the host in the guest; default: none",
          .example = "[\"./src:/src:ro\"]"},
@@ -141,12 +168,22 @@ static const struct key vm_rows[] = {
         {.name = "ssh", .type = KEY_OBJECT, IN(vm, ssh), .indirect = TRUE, .table = &keys_ssh, .unbuilt = TRUE,
          .change = CHANGE_NONE, .help = "user, keys and port for 'drover ssh'; default: the image's user, no keys, port 22",
          .example = "{user: debian}"},
-        LATER("devices", LIST, "PCI and USB devices of the host", "[{usb: \"046d:c52b\"}]"),
-        LATER("healthcheck", MAP, "how to find out that the guest is ready", "{tcp: 22, interval: 2s}"),
-        LATER_BUT("restart", SCALAR, "no", "what happens when the guest ends", "always"),
-        LATER_BUT("autostart", SCALAR, "false", "start with the host", "true"),
-        LATER_BUT("protect", SCALAR, "false", "down, rm and --fresh refuse", "true"),
-        LATER_BUT("warm", SCALAR, "false", "resume from the first healthy state instead of booting", "true"),
+        {.name = "devices", .type = KEY_OBJECT_LIST, IN(vm, devices), COUNT_IN(vm, device_count), .max = 24,
+         .table = &keys_device, .unbuilt = TRUE, .change = CHANGE_RESTART,
+         .help = "PCI and USB devices of the host that the VM gets; default: none", .example = "[{usb: \"046d:c52b\"}]"},
+        {.name = "healthcheck", .type = KEY_OBJECT, IN(vm, healthcheck), .indirect = TRUE, .table = &keys_healthcheck,
+         .unbuilt = TRUE, .change = CHANGE_LIVE,
+         .help = "how to find out that the guest is ready: one of tcp, ping, console, agent and test; default: none",
+         .example = "{tcp: 22, interval: 2s}"},
+        {.name = "restart", .type = KEY_SPECIAL, IN(vm, restart), .codec = &codec_restart, .fallback = "no", .unbuilt = TRUE,
+         .change = CHANGE_LIVE, .help = "what happens when the VM ends by itself: no, on-failure[:N], always, unless-stopped",
+         .example = "always"},
+        {.name = "autostart", .type = KEY_BOOL, IN(vm, autostart), .fallback = "false", .unbuilt = TRUE,
+         .change = CHANGE_NONE, .help = "start with the host, once 'drover enable' was run", .example = "true"},
+        {.name = "protect", .type = KEY_BOOL, IN(vm, protect), .fallback = "false", .unbuilt = TRUE, .change = CHANGE_NONE,
+         .help = "down, rm and --fresh refuse", .example = "true"},
+        {.name = "warm", .type = KEY_BOOL, IN(vm, warm), .fallback = "false", .unbuilt = TRUE, .change = CHANGE_NONE,
+         .help = "resume from the first healthy state instead of booting", .example = "true"},
         {.name = NULL},
 };
 
@@ -168,7 +205,20 @@ static const char *const vm_aliases[] = {
         "synced_folder", "mounts", "provision", "run", "command", "run", "restart_policy", "restart", "cdrom", "disks",
         "iso", "disks", "hostdev", "devices", "shares", "mounts", "folders", "mounts", "write_files", "files",
         "runcmd", "run", "commands", "run", "package", "packages", "ssh_authorized_keys", "ssh", "ssh_keys", "ssh",
-        "ssh_user", "ssh", "architecture", "arch", NULL,
+        "ssh_user", "ssh", "architecture", "arch",
+        "links", "depends_on", "healthchecks", "healthcheck",
+        "health", "healthcheck", "clock", "rtc", "tpm2", "tpm", "hugepages", "memory_backing", "publish", "ports", "privileged",
+        "a VM is a machine of its own: there is nothing to give up", "environment",
+        "a guest has no environment of its own: write a file with 'files'", "env_file",
+        "a guest has no environment of its own: for variables of this file there is --env-file", "container_name",
+        "the name is the key above; the guest calls itself 'hostname'", "build",
+        "drover builds no images: name one with 'image'", "expose",
+        "guests of one network reach each other's ports anyway; 'ports' is for the host", "entrypoint",
+        "a VM boots its disk: for commands at the first start there is 'run'", "deploy",
+        "write 'replicas', 'cpus' and 'memory' in the VM itself", "secrets",
+        "write a file with 'files', or mount a folder with 'mounts'", "configs",
+        "write a file with 'files', or mount a folder with 'mounts'", "pull_policy",
+        "an image is fetched once and kept: nothing has to be said", "platform", "arch", "user", "ssh", NULL,
 };
 
 const struct key_table keys_vm = {

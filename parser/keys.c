@@ -35,7 +35,8 @@ static const struct key project_rows[] = {
 static const char *const project_aliases[] = {
         "services", "vms", "instances", "vms", "machines", "vms", "domains", "vms", "vm", "vms", "guests", "vms",
         "nodes", "vms", "volumes", "disks", "network", "networks", "bridges", "networks", "nets", "networks", "disk", "disks",
-        "project", "name", NULL,
+        "project", "name", "version", "a project file has no version: remove the line", "secrets",
+        "write files in the guest with 'files' of a VM", "configs", "write files in the guest with 'files' of a VM", NULL,
 };
 
 const struct key_table keys_project = {

@@ -91,11 +91,13 @@ struct key {
 struct key_table {
         const char *title;          /* "vm", "network": used in messages */
         const struct key *keys;     /* ends with a row without a name; at most KEYS_MAX */
-        const char *const *aliases; /* pairs: what people bring along, what it is called here; NULL-terminated; or NULL */
+        const char *const *aliases; /* pairs: what people bring along, what it is called here (or a sentence on what to do
+                                       instead: one with blanks); NULL-terminated; or NULL */
         const char *short_key;      /* a plain text stands for this key: `disk: 20G` is `disk: {size: 20G}`; or NULL */
         const char *short_form;     /* where the text says more than that key, for people: "SOURCE:TARGET"; or NULL */
         /* Reads such a text, or leaves it to the type of the short key and returns FALSE; NULL: the latter. */
         gboolean (*decode_short)(struct decoder *decoder, const struct node *node, void *object);
+        json_t *(*encode_short)(const void *object); /* such a text for an object; it returns NULL where none would do */
         gboolean (*check_name)(const char *, struct value_fault *); /* of the names in its map; NULL: value_check_name() */
         const char *name_pattern;                                   /* the same for the schema */
         size_t struct_size;         /* 0: a long form, which has no struct of its own */
@@ -111,6 +113,7 @@ extern const struct key_table keys_project, keys_network, keys_dhcp, keys_reserv
         keys_vm, keys_root_disk, keys_vm_disk, keys_nic, keys_boot, keys_memory, keys_cpus, keys_display;
 extern const struct key_table keys_vxlan, keys_dhcp_boot, keys_vlan, keys_rate, keys_impair;
 extern const struct key_table keys_mount, keys_cloud_init, keys_file, keys_ssh;
+extern const struct key_table keys_cpu, keys_memory_backing, keys_device, keys_port, keys_healthcheck, keys_dependency;
 
 /** keys_find() - The row of a path such as "vms.networks.ip" or "networks.mtu", from the top; NULL where there is none */
 const struct key *keys_find(const char *path);

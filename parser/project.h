@@ -92,11 +92,45 @@ enum accel {
 enum firmware {
         FIRMWARE_BIOS,
         FIRMWARE_UEFI,
+        FIRMWARE_UEFI_SECURE, /* decoded, refused at plan until built */
 };
 
 enum display_type {
         DISPLAY_NONE,
         DISPLAY_VNC,
+        DISPLAY_SPICE, /* decoded, refused at plan until built */
+};
+
+enum rtc {
+        RTC_UTC,
+        RTC_LOCAL,
+};
+
+enum arch {
+        ARCH_X86_64,
+        ARCH_AARCH64,
+        ARCH_RISCV64,
+        ARCH_PPC64LE,
+        ARCH_S390X,
+};
+
+/** enum condition - What a VM waits for at another one */
+enum condition {
+        CONDITION_STARTED,
+        CONDITION_HEALTHY,
+        CONDITION_COMPLETED,
+};
+
+enum restart_policy {
+        RESTART_NO,
+        RESTART_ON_FAILURE,
+        RESTART_ALWAYS,
+        RESTART_UNLESS_STOPPED,
+};
+
+enum protocol {
+        PROTOCOL_TCP,
+        PROTOCOL_UDP,
 };
 
 enum boot_device {
@@ -273,6 +307,93 @@ struct nic {
         gboolean spoof_check;
 };
 
+/** struct host_address - An address of this host */
+struct host_address {
+        int family; /* AF_INET, AF_INET6; 0: not written */
+        union {
+                guint32 v4; /* host byte order */
+                struct in6_addr v6;
+        };
+};
+
+/** struct endpoint - An address of this host and a port; port 0: not written */
+struct endpoint {
+        struct host_address address;
+        guint port;
+};
+
+/** struct port_range - First to last, both included, 1 to 65535; all zero: not written */
+struct port_range {
+        guint first, last;
+};
+
+/** struct port - A port of the host, or a range, that leads into the VM */
+struct port {
+        const struct node *node;
+        struct host_address host; /* family 0: all addresses of the host */
+        struct port_range published, target;
+        enum protocol protocol;
+        const char *name, *app_protocol; /* for people; or NULL */
+        int mode;
+};
+
+struct pci_address {
+        gboolean set;
+        guint domain, bus, device, function;
+};
+
+struct usb_id {
+        gboolean set;
+        guint vendor, product;
+};
+
+/** struct device - A device of the host that the VM gets: either of the two */
+struct device {
+        const struct node *node;
+        struct pci_address pci;
+        struct usb_id usb;
+};
+
+struct cpu {
+        const struct node *node;
+        const char *model;             /* QEMU's name, or NULL */
+        struct count_list pin;         /* CPUs of the host */
+        guint sockets, cores, threads; /* 0: not written */
+};
+
+struct memory_backing {
+        const struct node *node;
+        guint64 hugepage_bytes; /* 0: ordinary pages */
+        gboolean shared, merge;
+        struct count_list numa; /* nodes of the host */
+};
+
+/** struct healthcheck - How to find out that the guest is ready: one of the first five */
+struct healthcheck {
+        const struct node *node;
+        guint tcp; /* port of the guest; 0: none */
+        gboolean ping, agent;
+        const char *console;     /* a regular expression; or NULL */
+        const char *const *test; /* NULL-terminated command; or NULL */
+        guint interval_ms, timeout_ms, start_period_ms;
+        guint retries;
+};
+
+struct restart {
+        enum restart_policy policy;
+        guint tries; /* of on-failure; 0: without limit */
+};
+
+/** struct dependency - Another VM that is started before */
+struct dependency {
+        const struct node *node;
+        const char *name;
+        guint index; /* of that VM in project.vms; G_MAXUINT: there is none, which only matters where it is required */
+        enum condition condition;
+        gboolean restart;  /* this VM restarts with it */
+        gboolean required; /* without it this VM is not started */
+};
+
 struct boot {
         const struct node *node;
         enum boot_device order[BOOT_DEVICES];
@@ -356,8 +477,10 @@ struct vm {
         struct nic *nics;
         guint nic_count;
         enum display_type display;
-        const char *const *depends_on; /* NULL-terminated names; never NULL */
-        guint *depends_on_index;       /* the same as indexes into project.vms */
+        struct endpoint display_listen;    /* family 0: a UNIX socket in the run directory */
+        const char *display_password_file; /* absolute path, or NULL */
+        struct dependency *dependencies;
+        guint dependency_count;
         guint stop_grace_ms;
         struct text_map labels;
         struct mount *mounts;
@@ -372,6 +495,18 @@ struct vm {
         gboolean interpolate;
         struct ssh *ssh; /* or NULL */
         const char *const *qemu_args; /* NULL-terminated; never NULL */
+        struct cpu *cpu;              /* or NULL */
+        struct memory_backing *memory_backing; /* or NULL */
+        gboolean tpm;
+        enum rtc rtc;
+        enum arch arch;
+        struct port *ports;
+        guint port_count;
+        struct device *devices;
+        guint device_count;
+        struct healthcheck *healthcheck; /* or NULL */
+        struct restart restart;
+        gboolean autostart, protect, warm;
 };
 
 struct project {

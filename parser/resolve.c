@@ -233,26 +233,18 @@ resolve_nics(struct check *check, struct vm *vm)
 /* ---- VMs ---- */
 
 static void
-resolve_dependencies(struct check *check, struct vm *vm)
+resolve_dependencies(struct check *check, const struct vm *vm)
 {
-        const struct node *list = node_get(vm->node, "depends_on");
-        guint count;
+        for (guint i = 0; i < vm->dependency_count; i++) {
+                struct dependency *dependency = &vm->dependencies[i];
+                const struct vm *other = project_find_vm(check->project, dependency->name);
 
-        if (!vm->depends_on)
-                vm->depends_on = no_texts;
-        count = g_strv_length((char **)vm->depends_on);
-        vm->depends_on_index = store_alloc(check->store, (count + 1) * sizeof *vm->depends_on_index);
-        for (guint i = 0; i < count; i++) {
-                const struct vm *other = project_find_vm(check->project, vm->depends_on[i]);
-
-                if (other) {
-                        vm->depends_on_index[i] = (guint)(other - check->project->vms);
-                } else {
+                dependency->index = other ? (guint)(other - check->project->vms) : G_MAXUINT;
+                if (!other && dependency->required) {
                         g_autofree char *subject = g_strdup_printf("depends_on of vm '%s'", vm->name);
-                        struct place place = list->count == count ? list->items[i]->place : list->place;
 
-                        check_unknown(check, "unknown-vm", place, subject, "vm", vm->depends_on[i], check->store->vms);
-                        vm->depends_on_index[i] = (guint)(vm - check->project->vms); /* not used: there is an error */
+                        check_unknown(check, "unknown-vm", check_dependency_place(vm, dependency), subject, "vm",
+                                      dependency->name, check->store->vms);
                 }
         }
 }

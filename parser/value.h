@@ -119,3 +119,43 @@ gboolean value_check_name(const char *text, struct value_fault *fault);
 
 /** value_check_interface() - Is it a name that the kernel takes for a link: 1 to 15 bytes, no slash, blank, colon or control */
 gboolean value_check_interface(const char *text, struct value_fault *fault);
+
+/** value_parse_host() - An address of this host: IPv4, or IPv6 with or without brackets; not multicast. Family is set */
+gboolean value_parse_host(const char *text, struct host_address *ret_address, struct value_fault *fault);
+char *value_format_host(const struct host_address *address);
+
+/** value_parse_endpoint() - "127.0.0.1", "127.0.0.1:5901", "[::1]:5901" */
+gboolean value_parse_endpoint(const char *text, struct endpoint *ret_endpoint, struct value_fault *fault);
+char *value_format_endpoint(const struct endpoint *endpoint);
+
+/** value_parse_port_range() - "80" or "8000-8010"; from 1 to 65535 */
+gboolean value_parse_port_range(const char *text, struct port_range *ret_range, struct value_fault *fault);
+char *value_format_port_range(const struct port_range *range);
+
+/**
+ * value_parse_port() - A published port, in compose's short form: [HOST:]PUBLISHED:TARGET[/PROTOCOL]
+ * @ret_port: host, published, target and protocol are set; nothing else is touched
+ *
+ * "8080:80", "127.0.0.1:5353:53/udp", "8000-8010:80-90", "[::1]:80:80". A target alone, for which compose takes a random port
+ * of the host, is refused. Whether ranges are of one length is not looked at: with replicas they need not be.
+ */
+gboolean value_parse_port(const char *text, struct port *ret_port, struct value_fault *fault);
+char *value_format_port(const struct port *port);
+
+/** value_parse_restart() - "no", "on-failure", "on-failure:5", "always", "unless-stopped" */
+gboolean value_parse_restart(const char *text, struct restart *ret_restart, struct value_fault *fault);
+char *value_format_restart(const struct restart *restart);
+
+/** value_parse_pci() - "0000:01:00.0": domain, bus, device, function */
+gboolean value_parse_pci(const char *text, struct pci_address *ret_address, struct value_fault *fault);
+char *value_format_pci(const struct pci_address *address);
+
+/** value_parse_usb() - "046d:c52b": vendor and product */
+gboolean value_parse_usb(const char *text, struct usb_id *ret_id, struct value_fault *fault);
+char *value_format_usb(const struct usb_id *id);
+
+/** value_check_cpu_model() - Is it a name that QEMU could have for a CPU: letters, digits, '.', '-', '_', at most 64 */
+gboolean value_check_cpu_model(const char *text, struct value_fault *fault);
+
+/** value_check_regex() - Is it a regular expression of GLib's, neither empty nor longer than 1024 bytes? */
+gboolean value_check_regex(const char *text, struct value_fault *fault);

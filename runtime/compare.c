@@ -115,7 +115,7 @@ item_names(const json_t *container)
 }
 
 static void compare_objects(const struct key_table *table, const char *path, struct side from, struct side to,
-                            GPtrArray *changes);
+                            enum change otherwise, GPtrArray *changes);
 static void compare_field(const struct key *row, const char *path, struct side from, struct side to, GPtrArray *changes);
 
 static char *
@@ -138,7 +138,7 @@ compare_items(const struct key *row, const char *path, struct side from, struct 
                 if (!new.wish)
                         add_values(changes, below, old.wish, NULL, row->change);
                 else
-                        compare_objects(row->table, below, old, new, changes);
+                        compare_objects(row->table, below, old, new, row->change, changes);
         }
         for (guint i = 0; i < after->len; i++) {
                 const char *name = g_ptr_array_index(after, i);
@@ -177,7 +177,7 @@ compare_field(const struct key *row, const char *path, struct side from, struct 
         if (row->change == CHANGE_RECREATE || row->type == KEY_FUTURE || json_equal(from.wish, to.wish))
                 return;
         if (row->table && row->type == KEY_OBJECT && json_is_object(from.wish) && json_is_object(to.wish))
-                compare_objects(row->table, path, from, to, changes);
+                compare_objects(row->table, path, from, to, row->change, changes);
         else if (row->table && (row->type == KEY_OBJECT_MAP || row->type == KEY_OBJECT_LIST))
                 compare_items(row, path, from, to, changes);
         else if (row->table && !keys_has_objects(row))
@@ -187,11 +187,12 @@ compare_field(const struct key *row, const char *path, struct side from, struct 
 }
 
 static void
-compare_objects(const struct key_table *table, const char *path, struct side from, struct side to, GPtrArray *changes)
+compare_objects(const struct key_table *table, const char *path, struct side from, struct side to, enum change otherwise,
+                GPtrArray *changes)
 {
-        if (!json_is_object(from.wish) || !json_is_object(to.wish)) {
+        if (!json_is_object(from.wish) || !json_is_object(to.wish)) { /* a short form that says it all */
                 if (!json_equal(from.wish, to.wish))
-                        add_values(changes, path, from.wish, to.wish, CHANGE_RESTART);
+                        add_values(changes, path, from.wish, to.wish, otherwise);
                 return;
         }
         for (const struct key *row = table->keys; row->name; row++) {
@@ -265,7 +266,7 @@ plan_vm_changes(const struct world *world, const struct resolved_vm *vm)
         GPtrArray *changes = plan_changes_new();
 
         if (from.wish) {
-                compare_objects(&keys_vm, "", from, to, changes);
+                compare_objects(&keys_vm, "", from, to, CHANGE_RESTART, changes);
                 compare_disk_origins(found->spec, vm->spec, changes);
         }
         add_disk_changes(world, &vm->launch, changes);

@@ -149,8 +149,8 @@ order_vms(struct planner *planner)
                         guint index = stack[depth - 1];
                         const struct vm *vm = &planner->project->vms[index];
 
-                        if (vm->depends_on[next[index]]) {
-                                guint below = vm->depends_on_index[next[index]++];
+                        if (next[index] < vm->dependency_count) {
+                                guint below = vm->dependencies[next[index]++].index;
 
                                 if (!seen[below]) {
                                         seen[below] = TRUE;
@@ -189,8 +189,8 @@ include_dependencies(struct planner *planner)
 
                 if (planner->goals[planner->order[i]] == GOAL_LEAVE)
                         continue;
-                for (guint n = 0; vm->depends_on[n]; n++)
-                        planner->goals[vm->depends_on_index[n]] = planner->options->goal;
+                for (guint n = 0; n < vm->dependency_count; n++)
+                        planner->goals[vm->dependencies[n].index] = planner->options->goal;
         }
 }
 

@@ -66,8 +66,8 @@ plan_start(struct planner *planner, guint index, enum plan_action action, GPtrAr
                 plan_step_after(step, g_array_index(disks, guint, i));
         for (guint i = 0; i < vm->nic_count; i++)
                 plan_step_after(step, planner->network_steps[vm->nics[i].network_index]);
-        for (guint i = 0; vm->depends_on[i]; i++)
-                plan_step_after(step, planner->vm_steps[vm->depends_on_index[i]]);
+        for (guint i = 0; i < vm->dependency_count; i++)
+                plan_step_after(step, planner->vm_steps[vm->dependencies[i].index]);
         if (changes) {
                 g_ptr_array_unref(step->changes);
                 step->changes = g_ptr_array_ref(changes);
@@ -205,8 +205,8 @@ plan_stop(struct planner *planner, guint index, enum plan_action action)
         planner->vm_steps[index] = number;
         if (planner->dependents[index])
                 g_array_append_vals(step->after, planner->dependents[index]->data, planner->dependents[index]->len);
-        for (guint i = 0; vm->depends_on[i]; i++) {
-                GArray **below = &planner->dependents[vm->depends_on_index[i]];
+        for (guint i = 0; i < vm->dependency_count; i++) {
+                GArray **below = &planner->dependents[vm->dependencies[i].index];
 
                 if (!*below)
                         *below = g_array_new(FALSE, FALSE, sizeof(guint));

@@ -174,7 +174,7 @@ test_model(struct fixture *fixture, gconstpointer data)
         g_assert_true(web == &fixture->project->vms[0] && db == &fixture->project->vms[1]);
         g_assert_true(web->root && web->root->is_root && web->root->format == FORMAT_QCOW2 && !web->root->size_bytes);
         g_assert_null(db->root);
-        g_assert_cmpuint(web->depends_on_index[0], ==, 1);
+        g_assert_cmpuint(web->dependencies[0].index, ==, 1);
         g_assert_cmpstr(web->nics[0].network, ==, "lan");
         g_assert_cmphex(web->nics[0].ip, ==, 0x0a000009);
         g_assert_cmpstr(db->nics[0].network, ==, "default");
