@@ -153,6 +153,8 @@ check_lengths(const struct check *check, const struct vm *vm, const struct port 
 {
         guint published = port->published.last - port->published.first + 1, target = port->target.last - port->target.first + 1;
 
+        if (target == 1 && project_is_set(vm->node, "replicas"))
+                return; /* one port of the host for each of them */
         if (published != target)
                 check_fault(check, "port-lengths", port_place(port), "write ranges of the same length: 8000-8010:80-90",
                             "ports of vm '%s': %u ports of the host cannot lead to %u of the guest", vm->name, published,

@@ -41,8 +41,6 @@
         const struct key_codec codec_##name = {type_name, decode_##name, encode_##name, schema_##name};
 
 /* clang-format off */
-DEFINE_CODEC(restart, "restart policy", struct restart, TRUE, value_parse_restart, value_format_restart,
-             "^(no|on-failure(:[1-9][0-9]{0,3})?|always|unless-stopped)$")
 DEFINE_CODEC(pci, "PCI address", struct pci_address, value->set, value_parse_pci, value_format_pci,
              "^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{2}:[01][0-9A-Fa-f]\\.[0-7]$")
 DEFINE_CODEC(usb, "vendor and product", struct usb_id, value->set, value_parse_usb, value_format_usb,
@@ -52,6 +50,21 @@ DEFINE_CODEC(host, "address of the host", struct host_address, value->family, va
 DEFINE_CODEC(endpoint, "address and port", struct endpoint, value->address.family, value_parse_endpoint,
              value_format_endpoint, "^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]|[0-9A-Fa-f:.]+)(:[0-9]{1,5})?$")
 /* clang-format on */
+
+/* ---- restart ---- */
+
+DEFINE_DECODE(restart, struct restart, value_parse_restart)
+DEFINE_ENCODE(restart, struct restart, TRUE, value_format_restart)
+
+/* What reads YAML 1.1 takes a plain `no` for false. */
+static json_t *
+schema_restart(void)
+{
+        return json_pack("{s:[{s:s, s:s}, {s:b}]}", "anyOf", "type", "string", "pattern",
+                         "^(no|on-failure(:[1-9][0-9]{0,3})?|always|unless-stopped)$", "const", 0);
+}
+
+const struct key_codec codec_restart = {"restart policy", decode_restart, encode_restart, schema_restart};
 
 /* ---- ports ---- */
 
