@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "runtime/vm.h"
+#include "runtime/vm/vm.h"
 
 #include <glib-unix.h>
 

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "parser/value.h"
-#include "runtime/vm.h"
+#include "runtime/vm/vm.h"
 
 #include <string.h>
 #include <sys/stat.h>

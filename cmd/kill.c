@@ -3,7 +3,7 @@
 #include "cmd/select.h"
 
 #include "base/error.h"
-#include "runtime/vm.h"
+#include "runtime/vm/vm.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "runtime/vm.h"
+#include "runtime/vm/vm.h"
 
 struct ls_options {
         gboolean all, quiet;

@@ -1,7 +1,7 @@
 /* supervise.c - the hidden verb that the supervisor is started as: `drover supervise PROJECT DIRECTORY` */
 #include "cmd/print.h"
 
-#include "runtime/supervisor.h"
+#include "runtime/supervisor/supervisor.h"
 
 static int
 supervise(struct verb_call *call)

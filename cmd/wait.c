@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/process.h"
-#include "runtime/qmp.h"
-#include "runtime/vm.h"
+#include "runtime/vm/qmp.h"
+#include "runtime/vm/vm.h"
 
 #include <string.h>
 

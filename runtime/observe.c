@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
-#include "runtime/qmp.h"
-#include "runtime/vm.h"
+#include "runtime/vm/qmp.h"
+#include "runtime/vm/vm.h"
 
 #include <string.h>
 #include <sys/stat.h>

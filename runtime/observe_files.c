@@ -2,7 +2,7 @@
 #include "runtime/observe.h"
 
 #include "base/file.h"
-#include "runtime/disk.h"
+#include "runtime/storage/disk.h"
 
 #include <errno.h>
 #include <string.h>

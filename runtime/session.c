@@ -7,7 +7,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "runtime/observe.h"
-#include "runtime/supervisor.h"
+#include "runtime/supervisor/supervisor.h"
 
 #include <fcntl.h>
 #include <pwd.h>

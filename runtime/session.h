@@ -5,8 +5,8 @@
 #pragma once
 
 #include "parser/load.h"
-#include "runtime/graph.h"
-#include "runtime/plan.h"
+#include "runtime/apply/graph.h"
+#include "runtime/plan/plan.h"
 
 struct session {
         struct project *project;         /* parsed; a project without VMs where only -p was given and there is no file */

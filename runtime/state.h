@@ -8,9 +8,9 @@
 
 #include "base/json.h"
 #include "parser/project.h"
-#include "runtime/image.h"
+#include "runtime/storage/image.h"
 #include "runtime/paths.h"
-#include "runtime/qemu_argv.h"
+#include "runtime/vm/qemu_argv.h"
 
 enum { STATE_SCHEMA = 1 };
 

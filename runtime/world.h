@@ -5,8 +5,8 @@
 #include "network/firewall.h"
 #include "network/home.h"
 #include "network/link.h"
-#include "runtime/file_use.h"
-#include "runtime/qemu_argv.h"
+#include "runtime/storage/file_use.h"
+#include "runtime/vm/qemu_argv.h"
 #include "runtime/state.h"
 
 enum vm_status {

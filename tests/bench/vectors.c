@@ -9,7 +9,7 @@
  *   run, data  its two directories
  *   disk       the path of an overlay
  *   alive, namespace, data-directory, run-directory, listen NAME, tap NAME, read PATH, write PATH, log NAME, plain PATH
- *              what descriptor 3, 4, 5 ... has to be, in their order (runtime/qemu_argv.h)
+ *              what descriptor 3, 4, 5 ... has to be, in their order (runtime/vm/qemu_argv.h)
  *   argument   one argument
  */
 #include "base/error.h"

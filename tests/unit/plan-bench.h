@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "parser/load.h"
-#include "runtime/plan.h"
+#include "runtime/plan/plan.h"
 
 #include <string.h>
 

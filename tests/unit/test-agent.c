@@ -1,7 +1,7 @@
 /* test-agent.c - the guest agent's client against agents that answer well, late, wrongly or never */
 #include "base/error.h"
 #include "base/fd.h"
-#include "runtime/agent.h"
+#include "runtime/vm/agent.h"
 
 #include <string.h>
 #include <sys/socket.h>

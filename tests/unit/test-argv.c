@@ -10,9 +10,9 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "parser/load.h"
-#include "runtime/disk.h"
-#include "runtime/qemu_argv.h"
-#include "runtime/qmp.h"
+#include "runtime/storage/disk.h"
+#include "runtime/vm/qemu_argv.h"
+#include "runtime/vm/qmp.h"
 
 #include <fcntl.h>
 #include <linux/if_tun.h>

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/json.h"
-#include "runtime/disk.h"
+#include "runtime/storage/disk.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* test-graph.c - the executor: order, parallelism, failures, cancelling */
-#include "runtime/graph.h"
+#include "runtime/apply/graph.h"
 
 #include "base/error.h"
 

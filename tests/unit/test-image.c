@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "runtime/image.h"
+#include "runtime/storage/image.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "runtime/qmp.h"
+#include "runtime/vm/qmp.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,332 @@
+/* apply.c - carry a plan out: every step is one blocking, idempotent action; graph.c runs them
+ *
+ * A kill at any point leaves something that the next observation sees for what it is: a bridge without its address, a disk's
+ * draft, a QEMU that waits for `cont`. So nothing is rolled back here; what failed is told, and the next `up` goes on.
+ */
+#include "runtime/apply/apply.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/trace.h"
+#include "runtime/apply/graph.h"
+#include "runtime/observe.h"
+#include "runtime/supervisor/supervisor.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* What a node of the graph works on. */
+struct action {
+        struct apply *apply;
+        const struct plan_step *step;
+};
+
+static gboolean
+run_action(void *data, GError **error)
+{
+        static gboolean (*const functions[])(struct apply *, const struct plan_step *, GError **) = {
+                [KIND_NETWORK] = apply_network, [KIND_FIREWALL] = apply_firewall, [KIND_SERVICE] = apply_service,
+                [KIND_DISK] = apply_disk,       [KIND_VM] = apply_vm,             [KIND_SUPERVISOR] = apply_supervisor,
+        };
+        static const char *const subjects[] = {[KIND_NETWORK] = "network", [KIND_FIREWALL] = "the firewall",
+                                               [KIND_SERVICE] = "DHCP and DNS", [KIND_DISK] = "disk",
+                                               [KIND_SUPERVISOR] = "the supervisor"};
+        struct action *action = data;
+        const struct plan_step *step = action->step;
+        gint64 start = g_get_monotonic_time();
+        gboolean ok = functions[step->kind](action->apply, step, error);
+
+        trace_span("action", start, "%s %s %s: %s", plan_action_name(step->action), plan_kind_name(step->kind), step->name,
+                   ok ? "done" : "failed");
+        if (ok || step->kind == KIND_VM)
+                return ok;
+        if (*step->name)
+                return error_prefix(error, "cannot %s %s '%s'", plan_action_name(step->action), subjects[step->kind],
+                                    step->name);
+        return error_prefix(error, "cannot %s %s", plan_action_name(step->action), subjects[step->kind]);
+}
+
+static void
+report(guint index, const struct graph_node *node, void *data)
+{
+        static const enum step_event events[] = {[GRAPH_RUNNING] = STEP_STARTED, [GRAPH_DONE] = STEP_DONE,
+                                                 [GRAPH_FAILED] = STEP_FAILED,   [GRAPH_SKIPPED] = STEP_SKIPPED,
+                                                 [GRAPH_CANCELLED] = STEP_SKIPPED};
+        const struct apply *apply = data;
+
+        if (apply->options->progress)
+                apply->options->progress(apply->actions[index].step, events[node->state], node->error,
+                                         node->end_us ? node->end_us - node->start_us : 0, apply->options->progress_data);
+}
+
+/* What killed drovers left half-written; once and before anything is written, since steps share directories. */
+static void
+remove_drafts(const struct world *world)
+{
+        g_autofree char *disks = g_build_filename(world->paths->data, "disks", NULL);
+
+        file_remove_drafts(world->paths->data);
+        file_remove_drafts(disks);
+        for (guint i = 0; i < world->vms->len; i++) {
+                g_autofree char *path =
+                        paths_vm_data(world->paths, ((struct vm_world *)g_ptr_array_index(world->vms, i))->name);
+
+                file_remove_drafts(path);
+        }
+}
+
+/* For the next run: which machines QEMU has, what qemu-img said of images. */
+static void
+keep_answers(const struct world *world)
+{
+        const struct probed_image *image;
+        GHashTableIter iter;
+        const char *path;
+
+        qemu_keep(world->qemu, world->paths->cache);
+        if (!world->images)
+                return;
+        g_hash_table_iter_init(&iter, world->images);
+        while (g_hash_table_iter_next(&iter, (gpointer *)&path, (gpointer *)&image))
+                if (!image->error)
+                        image_remember(world->paths->cache, path, &image->info);
+}
+
+/* What is known of the bridges before anything is done. */
+static void
+find_bridges(struct apply *apply)
+{
+        const struct resolved *resolved = apply->session->resolved;
+        const struct links *links = apply->session->world->links;
+
+        apply->bridges = g_new0(int, resolved->lab.network_count + 1);
+        for (guint i = 0; links && i < resolved->lab.network_count; i++) {
+                const struct link *link = links_find(links, resolved->lab.networks[i].bridge);
+
+                apply->bridges[i] = link ? link->ifindex : 0;
+        }
+}
+
+static gboolean
+save_state(struct apply *apply, GError **error)
+{
+        struct session *session = apply->session;
+        struct state *state = session->world->state;
+        const struct resolved *resolved = session->resolved;
+
+        if (session->project->directory) {
+                g_free(state->directory);
+                state->directory = g_strdup(session->project->directory);
+        }
+        if (!apply->plan->remove_namespace) {
+                state->isolation = session->world->isolation; /* not the file's, while what runs is in another */
+                for (guint i = 0; i < resolved->lab.network_count; i++)
+                        state_keep_network(state, &resolved->lab.networks[i]);
+        }
+        return plan_starts(apply->plan) ? state_put(session->world->paths, state, error)
+                                        : state_save(session->world->paths, state, error);
+}
+
+/* The specs of VMs that will be started, as they will be then: so that a disk's step and the start save the same. */
+static void
+mark_started(struct apply *apply)
+{
+        for (guint i = 0; i < apply->plan->steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(apply->plan->steps, i);
+                struct spec *spec;
+
+                if (step->kind == KIND_FIREWALL && plan_action_acts(step->action) && step->action != ACTION_REMOVE)
+                        apply->firewall_progress = FIREWALL_PENDING;
+                if (step->kind != KIND_VM || (step->action != ACTION_CREATE && step->action != ACTION_START &&
+                                              step->action != ACTION_RESTART))
+                        continue;
+                spec = apply->session->resolved->vms[step->index].spec;
+                if (!spec->wish)
+                        resolve_wish(&apply->session->resolved->vms[step->index]);
+                spec->present = TRUE;
+                spec->stopped = FALSE;
+                spec->paused = FALSE;
+        }
+}
+
+static gboolean
+prepare(struct apply *apply, GError **error)
+{
+        struct session *session = apply->session;
+        const struct world *world = session->world;
+
+        if (!paths_ensure(world->paths, error))
+                return FALSE;
+        remove_drafts(world);
+        if (session->root && plan_starts(apply->plan)) {
+                if (!session_qemu_user(&apply->user, error))
+                        return FALSE;
+                apply->host.user = &apply->user;
+        }
+        keep_answers(world);
+        find_bridges(apply);
+        mark_started(apply);
+        apply->host.paths = world->paths;
+        apply->host.home = world->home;
+        apply->host.netlink = world->netlink;
+        apply->host.project = session->project->name;
+        apply->host.bridges = apply->bridges;
+        apply->host.qemu = world->qemu ? world->qemu->path : NULL;
+        apply->host.greeted = graph_yield;
+        apply->host.before_running = apply_await_firewall;
+        apply->host.before_running_data = apply;
+        return save_state(apply, error);
+}
+
+/* The nodes of all steps that act; dependencies on others count as done. */
+static struct graph_node *
+build_graph(struct apply *apply, guint *ret_count, GArray *after)
+{
+        const GPtrArray *steps = apply->plan->steps;
+        struct graph_node *nodes = g_new0(struct graph_node, steps->len + 1);
+        g_autofree guint *numbers = g_new0(guint, steps->len + 1);
+        g_autofree guint *offsets = g_new0(guint, steps->len + 1);
+        guint count = 0;
+
+        apply->actions = g_new0(struct action, steps->len + 1);
+        for (guint i = 0; i < steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(steps, i);
+                gboolean acts = plan_action_acts(step->action);
+
+                numbers[i] = acts ? count : G_MAXUINT;
+                if (!acts)
+                        continue;
+                apply->actions[count] = (struct action){apply, step};
+                offsets[count] = after->len;
+                for (guint n = 0; n < step->after->len; n++) {
+                        guint before = numbers[g_array_index(step->after, guint, n)];
+
+                        if (before != G_MAXUINT)
+                                g_array_append_val(after, before);
+                }
+                nodes[count].function = run_action;
+                nodes[count].data = &apply->actions[count];
+                nodes[count].after_count = after->len - offsets[count];
+                nodes[count].waits = step->kind == KIND_VM && (step->action == ACTION_STOP || step->action == ACTION_KILL ||
+                                                               step->action == ACTION_REMOVE);
+                count++;
+        }
+        for (guint i = 0; i < count; i++)
+                nodes[i].after = &g_array_index(after, guint, offsets[i]);
+        *ret_count = count;
+        return nodes;
+}
+
+/* Identity and logs of VMs that were removed with their disks. */
+static gboolean
+forget_vms(struct apply *apply, GError **error)
+{
+        for (guint i = 0; i < apply->plan->steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(apply->plan->steps, i);
+                g_autofree char *directory = paths_vm_data(apply->session->world->paths, step->name);
+
+                if (step->kind == KIND_VM && step->action == ACTION_REMOVE &&
+                    !vm_is_locked(apply->session->world->paths, step->name) && !file_remove_tree(directory, error))
+                        return FALSE;
+        }
+        return TRUE;
+}
+
+static gboolean
+is_anything_alive(const struct apply *apply)
+{
+        const GPtrArray *vms = apply->session->world->vms;
+
+        for (guint i = 0; i < vms->len; i++)
+                if (vm_is_locked(apply->session->world->paths, ((struct vm_world *)g_ptr_array_index(vms, i))->name))
+                        return TRUE;
+        return FALSE;
+}
+
+/* Also when a step failed: the other VMs run. */
+static gboolean
+supervise(struct apply *apply, GError **error)
+{
+        return !apply->host.home || !is_anything_alive(apply) ||
+               supervisor_ensure(apply->session->world->paths, apply->session->project->name, apply->host.home, error);
+}
+
+/* state.json goes after what it stands for, so that a killed `down -v` can be repeated; the lock last: it guards all. */
+static gboolean
+remove_data(const struct paths *paths, GError **error)
+{
+        g_autoptr(GPtrArray) names = file_list_directory(paths->data, error);
+        static const char *const last[] = {"state.json", "lock", NULL};
+
+        for (guint i = 0; names && i < names->len; i++) {
+                g_autofree char *path = g_build_filename(paths->data, g_ptr_array_index(names, i), NULL);
+
+                if (!g_strv_contains(last, g_ptr_array_index(names, i)) && !file_remove_tree(path, error))
+                        return FALSE;
+        }
+        for (guint i = 0; names && last[i]; i++) {
+                g_autofree char *path = g_build_filename(paths->data, last[i], NULL);
+
+                if (!file_remove(path, error))
+                        return FALSE;
+        }
+        (void)rmdir(paths->data); /* fails where another drover has begun anew */
+        return names != NULL;
+}
+
+static gboolean
+finish(struct apply *apply, GError **error)
+{
+        const struct paths *paths = apply->session->world->paths;
+
+        if (apply->plan->forget && !forget_vms(apply, error))
+                return FALSE;
+        if (apply->plan->remove_namespace) {
+                if (apply->host.home && !home_remove(apply->host.home, error))
+                        return FALSE;
+                if (apply->session->world->stray_name && !home_remove_stray_name(apply->session->project->name, error))
+                        return FALSE;
+                if (!file_remove_tree(paths->run, error))
+                        return FALSE;
+        }
+        return !apply->plan->forget_all || remove_data(paths, error);
+}
+
+gboolean
+session_apply(struct session *session, const struct plan *plan, const struct apply_options *options, guint *ret_failed,
+              GError **error)
+{
+        struct apply apply = {.session = session, .plan = plan, .options = options};
+        struct graph_options graph = {options->parallel, options->cancel, report, &apply};
+        g_autoptr(GArray) after = g_array_new(FALSE, FALSE, sizeof(guint));
+        g_autofree struct graph_node *nodes = NULL;
+        guint count = 0, failed = 0, skipped = 0;
+        gboolean ok;
+
+        g_mutex_init(&apply.firewall_mutex);
+        g_cond_init(&apply.firewall_settled);
+        ok = prepare(&apply, error);
+        if (ok) {
+                nodes = build_graph(&apply, &count, after);
+                ok = graph_run(nodes, count, &graph);
+                ok = supervise(&apply, ok ? error : NULL) && ok;
+        }
+        for (guint i = 0; i < count; i++) {
+                failed += nodes[i].state == GRAPH_FAILED;
+                skipped += nodes[i].state == GRAPH_SKIPPED || nodes[i].state == GRAPH_CANCELLED;
+                g_clear_error(&nodes[i].error);
+        }
+        if (ok)
+                ok = finish(&apply, error);
+        else if (failed)
+                error_set(error, DROVER_ERROR_FAILED, "%u of %u steps failed, %u were not begun", failed, count, skipped);
+        else if (skipped)
+                error_set(error, DROVER_ERROR_INTERRUPTED, "interrupted: %u of %u steps were not begun", skipped, count);
+        if (ret_failed)
+                *ret_failed = failed;
+        g_mutex_clear(&apply.firewall_mutex);
+        g_cond_clear(&apply.firewall_settled);
+        g_free(apply.actions);
+        g_free(apply.bridges);
+        return ok;
+}

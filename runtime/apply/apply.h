@@ -1,0 +1,36 @@
+/* apply.h - shared by the parts of apply*.c, and by nobody else: a plan on its way
+ *
+ * A step is one blocking, idempotent action. Those for networks and services are in apply_network.c, those for VMs and their
+ * disks in apply_vm.c; apply.c makes the graph of them.
+ */
+#pragma once
+
+#include "runtime/session.h"
+#include "runtime/vm/vm.h"
+
+struct apply {
+        struct session *session;
+        const struct plan *plan;
+        const struct apply_options *options;
+        struct child_user user;
+        struct vm_host host;
+        int *bridges; /* ifindex of each network's bridge; 0: not there yet */
+        GMutex firewall_mutex;
+        GCond firewall_settled;
+        enum { FIREWALL_PENDING = 1, FIREWALL_STANDS, FIREWALL_FAILED } firewall_progress; /* 0: it is no part of this plan */
+        struct action *actions;
+};
+
+/** The steps, by kind: each does what its action says. They fail with the reason; apply.c says which step it was */
+gboolean apply_network(struct apply *apply, const struct plan_step *step, GError **error);
+gboolean apply_firewall(struct apply *apply, const struct plan_step *step, GError **error);
+gboolean apply_service(struct apply *apply, const struct plan_step *step, GError **error);
+gboolean apply_supervisor(struct apply *apply, const struct plan_step *step, GError **error);
+gboolean apply_disk(struct apply *apply, const struct plan_step *step, GError **error);
+gboolean apply_vm(struct apply *apply, const struct plan_step *step, GError **error);
+
+/** apply_await_firewall() - vm_host.before_running: wait until the firewall's step is done; FALSE where it failed */
+gboolean apply_await_firewall(void *data, GError **error);
+
+/** apply_grace_ms() - How long a step may wait for a guest to shut down */
+int apply_grace_ms(const struct apply *apply, const struct plan_step *step);

@@ -1,0 +1,128 @@
+/* apply_network.c - the steps for bridges, firewall, dnsmasq and the supervisor */
+#include "runtime/apply/apply.h"
+
+#include "base/error.h"
+#include "network/link.h"
+#include "runtime/supervisor/supervisor.h"
+
+static gboolean
+attach_taps(struct apply *apply, guint network, GError **error)
+{
+        const struct project *project = apply->session->project;
+
+        for (guint i = 0; i < project->vm_count; i++) {
+                const struct vm *vm = &project->vms[i];
+                const struct vm_world *found = world_vm(apply->session->world, vm->name);
+
+                if (!vm_is_alive(found))
+                        continue;
+                for (guint n = 0; n < vm->nic_count; n++) {
+                        g_autofree char *tap = lab_tap_name(project->name, vm->name, vm->nics[n].name);
+                        g_autofree char *object = g_strdup_printf("%s/%s", vm->name, vm->nics[n].name);
+                        g_autofree char *alias = lab_alias(project->name, object);
+                        g_autoptr(GError) reason = NULL;
+
+                        if (vm_nic_is_on(found, &vm->nics[n], project->networks[network].name) &&
+                            links_find(apply->session->world->links, tap) &&
+                            !link_attach(apply->host.netlink, tap, apply->bridges[network], alias, 0, &reason) &&
+                            !g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND)) { /* gone with its VM meanwhile */
+                                g_propagate_error(error, g_steal_pointer(&reason));
+                                return error_prefix(error, "cannot attach the tap of vm '%s'", vm->name);
+                        }
+                }
+        }
+        return TRUE;
+}
+
+/* A guest must not become the host's IPv6 router by saying so. Without IPv6 there is no such file. */
+static gboolean
+refuse_router_advertisements(struct apply *apply, const char *bridge, GError **error)
+{
+        g_autofree char *name = g_strdup_printf("net/ipv6/conf/%s/accept_ra", bridge);
+        g_autoptr(GError) reason = NULL;
+
+        if (home_write_sysctl(apply->host.home, name, "0", &reason) ||
+            g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
+                return TRUE;
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return FALSE;
+}
+
+static gboolean
+ensure_network(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        const struct network *network = &apply->session->resolved->lab.networks[step->index];
+        g_autofree char *alias = lab_alias(apply->session->project->name, network->name);
+        struct bridge bridge = {
+                .name = network->bridge,
+                .mac = lab_bridge_mac(apply->session->project->name, network->name),
+                .alias = alias,
+                .mtu = network->mtu,
+                .ip = network->host_ip,
+                .prefix = network->subnet.prefix,
+        };
+
+        if (!network->external && (!bridge_ensure(apply->host.netlink, &bridge, &apply->bridges[step->index], error) ||
+                                   !refuse_router_advertisements(apply, network->bridge, error)))
+                return FALSE;
+        return attach_taps(apply, step->index, error);
+}
+
+gboolean
+apply_network(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        struct ether_addr mac = lab_bridge_mac(apply->session->project->name, step->name);
+
+        if (step->action == ACTION_REMOVE)
+                return bridge_remove(apply->host.netlink, step->path, &mac, error);
+        return ensure_network(apply, step, error);
+}
+
+gboolean
+apply_firewall(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        g_autofree char *host_state = paths_host_state(apply->session->world->paths);
+        gboolean ok;
+
+        if (step->action == ACTION_REMOVE)
+                return firewall_remove(apply->host.home, apply->session->project->name, apply->session->world->isolation,
+                                       host_state, error);
+        ok = firewall_ensure(apply->host.home, &apply->session->resolved->lab, host_state, error);
+        g_mutex_lock(&apply->firewall_mutex);
+        apply->firewall_progress = ok ? FIREWALL_STANDS : FIREWALL_FAILED;
+        g_cond_broadcast(&apply->firewall_settled);
+        g_mutex_unlock(&apply->firewall_mutex);
+        return ok;
+}
+
+/* No guest runs before the rules that keep networks apart stand. Their step waits for nothing and comes before every VM's, so
+ * that it has always begun when this waits for it. */
+gboolean
+apply_await_firewall(void *data, GError **error)
+{
+        struct apply *apply = data;
+        gboolean failed;
+
+        g_mutex_lock(&apply->firewall_mutex);
+        while (apply->firewall_progress == FIREWALL_PENDING)
+                g_cond_wait(&apply->firewall_settled, &apply->firewall_mutex);
+        failed = apply->firewall_progress == FIREWALL_FAILED;
+        g_mutex_unlock(&apply->firewall_mutex);
+        return !failed || error_set(error, DROVER_ERROR_FAILED, "the firewall that it needs could not be loaded");
+}
+
+gboolean
+apply_service(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        g_autofree char *directory = g_build_filename(apply->session->world->paths->data, "dnsmasq", NULL);
+
+        if (step->action == ACTION_REMOVE)
+                return dnsmasq_stop(directory, error);
+        return dnsmasq_ensure(apply->host.home, &apply->session->resolved->lab, error);
+}
+
+gboolean
+apply_supervisor(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        return supervisor_ensure(apply->session->world->paths, apply->session->project->name, apply->host.home, error);
+}

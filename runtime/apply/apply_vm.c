@@ -1,0 +1,221 @@
+/* apply_vm.c - the steps for VMs and their disks */
+#include "runtime/apply/apply.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "parser/value.h"
+#include "runtime/storage/disk.h"
+
+#include <string.h>
+
+enum { DEFAULT_GRACE_MS = 30000 };
+
+/* ---- disks ---- */
+
+/* What runs is what spec.json says: of a VM that lives only its new disks are recorded now, the rest when it starts anew. */
+static gboolean
+record_disks(struct apply *apply, const struct resolved_vm *vm, GError **error)
+{
+        const struct vm_world *found = world_vm(apply->session->world, vm->vm->name);
+        g_autoptr(spec_t) spec = vm_is_alive(found) && found->spec ? spec_copy(found->spec) : NULL;
+
+        if (spec) {
+                g_ptr_array_unref(spec->disks);
+                spec->disks = g_ptr_array_ref(vm->spec->disks);
+        }
+        return spec_put(apply->session->world->paths, spec ? spec : vm->spec, error);
+}
+
+static gboolean
+create_disk(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        const struct resolved_vm *vm = &apply->session->resolved->vms[step->index];
+        const struct launch_disk *disk = &vm->launch.disks[step->disk];
+        const struct kept_disk *kept = spec_disk(vm->spec, disk->disk->name);
+        struct disk_wish wish = {
+                .path = disk->path,
+                .format = disk->format,
+                .size_bytes = disk->disk->size_bytes,
+                .backing_path = disk->backing_path,
+                .backing_format = disk->backing_format,
+                .backing_size_bytes = kept ? kept->backing.virtual_size_bytes : 0,
+                .owner = apply->host.user,
+        };
+
+        if (!disk->disk->named && !paths_ensure_vm_data(apply->session->world->paths, vm->vm->name, error))
+                return FALSE;
+        /* The image below an overlay is recorded before the overlay exists: a disk is never without its origin. Both last before a
+         * guest can write to it: vm_start() settles the record. */
+        if (kept && !file_exists(disk->path) && !record_disks(apply, vm, error))
+                return FALSE;
+        return disk_ensure(&wish, error);
+}
+
+gboolean
+apply_disk(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        return step->action == ACTION_REMOVE ? file_remove(step->path, error) : create_disk(apply, step, error);
+}
+
+/* Generations of the VM's own disks that a fresh one has replaced. */
+static gboolean
+remove_old_generations(struct apply *apply, const struct resolved_vm *vm, GError **error)
+{
+        g_autofree char *directory = paths_vm_data(apply->session->world->paths, vm->vm->name);
+        g_autoptr(GPtrArray) names = file_list_directory(directory, error);
+
+        if (!names)
+                return FALSE;
+        for (guint i = 0; i < names->len; i++) {
+                g_auto(GStrv) parts = g_strsplit(g_ptr_array_index(names, i), ".", 3);
+                const struct kept_disk *kept = g_strv_length(parts) == 3 ? spec_disk(vm->spec, parts[0]) : NULL;
+                g_autofree char *path = g_build_filename(directory, g_ptr_array_index(names, i), NULL);
+
+                if (kept && g_ascii_strtoull(parts[1], NULL, 10) < kept->generation && !file_remove(path, error))
+                        return FALSE;
+        }
+        return TRUE;
+}
+
+/* ---- VMs ---- */
+
+/* The spec as it was last applied: that of a VM in the file, or of an orphan. */
+static struct spec *
+copy_applied(const struct apply *apply, const char *vm)
+{
+        return spec_load(apply->session->world->paths, vm, NULL);
+}
+
+int
+apply_grace_ms(const struct apply *apply, const struct plan_step *step)
+{
+        const struct project *project = apply->session->project;
+        const struct vm_world *found = world_vm(apply->session->world, step->name);
+        const char *text;
+        guint64 ms;
+
+        if (step->action == ACTION_KILL || (found && found->status == VM_STARTING))
+                return 0; /* what has not begun to run cannot hear the button */
+        if (apply->options->grace_ms >= 0)
+                return apply->options->grace_ms;
+        if (step->index != G_MAXUINT)
+                return (int)project->vms[step->index].stop_grace_ms;
+        text = found && found->spec && found->spec->wish ? json_text(found->spec->wish, "stop_grace_period") : NULL;
+        return text && value_parse_duration(text, &ms, NULL) && ms < G_MAXINT ? (int)ms : DEFAULT_GRACE_MS;
+}
+
+static gboolean
+start_vm(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        const struct resolved_vm *vm = &apply->session->resolved->vms[step->index];
+        const struct world *world = apply->session->world;
+
+        if (!paths_ensure_vm_data(apply->session->world->paths, vm->vm->name, error))
+                return FALSE;
+        if (step->idle)
+                return spec_save(world->paths, vm->spec, error);
+        if (vm->launch.firmware_vars && step->fresh && !file_remove(vm->launch.firmware_vars, error))
+                return FALSE;
+        if (vm->launch.firmware_vars && !disk_ensure_vars(vm->launch.firmware_vars, world->uefi_vars, apply->host.user, error))
+                return error_prefix(error, "cannot make its UEFI variables");
+        if (!vm_start(&apply->host, &vm->launch, vm->spec, apply->options->paused, error))
+                return FALSE;
+        return !step->fresh || remove_old_generations(apply, vm, error);
+}
+
+static gboolean
+stop_vm(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        g_autoptr(spec_t) spec = copy_applied(apply, step->name);
+
+        if (!vm_stop(apply->session->world->paths, step->name, apply_grace_ms(apply, step), NULL, error))
+                return FALSE;
+        if (!spec || step->action == ACTION_RESTART)
+                return TRUE;
+        spec->stopped = step->action != ACTION_REMOVE;
+        spec->present = step->action != ACTION_REMOVE;
+        spec->paused = FALSE;
+        return spec_save(apply->session->world->paths, spec, error);
+}
+
+static gboolean
+set_paused(struct apply *apply, const struct plan_step *step, gboolean paused, GError **error)
+{
+        g_autoptr(spec_t) spec = copy_applied(apply, step->name);
+
+        /* It may be one whose start was killed before its record was settled. */
+        if (!paused && !state_settle(apply->session->world->paths, step->name, error))
+                return FALSE;
+        if (!vm_command(apply->session->world->paths, step->name, paused ? "stop" : "cont", error))
+                return FALSE;
+        if (!spec || spec->paused == paused)
+                return TRUE;
+        spec->paused = paused;
+        return spec_save(apply->session->world->paths, spec, error);
+}
+
+/* Put the value at a path of one JSON object where the same path of another has it. */
+static void
+copy_path(json_t *to, const json_t *from, const char *path)
+{
+        g_auto(GStrv) parts = g_strsplit(path, ".", -1);
+
+        for (char **part = parts; *part; part++) {
+                json_t *value = json_object_get(from, *part);
+
+                if (!part[1] || !json_is_object(json_object_get(to, *part))) {
+                        if (value)
+                                json_object_set_new(to, *part, json_deep_copy(value));
+                        else
+                                json_object_del(to, *part);
+                        return;
+                }
+                to = json_object_get(to, *part);
+                from = value;
+        }
+}
+
+/* Live changes have been made by the steps for networks and services: what is left is to remember them. */
+static gboolean
+remember_live_changes(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        const struct resolved_vm *vm = &apply->session->resolved->vms[step->index];
+        g_autoptr(spec_t) spec = copy_applied(apply, step->name);
+
+        for (guint i = 0; i < step->changes->len; i++) {
+                const struct plan_change *change = g_ptr_array_index(step->changes, i);
+
+                copy_path(spec->wish, vm->spec->wish, change->key);
+                copy_path(spec->set, vm->spec->set, change->key);
+        }
+        return spec_save(apply->session->world->paths, spec, error);
+}
+
+gboolean
+apply_vm(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        gboolean ok = TRUE;
+
+        switch (step->action) {
+        case ACTION_CREATE:
+        case ACTION_START:
+                ok = start_vm(apply, step, error);
+                return ok ? TRUE : error_prefix(error, "cannot start vm '%s'", step->name);
+        case ACTION_RESTART:
+                ok = stop_vm(apply, step, error) && start_vm(apply, step, error);
+                return ok ? TRUE : error_prefix(error, "cannot restart vm '%s'", step->name);
+        case ACTION_STOP:
+        case ACTION_KILL:
+        case ACTION_REMOVE:
+                ok = stop_vm(apply, step, error);
+                return ok ? TRUE : error_prefix(error, "cannot stop vm '%s'", step->name);
+        case ACTION_PAUSE:
+        case ACTION_CONTINUE:
+                ok = set_paused(apply, step, step->action == ACTION_PAUSE, error);
+                return ok ? TRUE : error_prefix(error, "cannot %s vm '%s'", plan_action_name(step->action), step->name);
+        case ACTION_UPDATE:
+                return remember_live_changes(apply, step, error);
+        default:
+                return TRUE;
+        }
+}

@@ -1,0 +1,46 @@
+/* plan_build.h - shared by the parts of the planner (plan*.c), and by nobody else */
+#pragma once
+
+#include "runtime/plan/plan.h"
+
+/** struct planner - A plan in the making */
+struct planner {
+        const struct project *project;
+        const struct world *world;
+        const struct resolved *resolved;
+        const struct plan_options *options;
+        struct plan *plan;
+        struct diagnostics *faults;
+        gboolean blame;            /* the file is to blame for one of them */
+        enum goal *goals;          /* of each VM of the file */
+        gboolean *named;           /* asked for by name, or by naming none */
+        guint *order;              /* indexes of the VMs, each behind those it depends on */
+        guint *vm_steps;           /* the step that ends with the VM as wanted, or G_MAXUINT */
+        GArray **dependents;       /* of each VM: steps that stop a VM which depends on it; NULL: none */
+        guint *network_steps;      /* as vm_steps, for networks */
+        guint firewall_step;
+};
+
+GPtrArray *plan_changes_new(void);
+void plan_changes_add(GPtrArray *changes, const char *key, const char *from, const char *to, enum change how);
+
+/** plan_add() - Add a step; returns it. Its index is plan->steps->len - 1 */
+struct plan_step *plan_add(struct planner *planner, enum plan_kind kind, enum plan_action action, const char *name,
+                           guint index);
+
+/** plan_step_after() - @step waits for step number @before (G_MAXUINT: for nothing) */
+void plan_step_after(struct plan_step *step, guint before);
+
+/** plan_refuse() - These stand in the way of the plan: it will fail, once all are told */
+void plan_refuse(struct planner *planner, const GPtrArray *faults);
+
+/** plan_last() - Number of the step that was added last */
+guint plan_last(const struct planner *planner);
+
+/** The parts: each adds its steps. Those that may fail say why */
+void plan_networks(struct planner *planner);
+void plan_services(struct planner *planner);
+gboolean plan_vms(struct planner *planner, GError **error);
+void plan_orphans(struct planner *planner);
+void plan_networks_removed(struct planner *planner);
+void plan_disks_removed(struct planner *planner);

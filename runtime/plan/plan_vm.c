@@ -1,0 +1,407 @@
+/* plan_vm.c - the planner's part for VMs and their disks */
+#include "runtime/plan/plan_build.h"
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <string.h>
+
+static const struct vm_world *
+found_vm(const struct planner *planner, guint index)
+{
+        return world_vm(planner->world, planner->project->vms[index].name);
+}
+
+static char *
+describe_disk(const struct launch_disk *disk)
+{
+        g_autofree char *size = text_format_size(disk->disk->size_bytes);
+        g_autofree char *image = disk->backing_path ? g_path_get_basename(disk->backing_path) : NULL;
+
+        return g_strdup_printf("%s%s%s%s%s", disk->disk->size_bytes ? size : "", disk->disk->size_bytes ? " " : "",
+                               disk->format, image ? " on " : "", image ? image : "");
+}
+
+/* Steps that make the VM's missing disks; returns their numbers. */
+static GArray *
+plan_disks(struct planner *planner, guint index)
+{
+        const struct launch *launch = &planner->resolved->vms[index].launch;
+        GArray *numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+
+        for (guint i = 0; i < launch->disk_count; i++) {
+                const struct launch_disk *disk = &launch->disks[i];
+                g_autofree char *name = NULL;
+                struct plan_step *step;
+                guint number;
+
+                if (disk->disk->file || g_hash_table_contains(planner->world->files, disk->path))
+                        continue;
+                name = disk->disk->named ? g_strdup(disk->disk->named)
+                                         : g_strdup_printf("%s/%s", launch->vm->name, disk->disk->name);
+                step = plan_add(planner, KIND_DISK, ACTION_CREATE, name, index);
+                step->disk = i;
+                step->path = g_strdup(disk->path);
+                step->detail = describe_disk(disk);
+                number = plan_last(planner);
+                g_array_append_val(numbers, number);
+        }
+        return numbers;
+}
+
+/* A step after which the VM runs: it waits for its networks, its disks and the VMs that it depends on. The firewall it meets
+ * only when QEMU stands and the guest would begin to run (apply.c). */
+static void
+plan_start(struct planner *planner, guint index, enum plan_action action, GPtrArray *changes)
+{
+        const struct resolved_vm *resolved = &planner->resolved->vms[index];
+        const struct vm *vm = resolved->vm;
+        g_autoptr(GArray) disks = NULL;
+        struct plan_step *step;
+
+        plan_refuse(planner, resolved->faults);
+        disks = plan_disks(planner, index);
+        step = plan_add(planner, KIND_VM, action, vm->name, index);
+        for (guint i = 0; i < disks->len; i++)
+                plan_step_after(step, g_array_index(disks, guint, i));
+        for (guint i = 0; i < vm->nic_count; i++)
+                plan_step_after(step, planner->network_steps[vm->nics[i].network_index]);
+        for (guint i = 0; i < vm->dependency_count; i++)
+                plan_step_after(step, planner->vm_steps[vm->dependencies[i].index]);
+        if (changes) {
+                g_ptr_array_unref(step->changes);
+                step->changes = g_ptr_array_ref(changes);
+        }
+        if (*vm->qemu_args)
+                g_ptr_array_add(
+                        planner->plan->notes,
+                        g_strdup_printf("vm '%s' has qemu_args: QEMU takes them as they are, drover knows nothing of them",
+                                        vm->name));
+        step->fresh = planner->options->fresh && planner->named[index];
+        planner->vm_steps[index] = plan_last(planner);
+        if (action != ACTION_RESTART)
+                planner->plan->memory_needed += vm->memory_bytes;
+}
+
+static void
+add_simple(struct planner *planner, guint index, enum plan_action action)
+{
+        struct plan_step *step = plan_add(planner, KIND_VM, action, planner->project->vms[index].name, index);
+
+        plan_step_after(step, planner->firewall_step);
+        planner->vm_steps[index] = plan_last(planner);
+}
+
+static GPtrArray *
+pick_changes(GPtrArray *changes, enum change how)
+{
+        GPtrArray *picked = plan_changes_new();
+
+        for (guint i = 0; i < changes->len; i++) {
+                const struct plan_change *change = g_ptr_array_index(changes, i);
+
+                if (change->how == how)
+                        plan_changes_add(picked, change->key, change->from, change->to, how);
+        }
+        return picked;
+}
+
+static void
+add_changes(struct planner *planner, guint index, enum plan_action action, GPtrArray *changes)
+{
+        struct plan_step *step;
+
+        if (!changes->len)
+                return;
+        step = plan_add(planner, KIND_VM, action, planner->project->vms[index].name, index);
+        plan_step_after(step, planner->vm_steps[index]); /* which may let it go on: one of them at a time writes its record */
+        g_ptr_array_unref(step->changes);
+        step->changes = g_ptr_array_ref(changes);
+}
+
+/* A VM that runs, against the file. */
+static void
+plan_living(struct planner *planner, guint index)
+{
+        const struct plan_options *options = planner->options;
+        const struct vm_world *found = found_vm(planner, index);
+        g_autoptr(GPtrArray) changes = plan_vm_changes(planner->world, &planner->resolved->vms[index]);
+        g_autoptr(GPtrArray) live = pick_changes(changes, CHANGE_LIVE), restart = pick_changes(changes, CHANGE_RESTART);
+        g_autoptr(GPtrArray) recreate = pick_changes(changes, CHANGE_RECREATE);
+        gboolean fresh = options->fresh && planner->named[index];
+        gboolean now = options->force_recreate || fresh || (options->restart && restart->len && !options->no_recreate);
+
+        if (now) {
+                plan_start(planner, index, ACTION_RESTART, changes);
+                return;
+        }
+        if (found->status == VM_STARTING && !options->paused)
+                add_simple(planner, index, ACTION_CONTINUE);
+        else if (found->status == VM_PAUSED && !options->paused)
+                add_simple(planner, index, ACTION_CONTINUE);
+        add_changes(planner, index, ACTION_UPDATE, live);
+        add_changes(planner, index, ACTION_PENDING, restart);
+        add_changes(planner, index, ACTION_FRESH_PENDING, recreate);
+        faults_tell(planner->resolved->vms[index].faults, SEVERITY_WARNING, "; it runs on, but its next start would fail",
+                    planner->faults);
+        if (found->status == VM_UNREACHABLE)
+                g_ptr_array_add(planner->plan->notes,
+                                g_strdup_printf("vm '%s' runs, but cannot be reached: %s", found->name, found->detail));
+}
+
+/* What a stopped VM is started with is the file's wish; only what needs another disk has to wait. */
+static void
+plan_dead(struct planner *planner, guint index)
+{
+        const struct vm_world *found = found_vm(planner, index);
+        const struct resolved_vm *vm = &planner->resolved->vms[index];
+        g_autoptr(GPtrArray) changes = found->spec ? plan_vm_changes(planner->world, vm) : NULL;
+        g_autoptr(GPtrArray) recreate = changes ? pick_changes(changes, CHANGE_RECREATE) : plan_changes_new();
+        gboolean known = found->spec && found->spec->present;
+
+        plan_start(planner, index, known ? ACTION_START : ACTION_CREATE, known ? changes : NULL);
+        if (!(planner->options->fresh && planner->named[index]))
+                add_changes(planner, index, ACTION_FRESH_PENDING, recreate);
+}
+
+static void
+plan_create(struct planner *planner, guint index)
+{
+        const struct vm_world *found = found_vm(planner, index);
+        g_autoptr(GArray) disks = NULL;
+        struct plan_step *step;
+
+        if (vm_is_alive(found) || (found->spec && found->spec->present))
+                return;
+        plan_refuse(planner, planner->resolved->vms[index].faults);
+        disks = plan_disks(planner, index);
+        step = plan_add(planner, KIND_VM, ACTION_CREATE, found->name, index);
+        step->idle = TRUE;
+        for (guint i = 0; i < disks->len; i++)
+                plan_step_after(step, g_array_index(disks, guint, i));
+}
+
+static gboolean
+plan_present(struct planner *planner, guint index, enum plan_action action, GError **error)
+{
+        const struct vm_world *found = found_vm(planner, index);
+
+        if (!found->spec || !found->spec->present) {
+                error_set(error, DROVER_ERROR_FAILED, "vm '%s' has not been made yet", found->name);
+                return error_hint(error, "run 'drover up %s'", found->name);
+        }
+        plan_start(planner, index, action == ACTION_RESTART && !vm_is_alive(found) ? ACTION_START : action, NULL);
+        return TRUE;
+}
+
+/* Stops go in reverse order: a VM waits until those that depend on it are down. They were planned before it. */
+static void
+plan_stop(struct planner *planner, guint index, enum plan_action action)
+{
+        const struct vm *vm = &planner->project->vms[index];
+        struct plan_step *step = plan_add(planner, KIND_VM, action, vm->name, index);
+        guint number = plan_last(planner);
+
+        planner->vm_steps[index] = number;
+        if (planner->dependents[index])
+                g_array_append_vals(step->after, planner->dependents[index]->data, planner->dependents[index]->len);
+        for (guint i = 0; i < vm->dependency_count; i++) {
+                GArray **below = &planner->dependents[vm->dependencies[i].index];
+
+                if (!*below)
+                        *below = g_array_new(FALSE, FALSE, sizeof(guint));
+                g_array_append_val(*below, number);
+        }
+}
+
+/* Goals that need to know what the VM was last started with, and would write that anew. */
+static gboolean
+starts(enum goal goal)
+{
+        return goal == GOAL_UP || goal == GOAL_CREATE || goal == GOAL_START || goal == GOAL_RESTART;
+}
+
+static gboolean
+plan_vm(struct planner *planner, guint index, GError **error)
+{
+        const struct vm_world *found = found_vm(planner, index);
+        gboolean alive = vm_is_alive(found), present = found->spec && found->spec->present;
+
+        if (found->error && starts(planner->goals[index])) {
+                g_propagate_error(error, g_error_copy(found->error));
+                return error_prefix(error, "cannot tell what vm '%s' is", found->name);
+        }
+        if (alive && !found->spec && starts(planner->goals[index])) {
+                error_set(error, DROVER_ERROR_FAILED, "vm '%s' runs, but what it was started with is lost", found->name);
+                return error_hint(error, "'drover stop %s' stops it, and 'drover up' starts it anew", found->name);
+        }
+        switch (planner->goals[index]) {
+        case GOAL_LEAVE:
+                return TRUE;
+        case GOAL_UP:
+                if (alive)
+                        plan_living(planner, index);
+                else
+                        plan_dead(planner, index);
+                return TRUE;
+        case GOAL_CREATE:
+                plan_create(planner, index);
+                return TRUE;
+        case GOAL_START:
+                return alive && found->status != VM_STARTING ? TRUE
+                       : alive ? (add_simple(planner, index, ACTION_CONTINUE), TRUE)
+                               : plan_present(planner, index, ACTION_START, error);
+        case GOAL_RESTART:
+                return plan_present(planner, index, ACTION_RESTART, error);
+        case GOAL_STOP:
+        case GOAL_KILL:
+                if (alive || (present && !found->spec->stopped))
+                        plan_stop(planner, index, planner->goals[index] == GOAL_KILL ? ACTION_KILL : ACTION_STOP);
+                return TRUE;
+        case GOAL_REMOVE:
+                if (alive || present || found->status == VM_CRASHED)
+                        plan_stop(planner, index, ACTION_REMOVE);
+                return TRUE;
+        case GOAL_PAUSE:
+        case GOAL_UNPAUSE:
+                if (!alive && planner->options->vms)
+                        return error_set(error, DROVER_ERROR_FAILED, "vm '%s' is not running", found->name);
+                if (found->status == (planner->goals[index] == GOAL_PAUSE ? VM_RUNNING : VM_PAUSED))
+                        add_simple(planner, index, planner->goals[index] == GOAL_PAUSE ? ACTION_PAUSE : ACTION_CONTINUE);
+                return TRUE;
+        }
+        return TRUE;
+}
+
+static gboolean
+goes_down(enum goal goal)
+{
+        return goal == GOAL_STOP || goal == GOAL_KILL || goal == GOAL_REMOVE;
+}
+
+gboolean
+plan_vms(struct planner *planner, GError **error)
+{
+        guint count = planner->project->vm_count;
+
+        for (guint i = 0; i < count; i++) {
+                /* What depends on others starts after them and stops before them. */
+                guint index = planner->order[goes_down(planner->options->goal) ? count - 1 - i : i];
+
+                if (!plan_vm(planner, index, error))
+                        return FALSE;
+        }
+        return TRUE;
+}
+
+static gboolean
+is_named(const struct planner *planner, const char *name)
+{
+        return planner->options->vms && g_strv_contains(planner->options->vms, name);
+}
+
+static void
+plan_orphan(struct planner *planner, const struct vm_world *vm)
+{
+        const struct plan_options *options = planner->options;
+        gboolean here = vm_is_alive(vm) || vm->status == VM_CRASHED || (vm->spec && vm->spec->present);
+        enum plan_action action = ACTION_ORPHAN;
+        struct plan_step *step;
+
+        if (!here)
+                return;
+        if (is_named(planner, vm->name) || (!options->vms && goes_down(options->goal) && options->goal != GOAL_REMOVE))
+                action = options->goal == GOAL_REMOVE ? ACTION_REMOVE : options->goal == GOAL_KILL ? ACTION_KILL : ACTION_STOP;
+        if (options->remove_orphans || (options->remove_networks && !options->vms))
+                action = ACTION_REMOVE;
+        if ((action == ACTION_STOP || action == ACTION_KILL) && !vm_is_alive(vm))
+                return;
+        if (action == ACTION_ORPHAN && !options->networks)
+                return;
+        step = plan_add(planner, KIND_VM, action, vm->name, G_MAXUINT);
+        if (action == ACTION_ORPHAN)
+                step->detail = g_strdup("no longer in the file; --remove-orphans removes it");
+}
+
+void
+plan_orphans(struct planner *planner)
+{
+        for (guint i = 0; i < planner->world->vms->len; i++) {
+                const struct vm_world *vm = g_ptr_array_index(planner->world->vms, i);
+
+                if (!vm->in_file)
+                        plan_orphan(planner, vm);
+        }
+}
+
+static gint
+compare_paths(gconstpointer a, gconstpointer b)
+{
+        return text_compare_natural(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* "vms/web/root.0.qcow2" -> "web/root", "disks/data.0.qcow2" -> "data". New string */
+static char *
+disk_name_of(const char *path, gboolean *ret_named, char **ret_vm)
+{
+        g_autofree char *file = g_path_get_basename(path), *directory = g_path_get_dirname(path);
+        g_autofree char *parent = g_path_get_basename(directory);
+        char *dot = strchr(file, '.');
+
+        if (dot)
+                *dot = '\0';
+        *ret_named = strcmp(parent, "disks") == 0;
+        *ret_vm = *ret_named ? NULL : g_strdup(parent);
+        return *ret_named ? g_strdup(file) : g_strdup_printf("%s/%s", parent, file);
+}
+
+/* A disk goes after the VMs that use it: its own VM, or all that name it. */
+static void
+wait_for_users(struct planner *planner, struct plan_step *step, const char *disk, const char *vm)
+{
+        const struct vm *own = vm ? project_find_vm(planner->project, vm) : NULL;
+
+        if (own)
+                plan_step_after(step, planner->vm_steps[own - planner->project->vms]);
+        for (guint i = 0; !own && i < planner->plan->steps->len; i++) {
+                const struct plan_step *other = g_ptr_array_index(planner->plan->steps, i);
+
+                if (vm && other->kind == KIND_VM && strcmp(other->name, vm) == 0)
+                        plan_step_after(step, i);
+        }
+        for (guint i = 0; !vm && i < planner->project->vm_count; i++)
+                for (guint n = 0; n < planner->project->vms[i].disk_count; n++)
+                        if (g_strcmp0(planner->project->vms[i].disks[n].named, disk) == 0)
+                                plan_step_after(step, planner->vm_steps[i]);
+}
+
+/* Disks that down removes, and those that it leaves. */
+void
+plan_disks_removed(struct planner *planner)
+{
+        const struct plan_options *options = planner->options;
+        g_autoptr(GPtrArray) paths = g_ptr_array_new();
+        GHashTableIter iter;
+        gpointer path;
+
+        if (options->goal != GOAL_REMOVE)
+                return;
+        g_hash_table_iter_init(&iter, planner->world->files);
+        while (g_hash_table_iter_next(&iter, &path, NULL))
+                g_ptr_array_add(paths, path);
+        g_ptr_array_sort(paths, compare_paths);
+        for (guint i = 0; i < paths->len; i++) {
+                gboolean named, removed;
+                g_autofree char *vm = NULL;
+                g_autofree char *name = disk_name_of(g_ptr_array_index(paths, i), &named, &vm);
+                struct plan_step *step;
+
+                if (options->vms && (named || !is_named(planner, vm)))
+                        continue;
+                removed = named ? options->volumes : options->volumes || options->fresh;
+                step = plan_add(planner, KIND_DISK, removed ? ACTION_REMOVE : ACTION_KEEP, name, G_MAXUINT);
+                step->path = g_strdup(g_ptr_array_index(paths, i));
+                if (removed)
+                        wait_for_users(planner, step, name, vm);
+        }
+}

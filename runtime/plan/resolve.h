@@ -1,0 +1,52 @@
+/* resolve.h - decide all that the project file leaves open: subnets, bridge names, MACs, ports, machine versions, disk files
+ *
+ * Pure: what was kept is taken, what is new is chosen from the project and the world. The result is what plan compares,
+ * network/ builds and QEMU is started with.
+ */
+#pragma once
+
+#include "network/lab.h"
+#include "runtime/plan/fault.h"
+#include "runtime/vm/qemu_argv.h"
+#include "runtime/world.h"
+
+/** struct resolved_vm - One VM of the file */
+struct resolved_vm {
+        const struct vm *vm;
+        struct spec *spec;    /* as it will be saved before the next start; wish and set: see resolve_wish() */
+        struct launch launch; /* points into this and into the project */
+        GPtrArray *faults;    /* struct fault *: why it cannot be started here (image missing, machine unknown ...); or NULL */
+};
+
+struct resolved {
+        struct lab lab;
+        struct resolved_vm *vms; /* one for each of project.vms, in that order */
+        guint vm_count;
+        GPtrArray *faults; /* struct fault *: why networks cannot be made (no free subnet, a clash with a route); or NULL */
+        struct resolved_store *store;
+};
+
+/** resolve() - Never fails: what cannot be stands as a fault beside the networks or the VM, and only plans that need it fail */
+struct resolved *resolve(const struct project *project, const struct world *world);
+
+/** resolve_in_use() - Add what world.uses says, for which somebody had to know the files of all VMs first */
+void resolve_in_use(struct resolved *resolved, const struct world *world);
+
+/**
+ * resolve_wish() - Put what the file wants into the VM's spec, as it is compared and saved
+ *
+ * resolve() has done that for VMs that were started before. For the others only their start needs it, and a plan of ten
+ * thousand of them does without.
+ */
+void resolve_wish(struct resolved_vm *vm);
+
+/**
+ * resolve_fresh() - Give a VM new disks of its own: the next generation of each, on the image that the file names now
+ *
+ * Named disks and disks used in place stay.
+ */
+void resolve_fresh(struct resolved *resolved, guint vm, const struct world *world);
+
+void resolved_free(struct resolved *resolved);
+typedef struct resolved resolved_t;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(resolved_t, resolved_free)

@@ -1,0 +1,144 @@
+/* resolve_network.c - the subnets, addresses and bridge names that the file leaves open */
+#include "runtime/plan/resolve_build.h"
+
+#include "parser/value.h"
+
+#include <string.h>
+
+/* Automatic subnets are /24s of this block: 16,384 of them. It is the half of 10/8 that VPNs and clouds use least. */
+enum { AUTO_BLOCK = 10 << 24 | 192 << 16, AUTO_COUNT = 1 << 14, AUTO_PREFIX = 24 };
+
+static guint32
+mask_of(guint8 prefix)
+{
+        return prefix ? ~0U << (32 - prefix) : 0;
+}
+
+static gboolean
+overlap(const struct cidr4 *a, const struct cidr4 *b)
+{
+        guint32 mask = mask_of(MIN(a->prefix, b->prefix));
+
+        return (a->address & mask) == (b->address & mask);
+}
+
+/* The first route that covers part of a subnet and does not belong to this project; NULL: none. */
+static const struct link_route *
+clashing_route(const struct world *world, const char *project, const struct cidr4 *subnet)
+{
+        g_autofree char *mark = lab_alias(project, "");
+
+        for (guint i = 0; world->links && i < world->links->routes->len; i++) {
+                const struct link_route *route = &g_array_index(world->links->routes, struct link_route, i);
+                const struct link *link = links_find_index(world->links, route->ifindex);
+                gboolean ours = link && link->group == LAB_LINK_GROUP && link->alias && g_str_has_prefix(link->alias, mark);
+
+                if (route->to.prefix && !ours && overlap(&route->to, subnet))
+                        return route;
+        }
+        return NULL;
+}
+
+static gboolean
+is_taken(const struct project *project, const struct world *world, const struct network *networks, const struct cidr4 *subnet)
+{
+        if (clashing_route(world, project->name, subnet))
+                return TRUE;
+        for (guint i = 0; i < project->network_count; i++)
+                if (networks[i].subnet.prefix && overlap(&networks[i].subnet, subnet))
+                        return TRUE;
+        for (guint i = 0; i < world->state->networks->len; i++) {
+                const struct kept_network *kept = g_ptr_array_index(world->state->networks, i);
+
+                if (kept->subnet.prefix && overlap(&kept->subnet, subnet))
+                        return TRUE;
+        }
+        return FALSE;
+}
+
+/* Begins at a place that the names decide, so that labs of several hosts and users seldom meet. */
+static gboolean
+choose_subnet(struct resolved *resolved, const struct world *world, struct network *network)
+{
+        const struct project *project = resolved->store->project;
+        guint begin = (g_str_hash(project->name) * 31 + g_str_hash(network->name)) % AUTO_COUNT;
+
+        for (guint i = 0; i < AUTO_COUNT; i++) {
+                struct cidr4 subnet = {AUTO_BLOCK + ((begin + i) % AUTO_COUNT << 8), AUTO_PREFIX};
+
+                if (!is_taken(project, world, resolved->store->networks, &subnet)) {
+                        network->subnet = subnet;
+                        return TRUE;
+                }
+        }
+        faults_add(&resolved->faults, "no-free-subnet", project_place(network->node, "subnet"),
+                   "all of 10.192.0.0/10 is routed on this host: write a subnet of its own", "no free subnet for network '%s'",
+                   network->name);
+        return FALSE;
+}
+
+static void
+fill_addresses(struct network *network)
+{
+        guint32 first = network->subnet.address + 1, last = (network->subnet.address | ~mask_of(network->subnet.prefix)) - 1;
+
+        if (!network->host_ip && !network->host_ip_none)
+                network->host_ip = first;
+        if (!network->gateway && !network->gateway_none && network->mode != MODE_ISOLATED)
+                network->gateway = network->host_ip;
+        if (network->dhcp.enabled && !network->dhcp.range.first)
+                network->dhcp.range = (struct range4){first, last};
+}
+
+static void
+check_clash(struct resolved *resolved, const struct world *world, const struct network *network)
+{
+        const struct project *project = resolved->store->project;
+        const struct link_route *route;
+        const struct link *link;
+        g_autofree char *subnet = NULL, *to = NULL;
+
+        if (network->external || !network->subnet.prefix || project->isolation != ISOLATION_HOST)
+                return;
+        route = clashing_route(world, project->name, &network->subnet);
+        if (!route)
+                return;
+        link = links_find_index(world->links, route->ifindex);
+        subnet = value_format_cidr4(&network->subnet);
+        to = value_format_cidr4(&route->to);
+        faults_add(&resolved->faults, "subnet-in-use", project_place(network->node, "subnet"),
+                   "choose another, or 'subnet: auto', or 'isolation: private'",
+                   "subnet %s of network '%s' is in use on this host: %s goes to interface '%s'", subnet, network->name, to,
+                   link ? link->name : "?");
+}
+
+static void
+resolve_network(struct resolved *resolved, const struct world *world, struct network *network)
+{
+        if (!network->bridge) {
+                g_autofree char *name = lab_bridge_name(resolved->store->project->name, network->name);
+
+                network->bridge = resolve_keep(resolved, name);
+        }
+        if (network->mode == MODE_BRIDGE || (!network->subnet.prefix && !choose_subnet(resolved, world, network)))
+                return;
+        fill_addresses(network);
+        check_clash(resolved, world, network);
+}
+
+void
+resolve_networks(struct resolved *resolved, const struct world *world)
+{
+        const struct project *project = resolved->store->project;
+        struct network *networks = resolved->store->networks;
+
+        for (guint i = 0; i < project->network_count; i++) {
+                const struct kept_network *kept = state_network(world->state, project->networks[i].name);
+
+                networks[i] = project->networks[i];
+                if (networks[i].subnet_auto && kept)
+                        networks[i].subnet = kept->subnet;
+        }
+        for (guint i = 0; i < project->network_count; i++)
+                resolve_network(resolved, world, &networks[i]);
+}

@@ -1,0 +1,188 @@
+/* qmp_ask.c - one question to many QEMUs at once, in one poll loop
+ *
+ * Each QEMU gets a seat: a connection, everything sent in one go, answers matched by id. There are as many seats as the
+ * limit on descriptors comfortably allows; who is done leaves the seat to the next.
+ */
+#include "runtime/vm/qmp.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/trace.h"
+#include "runtime/vm/qmp_wire.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct seat {
+        struct qmp_question *question; /* NULL: the seat is free */
+        struct qmp_wire wire;
+        guint command_count;
+        guint answered;
+        gboolean greeted;
+};
+
+static size_t
+seats_for(size_t count)
+{
+        struct rlimit limit = {.rlim_cur = 1024};
+
+        getrlimit(RLIMIT_NOFILE, &limit);
+        return MIN(count, CLAMP(limit.rlim_cur / 2, 16, 4096));
+}
+
+static void
+seat_leave(struct seat *seat)
+{
+        qmp_wire_clear(&seat->wire);
+        seat->question = NULL;
+}
+
+static gboolean
+send_questions(int fd, const struct qmp_question *question, GError **error)
+{
+        g_autofree char *first = qmp_command_line("qmp_capabilities", NULL, 0);
+        g_autoptr(GString) text = g_string_new(first);
+
+        for (gint64 i = 0; question->commands[i]; i++) {
+                g_autofree char *line = qmp_command_line(question->commands[i], NULL, i + 1);
+
+                g_string_append(text, line);
+        }
+        if (send(fd, text->str, text->len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)text->len)
+                return error_errno(error, "cannot write to QEMU");
+        return TRUE;
+}
+
+static gboolean
+seat_take(struct seat *seat, struct qmp_question *question)
+{
+        guint command_count = g_strv_length((char **)question->commands);
+        struct sockaddr_un address;
+        auto_fd fd = -1;
+
+        if (!qmp_wire_path(question->directory_fd, question->socket, &address, &question->error))
+                return FALSE;
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return error_errno(&question->error, "cannot open a socket");
+        if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+                if (errno == EAGAIN)
+                        return error_set(&question->error, DROVER_ERROR_TIMEOUT,
+                                         "cannot connect to QEMU: other clients are waiting, or QEMU hangs");
+                if (errno == ECONNREFUSED)
+                        return error_set(&question->error, DROVER_ERROR_NOT_FOUND,
+                                         "cannot connect to QEMU: nobody listens on '%s'", question->socket);
+                return error_errno(&question->error, "cannot connect to QEMU on '%s'", question->socket);
+        }
+        if (!send_questions(fd, question, &question->error))
+                return FALSE;
+        *seat = (struct seat){.question = question, .command_count = command_count};
+        qmp_wire_init(&seat->wire, fd_steal(&fd));
+        return TRUE;
+}
+
+static gboolean
+seat_accept(struct seat *seat, const json_t *message, GError **error)
+{
+        gint64 id = json_number(message, "id", -1);
+        json_t *value = json_object_get(message, "return");
+
+        if (!seat->greeted) {
+                seat->greeted = TRUE;
+                return json_object_get(message, "QMP") ||
+                       error_set(error, DROVER_ERROR_CORRUPT, "what answers is no QEMU monitor");
+        }
+        if (!value && !json_object_get(message, "error"))
+                return TRUE; /* an event */
+        if (id < 0 || id > (gint64)seat->command_count)
+                return error_set(error, DROVER_ERROR_CORRUPT, "QEMU answered what it was not asked");
+        if (id > 0 && value && !seat->question->answers[id - 1])
+                seat->question->answers[id - 1] = json_incref(value);
+        seat->answered++;
+        return TRUE;
+}
+
+/* FALSE: everything is answered, or nothing more will come (then the question has its error). */
+static gboolean
+seat_advance(struct seat *seat)
+{
+        GError **error = &seat->question->error;
+
+        if (!qmp_wire_fill(&seat->wire, error))
+                return FALSE;
+        for (;;) {
+                g_autoptr(json_t) message = NULL;
+
+                if (!qmp_wire_next(&seat->wire, &message, error))
+                        return FALSE;
+                if (!message)
+                        return TRUE;
+                if (!seat_accept(seat, message, error))
+                        return FALSE;
+                if (seat->answered > seat->command_count)
+                        return FALSE;
+        }
+}
+
+static void
+seat_time_out(struct seat *seat, int timeout_ms)
+{
+        if (seat->greeted)
+                error_set(&seat->question->error, DROVER_ERROR_TIMEOUT, "QEMU has not answered within %d ms", timeout_ms);
+        else
+                error_set(&seat->question->error, DROVER_ERROR_TIMEOUT,
+                          "no greeting within %d ms: another client is connected, or QEMU hangs", timeout_ms);
+        seat_leave(seat);
+}
+
+static size_t
+fill_seats(struct seat *seats, struct pollfd *polls, size_t seat_count, struct qmp_question *questions, size_t count,
+           size_t *next)
+{
+        size_t busy = 0;
+
+        for (size_t i = 0; i < seat_count; i++) {
+                while (!seats[i].question && *next < count)
+                        seat_take(&seats[i], &questions[(*next)++]);
+                polls[i] = (struct pollfd){.fd = seats[i].question ? seats[i].wire.fd : -1, .events = POLLIN};
+                busy += seats[i].question != NULL;
+        }
+        return busy;
+}
+
+static void
+serve_seats(struct seat *seats, const struct pollfd *polls, size_t seat_count)
+{
+        for (size_t i = 0; i < seat_count; i++)
+                if (seats[i].question && polls[i].revents && !seat_advance(&seats[i]))
+                        seat_leave(&seats[i]);
+}
+
+void
+qmp_ask_all(struct qmp_question *questions, size_t count, int timeout_ms)
+{
+        gint64 start_us = g_get_monotonic_time(), deadline_us = start_us + (gint64)timeout_ms * 1000;
+        size_t seat_count = seats_for(count), next = 0;
+        g_autofree struct seat *seats = g_new0(struct seat, seat_count);
+        g_autofree struct pollfd *polls = g_new0(struct pollfd, seat_count);
+
+        while (fill_seats(seats, polls, seat_count, questions, count, &next) > 0) {
+                gint64 left_us = deadline_us - g_get_monotonic_time();
+                int n = left_us > 0 ? poll(polls, seat_count, (int)((left_us + 999) / 1000)) : 0;
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        break;
+                serve_seats(seats, polls, seat_count);
+        }
+        for (size_t i = 0; i < seat_count; i++)
+                if (seats[i].question)
+                        seat_time_out(&seats[i], timeout_ms);
+        for (; next < count; next++)
+                error_set(&questions[next].error, DROVER_ERROR_TIMEOUT, "not asked within %d ms", timeout_ms);
+        trace_span("qmp", start_us, "asked %zu monitors", count);
+}
