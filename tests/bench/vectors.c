@@ -13,6 +13,7 @@
  *   argument   one argument
  */
 #include "base/error.h"
+#include "runtime/fault.h"
 #include "runtime/session.h"
 
 #include <stdio.h>
@@ -78,8 +79,8 @@ put_machine(const struct session *session, const struct resolved_vm *vm, GError 
         g_autofree char *data = paths_vm_data(session->world->paths, vm->vm->name);
         g_autoptr(qemu_command_t) command = NULL;
 
-        if (vm->error)
-                return error_set(error, DROVER_ERROR_FAILED, "vm '%s': %s", vm->vm->name, vm->error);
+        if (vm->faults)
+                return error_set(error, DROVER_ERROR_FAILED, "vm '%s': %s", vm->vm->name, fault_text(vm->faults));
         command = qemu_command_build(&vm->launch);
         put("machine", vm->vm->name);
         put("run", run);
