@@ -71,6 +71,7 @@ world_free(struct world *world)
 {
         if (!world)
                 return;
+        observe_answers(world);
         netlink_free(world->netlink);
         home_free(world->home);
         links_free(world->links);
@@ -158,17 +159,26 @@ take_answer(struct vm_world *vm, const struct qmp_question *question)
         }
 }
 
-/* Who it is has been told by its lock and its arguments, which hold our UUID; only its state is left to ask. */
-static void
-ask_all(struct world *world, struct vm_world **living, guint count)
-{
-        static const char *const commands[] = {"query-status", NULL};
-        enum { COMMANDS = G_N_ELEMENTS(commands) - 1 };
-        g_autofree struct qmp_question *questions = g_new0(struct qmp_question, count);
-        g_autofree json_t **answers = g_new0(json_t *, count * COMMANDS);
-        g_autofree struct vm_world **asked = g_new0(struct vm_world *, count);
-        guint n = 0;
+static const char *const status_question[] = {"query-status", NULL};
 
+/* QEMUs that have been asked and not heard yet. */
+struct vm_questions {
+        struct vm_world **asked;
+        struct qmp_question *questions;
+        json_t **answers;
+        guint count;
+        struct qmp_asking *asking;
+};
+
+/* Who it is has been told by its lock and its arguments, which hold our UUID; only its state is left to ask. */
+static struct vm_questions *
+ask_all(const struct world *world, struct vm_world **living, guint count)
+{
+        struct vm_questions *all = g_new0(struct vm_questions, 1);
+
+        all->asked = g_new0(struct vm_world *, count);
+        all->questions = g_new0(struct qmp_question, count);
+        all->answers = g_new0(json_t *, count);
         for (guint i = 0; i < count; i++) {
                 g_autoptr(GError) error = NULL;
                 int directory = vm_open_run_directory(world->paths, living[i]->name, &error);
@@ -178,18 +188,33 @@ ask_all(struct world *world, struct vm_world **living, guint count)
                         living[i]->detail = g_strdup(error->message);
                         continue;
                 }
-                asked[n] = living[i];
-                questions[n] = (struct qmp_question){directory, QEMU_SOCKET_OBSERVE, commands, &answers[n * COMMANDS], NULL};
-                n++;
+                all->asked[all->count] = living[i];
+                all->questions[all->count] = (struct qmp_question){directory, QEMU_SOCKET_OBSERVE, status_question,
+                                                                   &all->answers[all->count], NULL};
+                all->count++;
         }
-        qmp_ask_all(questions, n, QMP_TIMEOUT_MS);
-        for (guint i = 0; i < n; i++) {
-                take_answer(asked[i], &questions[i]);
-                for (guint k = 0; k < COMMANDS; k++)
-                        json_decref(questions[i].answers[k]);
-                g_clear_error(&questions[i].error);
-                close(questions[i].directory_fd);
+        all->asking = qmp_ask_begin(all->questions, all->count, QMP_TIMEOUT_MS);
+        return all;
+}
+
+void
+observe_answers(struct world *world)
+{
+        struct vm_questions *all = g_steal_pointer(&world->vm_questions);
+
+        if (!all)
+                return;
+        qmp_ask_end(all->asking);
+        for (guint i = 0; i < all->count; i++) {
+                take_answer(all->asked[i], &all->questions[i]);
+                json_decref(all->answers[i]);
+                g_clear_error(&all->questions[i].error);
+                close(all->questions[i].directory_fd);
         }
+        g_free(all->asked);
+        g_free(all->questions);
+        g_free(all->answers);
+        g_free(all);
 }
 
 /* Its arguments are what it was started with: `-device {"driver":"virtio-net-pci","id":"nic-lan","host_mtu":1500,...}`. */
@@ -241,10 +266,10 @@ observe_vms(struct world *world, const struct project *project, gboolean qmp, GE
         for (guint i = 0; i < world->vms->len; i++)
                 if (vm_is_alive(g_ptr_array_index(world->vms, i)))
                         g_ptr_array_add(living, g_ptr_array_index(world->vms, i));
+        if (qmp && living->len)
+                world->vm_questions = ask_all(world, (struct vm_world **)living->pdata, living->len);
         for (guint i = 0; qmp && i < living->len; i++)
                 find_mtus(g_ptr_array_index(living, i));
-        if (qmp && living->len)
-                ask_all(world, (struct vm_world **)living->pdata, living->len);
         return TRUE;
 }
 

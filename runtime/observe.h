@@ -6,12 +6,14 @@
 /**
  * observe_vms() - Every VM of the project and every other one that the data directory knows
  *
- * Reads spec.json files, probes locks, and with @qmp asks all living QEMUs at once, for at most 2 s, and reads what mtu
- * their NICs were told. One broken VM never
- * spoils another.
+ * Reads spec.json files, probes locks, and with @qmp reads what mtu the NICs of living QEMUs were told and asks all of them at
+ * once for their state, which observe_answers() takes. One broken VM never spoils another.
  */
 gboolean observe_vms(struct world *world, const struct project *project, gboolean qmp, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
+
+/** observe_answers() - Wait for what observe_vms() asked, at most 2 s from then; until then whoever lives is "unreachable" */
+void observe_answers(struct world *world);
 
 /**
  * observe_host() - Memory, free disk space, firmware files, QEMU with its machines, whether KVM works

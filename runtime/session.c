@@ -330,6 +330,7 @@ session_observe(struct session *session, const struct observe_options *options, 
         observe_disks(world);
         if (options->network && !open_home(session, FALSE, error))
                 return FALSE;
+        observe_answers(world); /* before images, which may take long: who is asked answers nobody else meanwhile */
         if (options->images) {
                 if (session->root && session_qemu_user(&user, NULL))
                         as = &user;

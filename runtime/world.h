@@ -63,6 +63,7 @@ struct world {
         struct links *links;              /* NULL likewise */
         GPtrArray *vms;                   /* struct vm_world, those of the file in its order, then others by name */
         GHashTable *vms_by_name;
+        struct vm_questions *vm_questions; /* observe_answers() has not been called yet; NULL: it has, or nothing was asked */
         struct dnsmasq_state dnsmasq;
         enum firewall_state firewall;
         gboolean supervised;              /* the supervisor lives */

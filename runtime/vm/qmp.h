@@ -75,3 +75,7 @@ struct qmp_question {
  * Commands are sent without waiting for the greeting (QEMU reads them after it), so that each QEMU costs one round trip.
  */
 void qmp_ask_all(struct qmp_question *questions, size_t count, int timeout_ms);
+
+/** qmp_ask_begin(), qmp_ask_end() - The same in two halves, between which other things are done while QEMUs think */
+struct qmp_asking *qmp_ask_begin(struct qmp_question *questions, size_t count, int timeout_ms) G_GNUC_WARN_UNUSED_RESULT;
+void qmp_ask_end(struct qmp_asking *asking);

@@ -161,28 +161,69 @@ serve_seats(struct seat *seats, const struct pollfd *polls, size_t seat_count)
                         seat_leave(&seats[i]);
 }
 
-void
-qmp_ask_all(struct qmp_question *questions, size_t count, int timeout_ms)
-{
-        gint64 start_us = g_get_monotonic_time(), deadline_us = start_us + (gint64)timeout_ms * 1000;
-        size_t seat_count = seats_for(count), next = 0;
-        g_autofree struct seat *seats = g_new0(struct seat, seat_count);
-        g_autofree struct pollfd *polls = g_new0(struct pollfd, seat_count);
+struct qmp_asking {
+        struct qmp_question *questions;
+        size_t count, next, seat_count;
+        struct seat *seats;
+        struct pollfd *polls;
+        gint64 start_us, deadline_us;
+        int timeout_ms;
+};
 
-        while (fill_seats(seats, polls, seat_count, questions, count, &next) > 0) {
-                gint64 left_us = deadline_us - g_get_monotonic_time();
-                int n = left_us > 0 ? poll(polls, seat_count, (int)((left_us + 999) / 1000)) : 0;
+struct qmp_asking *
+qmp_ask_begin(struct qmp_question *questions, size_t count, int timeout_ms)
+{
+        struct qmp_asking *asking = g_new0(struct qmp_asking, 1);
+
+        asking->questions = questions;
+        asking->count = count;
+        asking->timeout_ms = timeout_ms;
+        asking->start_us = g_get_monotonic_time();
+        asking->deadline_us = asking->start_us + (gint64)timeout_ms * 1000;
+        asking->seat_count = seats_for(count);
+        asking->seats = g_new0(struct seat, asking->seat_count);
+        asking->polls = g_new0(struct pollfd, asking->seat_count);
+        fill_seats(asking->seats, asking->polls, asking->seat_count, questions, count, &asking->next);
+        return asking;
+}
+
+/* What has come by the deadline counts, also where nobody has looked until now. */
+static int
+wait_for_any(const struct qmp_asking *asking)
+{
+        gint64 left_us = asking->deadline_us - g_get_monotonic_time();
+
+        return poll(asking->polls, asking->seat_count, (int)(MAX(left_us + 999, 0) / 1000));
+}
+
+void
+qmp_ask_end(struct qmp_asking *asking)
+{
+        struct seat *seats = asking->seats;
+
+        while (fill_seats(seats, asking->polls, asking->seat_count, asking->questions, asking->count, &asking->next) > 0) {
+                int n = wait_for_any(asking);
 
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n <= 0)
                         break;
-                serve_seats(seats, polls, seat_count);
+                serve_seats(seats, asking->polls, asking->seat_count);
         }
-        for (size_t i = 0; i < seat_count; i++)
+        for (size_t i = 0; i < asking->seat_count; i++)
                 if (seats[i].question)
-                        seat_time_out(&seats[i], timeout_ms);
-        for (; next < count; next++)
-                error_set(&questions[next].error, DROVER_ERROR_TIMEOUT, "not asked within %d ms", timeout_ms);
-        trace_span("qmp", start_us, "asked %zu monitors", count);
+                        seat_time_out(&seats[i], asking->timeout_ms);
+        for (; asking->next < asking->count; asking->next++)
+                error_set(&asking->questions[asking->next].error, DROVER_ERROR_TIMEOUT, "not asked within %d ms",
+                          asking->timeout_ms);
+        trace_span("qmp", asking->start_us, "asked %zu monitors", asking->count);
+        g_free(asking->seats);
+        g_free(asking->polls);
+        g_free(asking);
+}
+
+void
+qmp_ask_all(struct qmp_question *questions, size_t count, int timeout_ms)
+{
+        qmp_ask_end(qmp_ask_begin(questions, count, timeout_ms));
 }
