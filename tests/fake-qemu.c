@@ -5,6 +5,7 @@
  * times:
  *
  *     slow=MS      waits so long before the greeting and before each answer
+ *     late=MS      writes its pid file so long after its start
  *     silent       takes connections and never says a word
  *     garbage      greets with something that is no JSON
  *     huge-line    greets with 8 MiB without a newline
@@ -38,16 +39,16 @@ struct monitor {
 static struct monitor monitors[MONITORS] = {{.listener = -1, .client = -1}, {.listener = -1, .client = -1}};
 static const char *name = "", *uuid = "00000000-0000-0000-0000-000000000000", *status = "running", *die_at;
 static char pid_file[4096];
-static int slow_ms;
+static int slow_ms, late_ms;
 static bool silent, garbage, huge_line, events, flood, noacpi;
 static volatile sig_atomic_t terminated;
 
 static void
-wait_slowly(void)
+wait_for_ms(int ms)
 {
-        struct timespec time = {.tv_sec = slow_ms / 1000, .tv_nsec = slow_ms % 1000 * 1000000L};
+        struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
 
-        if (slow_ms > 0)
+        if (ms > 0)
                 nanosleep(&time, NULL);
 }
 
@@ -191,7 +192,7 @@ run_line(struct monitor *monitor, char *line)
 
         find_value(line, "execute", command, sizeof command);
         find_value(line, "id", id, sizeof id);
-        wait_slowly();
+        wait_for_ms(slow_ms);
         if (command[0] == '"') { /* without its quotes */
                 command[strlen(command) - 1] = '\0';
                 return run_command(monitor, command + 1, id);
@@ -207,7 +208,7 @@ greet(struct monitor *monitor)
         monitor->length = 0;
         if (monitor->client < 0 || silent)
                 return;
-        wait_slowly();
+        wait_for_ms(slow_ms);
         if (garbage)
                 say_text(monitor, "SSH-2.0-this is no QMP\r\n");
         else if (huge_line)
@@ -299,6 +300,8 @@ misbehave(const char *how)
         noacpi |= strcmp(how, "noacpi") == 0;
         if (strncmp(how, "slow=", 5) == 0)
                 slow_ms = atoi(how + 5);
+        if (strncmp(how, "late=", 5) == 0)
+                late_ms = atoi(how + 5);
         if (strncmp(how, "die=", 4) == 0)
                 die_at = how + 4;
         if (strcmp(how, "die") == 0)
@@ -349,6 +352,7 @@ int
 main(int argc, char **argv)
 {
         struct sigaction action = {.sa_handler = on_terminate};
+        const char *pid_path = NULL;
         sigset_t term;
 
         sigemptyset(&term);
@@ -367,12 +371,15 @@ main(int argc, char **argv)
                 else if (value && strcmp(argv[i], "-uuid") == 0)
                         uuid = argv[++i];
                 else if (value && strcmp(argv[i], "-pidfile") == 0)
-                        write_pid_file(argv[++i]);
+                        pid_path = argv[++i];
                 else if (value && strcmp(argv[i], "-chardev") == 0)
                         take_chardev(argv[++i]);
                 else if (value && strcmp(argv[i], "-fake") == 0)
                         misbehave(argv[++i]);
         }
+        wait_for_ms(late_ms);
+        if (pid_path)
+                write_pid_file(pid_path);
         serve();
         finish(0);
 }

@@ -9,8 +9,10 @@
 #include "runtime/vm/qmp.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,6 +23,8 @@ enum {
         PRESS_AGAIN_MS = 3000,
         QUIT_TIMEOUT_MS = 5000,
         KILL_TIMEOUT_MS = 10000,
+        PID_FILE_TIMEOUT_MS = 2000,
+        LOOK_MS = 50,
         LOG_TAIL_BYTES = 65536,
 };
 
@@ -132,10 +136,20 @@ open_process(const struct paths *paths, const char *vm, GError **error)
 static gboolean
 wait_for_pid_file(const struct paths *paths, const char *vm)
 {
-        g_autofree char *pid_file = data_file(paths, vm, VM_PID_FILE);
+        g_autofree char *pid_file = data_file(paths, vm, VM_PID_FILE), *own = data_file(paths, vm, VM_OWN_DIRECTORY);
+        gint64 end = g_get_monotonic_time() + PID_FILE_TIMEOUT_MS * 1000;
+        auto_fd notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        struct pollfd poll_fd = {.fd = notify, .events = POLLIN};
 
-        for (int tries = 0; tries < 100 && vm_is_locked(paths, vm) && file_lock_holder(pid_file) == 0; tries++)
-                g_usleep(20000);
+        /* QEMU locks the file before it writes to it. That it dies first is no event, so it is looked for now and then. */
+        if (notify < 0 || inotify_add_watch(notify, own, IN_CREATE | IN_MODIFY | IN_ONLYDIR) < 0)
+                poll_fd.fd = -1;
+        while (vm_is_locked(paths, vm) && file_lock_holder(pid_file) == 0 && g_get_monotonic_time() < end) {
+                char events[4096];
+
+                if (poll(&poll_fd, 1, LOOK_MS) > 0 && read(notify, events, sizeof events) < 0)
+                        poll_fd.fd = -1;
+        }
         return vm_is_locked(paths, vm);
 }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 
 import host
 import strace
@@ -143,6 +144,17 @@ def test_helper_killed(world):
     err = up.communicate(timeout=60)[1]
     assert up.returncode == 1 and "error: " in err, (up.returncode, err)
     assert_converges(lab, "helper")
+
+
+def test_killed_before_the_pid_file(world):
+    """A QEMU that holds its lock and has no pid file yet when drover is killed: down waits for the file, and ends it."""
+    lab = world.lab("vms:\n  one: {<<: *fake, qemu_args: [-fake, late=700]}\n", fake=True)
+    up = lab.begin("--parallel", "1", "up")
+    host.wait_until(lambda: any("guest=" in arguments for arguments in host.processes(lab.name).values()), "a QEMU runs")
+    os.kill(up.pid, signal.SIGKILL)
+    up.communicate(timeout=60)
+    assert not os.path.exists(f"{lab.data}/vms/one/own/qemu.pid"), "it was not late"
+    assert_goes_down(lab, "before the pid file")
 
 
 def test_killed_before_the_namespace_has_its_name(world):
