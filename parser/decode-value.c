@@ -1,11 +1,11 @@
-/* decode-value.c - single values: texts, sizes, addresses, words; and lists and maps of texts */
+/* decode-value.c - single values: texts, sizes, addresses, words */
 #include "parser/decode-value.h"
 
 #include <string.h>
 
 #define FIELD(object, key, type) (*(type *)((char *)(object) + (key)->offset))
 
-enum { MAX_LIST_ITEMS = 65536, MAX_COUNTS = 4096, SHORT_MS = 600000 };
+enum { SHORT_MS = 600000 };
 
 char *
 encode_dollars(const char *text)
@@ -223,8 +223,8 @@ decode_duration(struct decoder *decoder, const struct key *key, const struct nod
         return TRUE;
 }
 
-static gboolean
-decode_count(const struct key *key, const char *text, guint *ret_count, value_fault *fault)
+gboolean
+decode_count(const struct key *key, const char *text, guint *ret_count, struct value_fault *fault)
 {
         gint64 count = 0;
 
@@ -274,8 +274,8 @@ decode_domain(struct decoder *decoder, const struct key *key, const struct node 
 }
 
 /* Text that goes into an argument vector or a file of ours: one line, not too long. */
-static gboolean
-check_text(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, gboolean one_line)
+gboolean
+decode_check_text(struct decoder *decoder, const struct key *key, const struct node *node, const char *text, gboolean one_line)
 {
         if (key->max && strlen(text) > (size_t)key->max)
                 return decode_fault(decoder, "text-too-long", key, node, NULL, "the text is too long, %d bytes at most",
@@ -285,85 +285,6 @@ check_text(struct decoder *decoder, const struct key *key, const struct node *no
                         return decode_fault(decoder, "text-lines", key, node, "write it in one line",
                                             "the text has a line break or a control character");
         return TRUE;
-}
-
-static void
-decode_list(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
-{
-        const char **texts;
-        guint count = 0;
-
-        if (node->place.line && node_is_null(node))
-                return;
-        if (node->kind != NODE_LIST) {
-                decode_shape_fault(decoder, key, node, SHAPE_LIST);
-                return;
-        }
-        if (node->count > MAX_LIST_ITEMS) {
-                decode_fault(decoder, "too-many-texts", key, node, NULL, "%u entries are too many, %d at most", node->count,
-                             MAX_LIST_ITEMS);
-                return;
-        }
-        texts = store_alloc(decoder->store, (node->count + 1) * sizeof *texts);
-        for (guint i = 0; i < node->count; i++) {
-                const struct node *item = node->items[i];
-                const char *text = decode_text(decoder, key, item);
-                g_auto(value_fault) fault = VALUE_FAULT_INIT;
-
-                if (text && key->type == KEY_NAME_LIST && !value_check_name(text, &fault))
-                        decode_fault(decoder, fault.id, key, item, fault.hint, "%s", fault.reason);
-                else if (text && check_text(decoder, key, item, text, FALSE))
-                        texts[count++] = text;
-        }
-        FIELD(object, key, const char *const *) = texts;
-}
-
-static void
-decode_counts(struct decoder *decoder, const struct key *key, const struct node *node, struct count_list *list)
-{
-        if (node->place.line && node_is_null(node))
-                return;
-        if (node->kind != NODE_LIST) {
-                decode_shape_fault(decoder, key, node, SHAPE_LIST);
-                return;
-        }
-        if (node->count > MAX_COUNTS) {
-                decode_fault(decoder, "too-many-numbers", key, node, NULL, "%u entries are too many, %d at most", node->count,
-                             MAX_COUNTS);
-                return;
-        }
-        list->items = store_alloc(decoder->store, (node->count + 1) * sizeof *list->items);
-        for (guint i = 0; i < node->count; i++) {
-                const char *text = decode_text(decoder, key, node->items[i]);
-                g_auto(value_fault) fault = VALUE_FAULT_INIT;
-
-                if (text && decode_count(key, text, &list->items[list->count], &fault))
-                        list->count++;
-                else if (text)
-                        decode_fault(decoder, fault.id, key, node->items[i], fault.hint, "%s", fault.reason);
-        }
-}
-
-static void
-decode_text_map(struct decoder *decoder, const struct key *key, const struct node *node, struct text_map *map)
-{
-        if (node_is_null(node))
-                return;
-        if (node->kind != NODE_MAP) {
-                decode_shape_fault(decoder, key, node, SHAPE_MAP);
-                return;
-        }
-        map->names = store_alloc(decoder->store, (node->count + 1) * sizeof *map->names);
-        map->values = store_alloc(decoder->store, (node->count + 1) * sizeof *map->values);
-        for (guint i = 0; i < node->count; i++) {
-                const struct node *item = node->items[i];
-                const char *text = node_is_null(item) ? "" : decode_text(decoder, key, item);
-
-                if (!text)
-                        continue;
-                map->names[map->count] = (char *)node->keys[i]->text;
-                map->values[map->count++] = (char *)text;
-        }
 }
 
 static void
@@ -427,18 +348,8 @@ decode_value(struct decoder *decoder, const struct key *key, const struct node *
         g_auto(value_fault) fault = VALUE_FAULT_INIT;
         const char *text;
 
-        if (key->type == KEY_TEXT_LIST || key->type == KEY_NAME_LIST) {
-                decode_list(decoder, key, node, object);
+        if (decode_list(decoder, key, node, object))
                 return;
-        }
-        if (key->type == KEY_COUNT_LIST) {
-                decode_counts(decoder, key, node, &FIELD(object, key, struct count_list));
-                return;
-        }
-        if (key->type == KEY_TEXT_MAP) {
-                decode_text_map(decoder, key, node, &FIELD(object, key, struct text_map));
-                return;
-        }
         text = decode_text(decoder, key, node);
         if (!text)
                 return;
@@ -460,7 +371,7 @@ decode_value(struct decoder *decoder, const struct key *key, const struct node *
                 decode_name(decoder, key, node, text, object);
                 break;
         case KEY_TEXT:
-                if (check_text(decoder, key, node, text, TRUE))
+                if (decode_check_text(decoder, key, node, text, TRUE))
                         FIELD(object, key, const char *) = text;
                 break;
         case KEY_PATH:

@@ -117,7 +117,8 @@ static const struct key dhcp_rows[] = {
          .help = "further DHCP options, by dnsmasq's name or by number, each with a value or a list; default: none",
          .example = "{ntp-server: 10.20.0.1, \"119\": lab.test}"},
         {.name = "boot", .type = KEY_OBJECT, IN(dhcp, boot), .indirect = TRUE, .table = &keys_dhcp_boot, .unbuilt = TRUE,
-         .change = CHANGE_LIVE, .help = "network boot (PXE); default: none", .example = "{file: pxelinux.0, tftp_root: ./tftp}"},
+         .change = CHANGE_LIVE, .help = "network boot (PXE); default: none",
+         .example = "{file: pxelinux.0, tftp_root: ./tftp}"},
         {.name = NULL},
 };
 

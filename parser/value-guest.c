@@ -1,7 +1,6 @@
 /* value-guest.c - more of value.h: restart policies, devices of the host, CPU models, regular expressions */
 #include "parser/value.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_TRIES = 1000, CPU_MODEL_MAX_BYTES = 64, REGEX_MAX_BYTES = 1024 };
@@ -154,7 +153,8 @@ fail_regex(struct value_fault *fault, const char *text, const char *message)
 {
         const char *at = g_strrstr(message, "at char ");
         const char *reason = at ? strstr(at, ": ") : NULL;
-        char *hint = reason ? g_strdup_printf("%s, at character %d", reason + 2, atoi(at + strlen("at char "))) : NULL;
+        int digits = at ? (int)strspn(at + strlen("at char "), "0123456789") : 0;
+        char *hint = reason ? g_strdup_printf("%s, at character %.*s", reason + 2, digits, at + strlen("at char ")) : NULL;
 
         return value_fail(fault, "regex-bad", text, hint, "is no regular expression");
 }

@@ -89,7 +89,7 @@ char *value_format_cidr4(const struct cidr4 *network);
 gboolean value_parse_range4(const char *text, struct range4 *ret_range, struct value_fault *fault);
 char *value_format_range4(const struct range4 *range);
 
-/** value_parse_ipv6() - An address that a host can have: neither link-local, multicast nor loopback, without brackets or prefix */
+/** value_parse_ipv6() - An address that a guest can have: not link-local, multicast or loopback; no brackets, no prefix */
 gboolean value_parse_ipv6(const char *text, struct in6_addr *ret_address, struct value_fault *fault);
 char *value_format_ipv6(const struct in6_addr *address);
 

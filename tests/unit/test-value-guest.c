@@ -1,25 +1,5 @@
 /* test-value-guest.c - parser/value-port, value-guest: ports, addresses of the host, restart, devices, models, patterns */
-#include "parser/value.h"
-
-#include <string.h>
-
-/* The reason, and the hint behind " | " where there is one. */
-static void
-check_told(gboolean parsed, const struct value_fault *fault, const char *expected)
-{
-        g_autofree char *text = NULL;
-
-        g_assert_false(parsed);
-        g_assert_nonnull(fault->id);
-        text = fault->hint ? g_strdup_printf("%s | %s", fault->reason, fault->hint) : g_strdup(fault->reason);
-        g_assert_cmpstr(text, ==, expected);
-}
-
-#define REFUSED(call, expected)                                                                                                \
-        do {                                                                                                                   \
-                g_auto(value_fault) fault = VALUE_FAULT_INIT;                                                                  \
-                check_told(call, &fault, expected);                                                                            \
-        } while (0)
+#include "tests/unit/refused.h"
 
 /* Text, and its canonical spelling; NULL: it is that already. */
 struct spelling {

@@ -1,33 +1,8 @@
 /* test-value.c - parser/value: what each text means, why others are refused, and that canonical spellings come back */
-#include "parser/value.h"
+#include "tests/unit/refused.h"
 
 #include <locale.h>
 #include <string.h>
-
-/* What a refused text is told: the reason, and the hint behind " | " where there is one. */
-static char *
-told(const struct value_fault *fault)
-{
-        return fault->hint ? g_strdup_printf("%s | %s", fault->reason, fault->hint) : g_strdup(fault->reason);
-}
-
-static void
-check_told(gboolean parsed, const struct value_fault *fault, const char *expected)
-{
-        g_autofree char *text = NULL;
-
-        g_assert_false(parsed);
-        g_assert_nonnull(fault->id);
-        g_assert_nonnull(fault->reason);
-        text = told(fault);
-        g_assert_cmpstr(text, ==, expected);
-}
-
-#define REFUSED(call, expected)                                                                                                \
-        do {                                                                                                                   \
-                g_auto(value_fault) fault = VALUE_FAULT_INIT;                                                                  \
-                check_told(call, &fault, expected);                                                                            \
-        } while (0)
 
 #define KI (1ull << 10)
 #define MI (1ull << 20)
