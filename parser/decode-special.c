@@ -62,6 +62,42 @@ schema_boot_order(void)
 const struct key_codec codec_boot_order = {"list of disk, cdrom, network", decode_boot_order, encode_boot_order,
                                            schema_boot_order};
 
+/* ---- paths of files that are read before the project is decoded: only checked here ---- */
+
+static void
+decode_paths(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
+{
+        guint count = node->kind == NODE_LIST ? node->count : 1;
+
+        if (node->kind == NODE_MAP || (node->kind == NODE_LIST && node->count == 0)) {
+                decode_shape_fault(decoder, key, node, SHAPE_SCALAR);
+                return;
+        }
+        for (guint i = 0; i < count; i++) {
+                const struct node *path = node->kind == NODE_LIST ? node->items[i] : node;
+                const char *text = decode_text(decoder, key, path);
+
+                if (text && !*text)
+                        decode_fault(decoder, "include-path-empty", key, path, "write a path, or remove the key",
+                                     "the path is empty");
+        }
+}
+
+static json_t *
+encode_nothing(const struct key *key, const void *object)
+{
+        return NULL;
+}
+
+static json_t *
+schema_paths(void)
+{
+        return json_pack("{s:[{s:s, s:i}, {s:s, s:{s:s, s:i}, s:i}]}", "anyOf", "type", "string", "minLength", 1, "type", "array",
+                         "items", "type", "string", "minLength", 1, "minItems", 1);
+}
+
+const struct key_codec codec_paths = {"path, or list of paths", decode_paths, encode_nothing, schema_paths};
+
 /* ---- machine ---- */
 
 /* "pc-q35-7.2", "pc-i440fx-7.2", also with a distribution's suffix: what follows is up to QEMU. */

@@ -59,6 +59,8 @@ decode_map(struct decoder *decoder, const struct key_table *table, const struct 
                 const struct node *value = values[key - table->keys];
                 struct node standard = {.kind = NODE_SCALAR, .quoted = 1, .text = key->fallback};
 
+                if (key->consumed)
+                        continue;
                 if (key->required && !value)
                         decode_fault(decoder, "missing-key", key, node, NULL, "the key is missing");
                 if (key->type != KEY_FUTURE && (key->fallback || (key->type == KEY_OBJECT && !value)))

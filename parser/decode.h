@@ -30,13 +30,19 @@ struct key_codec {
         json_t *(*schema)(void);
 };
 
-extern const struct key_codec codec_boot_order, codec_machine;
+extern const struct key_codec codec_boot_order, codec_machine, codec_paths;
 extern const struct key_codec codec_image, codec_url, codec_sha256, codec_sha512, codec_device, codec_serial;
 extern const struct key_codec codec_remote, codec_dhcp_options;
 extern const struct key_codec codec_guest_path, codec_document, codec_content, codec_mode, codec_owner, codec_run, codec_user,
         codec_ssh_keys;
 extern const struct key_codec codec_restart, codec_pci, codec_usb, codec_host, codec_endpoint, codec_port_range,
         codec_cpu_model, codec_regex, codec_command;
+
+/** struct extends - What the key `extends` of a VM says; gone when the VM is decoded */
+struct extends {
+        const struct node *node;
+        const char *vm, *file; /* file: absolute, or NULL */
+};
 
 /** decode_object() - Fill a zeroed struct from a map, with the defaults of what the map lacks; @node NULL: all defaults */
 void decode_object(struct decoder *decoder, const struct key_table *table, const struct node *node, void *object);

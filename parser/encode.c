@@ -330,7 +330,8 @@ keys_encode(const struct key_table *table, const void *object, gboolean defaults
 
                 if (written && key->type != KEY_FUTURE && node_is_null(written))
                         written = NULL;
-                if (((!defaults || key->unbuilt) && !written && !is_short && !is_text) || is_foreign(table, key, object))
+                if (key->consumed || ((!defaults || key->unbuilt) && !written && !is_short && !is_text) ||
+                    is_foreign(table, key, object))
                         continue;
                 value = encode_value(key, written, object, defaults);
                 if (value && body != BODY_NOT && !wants_bodies(node)) {

@@ -112,7 +112,7 @@ static const struct key healthcheck_rows[] = {
          .example = "\"login:\""},
         {.name = "agent", .type = KEY_BOOL, IN(healthcheck, agent), .fallback = "false", .change = CHANGE_LIVE,
          .help = "healthy when the guest agent answers", .example = "true"},
-        {.name = "test", .type = KEY_SPECIAL, IN(healthcheck, test), .codec = &codec_command, .change = CHANGE_LIVE,
+        {.name = "test", .type = KEY_SPECIAL, IN(healthcheck, test), .codec = &codec_command, .replaced = TRUE, .change = CHANGE_LIVE,
          .help = "healthy when this command, which the guest agent runs, succeeds; default: none",
          .example = "[systemctl, is-active, nginx]"},
         {.name = "interval", .type = KEY_DURATION, IN(healthcheck, interval_ms), .scale_ms = 1, .min = 100, .max = 86400000,

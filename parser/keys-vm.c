@@ -1,6 +1,8 @@
 /* keys-vm.c - the rows of VMs, of what they boot from, and of the long forms of their values */
 #include "parser/keys-rows.h"
 
+#include "parser/merge.h"
+
 /* Rows of a table are denser than clang-format would have them. */
 /* clang-format off */
 
@@ -23,7 +25,7 @@ static const char *const rtc_aliases[] = {"localtime", "local", "gmt", "utc", "h
 static const char *const arch_aliases[] = {"amd64", "x86_64", "x86-64", "x86_64", "x64", "x86_64", "arm64", "aarch64", NULL};
 
 static const struct key boot_rows[] = {
-        {.name = "order", .type = KEY_SPECIAL, IN(boot, order), .codec = &codec_boot_order, .change = CHANGE_RESTART,
+        {.name = "order", .type = KEY_SPECIAL, IN(boot, order), .codec = &codec_boot_order, .replaced = TRUE, .change = CHANGE_RESTART,
          .help = "what is tried, first to last: disk, cdrom, network; default: disk, then cdrom, then network",
          .example = "[disk, network]"},
         {.name = "kernel", .type = KEY_PATH, IN(boot, kernel), .change = CHANGE_RESTART,
@@ -76,6 +78,20 @@ static const struct key display_rows[] = {
 };
 const struct key_table keys_display = {.title = "display", .keys = display_rows, .short_key = "type"};
 
+static const struct key extends_rows[] = {
+        {.name = "vm", .type = KEY_NAME, IN(extends, vm), .required = TRUE, .change = CHANGE_NONE,
+         .help = "the VM that is extended", .example = "server"},
+        {.name = "file", .type = KEY_PATH, IN(extends, file), .change = CHANGE_NONE,
+         .help = "the file that it is in; default: the project", .example = "base.yaml"},
+        {.name = NULL},
+};
+
+static const char *const extends_aliases[] = {"service", "vm", "name", "vm", "path", "file", NULL};
+
+const struct key_table keys_extends = {
+        .title = "extends", .keys = extends_rows, .aliases = extends_aliases, .short_key = "vm",
+        .node_offset = offsetof(struct extends, node)};
+
 /* ---- VMs ---- */
 
 static const struct key vm_rows[] = {
@@ -108,6 +124,7 @@ static const struct key vm_rows[] = {
                  "needed; []: none",
          .example = "{lan: {ip: 10.20.0.10}}"},
         {.name = "disks", .type = KEY_OBJECT_LIST, IN(vm, disks), COUNT_IN(vm, disk_count), .max = 24, .table = &keys_vm_disk,
+         .identity = merge_identity_disk,
          .change = CHANGE_RESTART, .help = "further disks: named ones of the project, the VM's own, files; default: none",
          .example = "[{name: scratch, size: 5G}]"},
         {.name = "display", .type = KEY_ENUM, IN(vm, display), .words = display_words, .later = display_later,
@@ -127,7 +144,9 @@ static const struct key vm_rows[] = {
          .example = "{role: db}"},
         {.name = "qemu_args", .type = KEY_TEXT_LIST, IN(vm, qemu_args), .max = 65536, .change = CHANGE_RESTART,
          .help = "last resort: arguments that are appended to QEMU's; default: none", .example = "[\"-device\", \"edu\"]"},
-        LATER("extends", MAP | SCALAR, "another VM whose keys these are added to", "{file: base.yaml, vm: server}"),
+        {.name = "extends", .type = KEY_OBJECT, .consumed = TRUE, .table = &keys_extends, .change = CHANGE_NONE,
+         .help = "another VM, here or in another file, whose keys this one has unless it says otherwise",
+         .example = "{file: base.yaml, vm: server}"},
         LATER("profiles", LIST, "started only when one of them, or the VM itself, is asked for", "[data]"),
         LATER("replicas", SCALAR, "how many of it, named db-1, db-2 and so on", "3"),
         {.name = "cpu", .type = KEY_OBJECT, IN(vm, cpu), .indirect = TRUE, .table = &keys_cpu, .unbuilt = TRUE,
@@ -144,10 +163,10 @@ static const struct key vm_rows[] = {
          .fallback = "x86_64", .unbuilt = TRUE, .change = CHANGE_RESTART, .help = "architecture of the machine",
          .example = "aarch64"},
         {.name = "ports", .type = KEY_OBJECT_LIST, IN(vm, ports), COUNT_IN(vm, port_count), .max = 4096, .table = &keys_port,
-         .unbuilt = TRUE, .change = CHANGE_LIVE, .help = "ports of the host that lead into the VM; default: none",
+         .identity = merge_identity_port, .unbuilt = TRUE, .change = CHANGE_LIVE, .help = "ports of the host that lead into the VM; default: none",
          .example = "[\"8080:80\"]"},
         {.name = "mounts", .type = KEY_OBJECT_LIST, IN(vm, mounts), COUNT_IN(vm, mount_count), .max = 64, .table = &keys_mount,
-         .unbuilt = TRUE, .change = CHANGE_RESTART, .help = "folders of the host in the guest; default: none",
+         .identity = merge_identity_mount, .unbuilt = TRUE, .change = CHANGE_RESTART, .help = "folders of the host in the guest; default: none",
          .example = "[\"./src:/src:ro\"]"},
         {.name = "cloud_init", .type = KEY_OBJECT, IN(vm, cloud_init), .indirect = TRUE, .table = &keys_cloud_init,
          .unbuilt = TRUE, .change = CHANGE_RESTART,

@@ -8,6 +8,20 @@
 
 static const char *const isolation_words[] = {"host", "private", NULL};
 
+static const struct key include_rows[] = {
+        {.name = "path", .type = KEY_SPECIAL, .codec = &codec_paths, .required = TRUE, .change = CHANGE_NONE,
+         .help = "the file, or a list of files that are merged with each other", .example = "[net.yaml, net.local.yaml]"},
+        {.name = "env_file", .type = KEY_SPECIAL, .codec = &codec_paths, .change = CHANGE_NONE,
+         .help = "variables for it, one file or several; default: the .env beside it", .example = "net.env"},
+        {.name = NULL},
+};
+
+static const char *const include_aliases[] = {"file", "path", "files", "path", "paths", "path", "env", "env_file",
+                                              "env_files", "env_file", NULL};
+
+const struct key_table keys_include = {
+        .title = "include", .keys = include_rows, .aliases = include_aliases, .short_key = "path"};
+
 static const struct key project_rows[] = {
         {.name = "name", .type = KEY_NAME, IN(project, name), .change = CHANGE_NONE,
          .help = "name of the project; default: the directory's name, made fit", .example = "shop"},
@@ -28,7 +42,9 @@ static const struct key project_rows[] = {
          .example = "{db-data: {size: 20G}}"},
         {.name = "vms", .type = KEY_OBJECT_MAP, IN(project, vms), COUNT_IN(project, vm_count), .max = 100000, .table = &keys_vm,
          .change = CHANGE_LIVE, .help = "virtual machines by name", .example = "{web: {disk: 2G, memory: 1G}}"},
-        LATER("include", LIST | SCALAR, "other project files; a name in both is an error", "[base.yaml]"),
+        {.name = "include", .type = KEY_OBJECT_LIST, .max = 1000, .consumed = TRUE, .table = &keys_include, .change = CHANGE_NONE,
+         .help = "other project files whose networks, disks and VMs are added; a name in both is an error",
+         .example = "[base.yaml, {path: net.yaml, env_file: net.env}]"},
         {.name = NULL},
 };
 

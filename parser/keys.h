@@ -70,7 +70,10 @@ struct key {
         size_t word_offset;            /* the gboolean that says so */
         gboolean indirect;             /* KEY_OBJECT: the field is a pointer, NULL where the key is not written */
         gboolean named;                /* KEY_OBJECT_MAP: a list of names is short for a map */
+        gboolean replaced;             /* by what is merged over it, although it is a list or a map */
+        char *(*identity)(const struct node *entry); /* a list: entries with the same one are merged (merge.h); NULL: appended */
         gboolean required;             /* an object without it is an error */
+        gboolean consumed;             /* by loader.h, before decoding: neither decoded nor encoded */
         gboolean unbuilt;              /* understood, but nothing acts on it yet: refused at plan unless it is the fallback */
         const char *fallback;          /* the default as it would be written, or NULL: none, or computed (help says how) */
         gint64 min, max;               /* KEY_COUNT and its list, KEY_MEMORY, KEY_SIZE, KEY_RATE; bytes of KEY_TEXT, labels of
@@ -114,6 +117,7 @@ extern const struct key_table keys_project, keys_network, keys_dhcp, keys_reserv
 extern const struct key_table keys_vxlan, keys_dhcp_boot, keys_vlan, keys_rate, keys_impair;
 extern const struct key_table keys_mount, keys_cloud_init, keys_file, keys_ssh;
 extern const struct key_table keys_cpu, keys_memory_backing, keys_device, keys_port, keys_healthcheck, keys_dependency;
+extern const struct key_table keys_include, keys_extends;
 
 /** keys_find() - The row of a path such as "vms.networks.ip" or "networks.mtu", from the top; NULL where there is none */
 const struct key *keys_find(const char *path);

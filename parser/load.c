@@ -1,95 +1,14 @@
-/* load.c - the front door: finds the file, reads, decodes, resolves, checks */
+/* load.c - the front door: finds the files, reads and merges them, decodes, resolves, checks */
 #include "parser/load.h"
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "parser/check.h"
 #include "parser/decode.h"
-#include "parser/interpolate.h"
+#include "parser/find.h"
+#include "parser/loader.h"
 
 #include <string.h>
-
-static const char *const override_names[] = {"drover.override.yaml", "drover.override.yml"};
-
-static gboolean
-exists_in(const char *directory, const char *name)
-{
-        g_autofree char *path = g_build_filename(directory, name, NULL);
-
-        return file_exists(path);
-}
-
-static char *
-not_found(const char *directory, GError **error)
-{
-        error_set(error, DROVER_ERROR_NOT_FOUND, "there is no 'drover.yaml' in '%s' or above it", directory);
-        error_hint(error, "go to the project's directory, or name a file with -f FILE");
-        return NULL;
-}
-
-/* The file of one directory: its name, or NULL with or without an error. */
-static const char *
-file_of_directory(const char *directory, GError **error)
-{
-        gboolean yaml = exists_in(directory, "drover.yaml"), yml = exists_in(directory, "drover.yml");
-
-        if (yaml && yml) {
-                error_set(error, DROVER_ERROR_CONFIG, "both 'drover.yaml' and 'drover.yml' are in '%s'", directory);
-                error_hint(error, "remove one, or name the one that is meant with -f FILE");
-                return NULL;
-        }
-        for (size_t i = 0; (yaml || yml) && i < G_N_ELEMENTS(override_names); i++) {
-                if (exists_in(directory, override_names[i])) {
-                        error_set(error, DROVER_ERROR_UNSUPPORTED, "'%s' in '%s': overrides are not supported yet",
-                                  override_names[i], directory);
-                        error_hint(error, "name the project file alone with -f FILE");
-                        return NULL;
-                }
-        }
-        return yaml ? "drover.yaml" : yml ? "drover.yml" : NULL;
-}
-
-/* Up from @directory. The path is relative where @directory is the current one, as the user would name it. */
-static char *
-find_file(const char *directory, GError **error)
-{
-        g_autofree char *current = g_get_current_dir();
-        g_autoptr(GString) steps = g_string_new(NULL);
-        g_autofree char *above = g_strdup(directory);
-        gboolean is_current = strcmp(current, directory) == 0;
-
-        for (;;) {
-                GError *local = NULL;
-                const char *name = file_of_directory(above, &local);
-                g_autofree char *parent = NULL;
-
-                if (local) {
-                        g_propagate_error(error, local);
-                        return NULL;
-                }
-                if (name)
-                        return is_current ? g_strconcat(steps->str, name, NULL) : g_build_filename(above, name, NULL);
-                parent = g_path_get_dirname(above);
-                if (strcmp(parent, above) == 0)
-                        return not_found(directory, error);
-                g_free(above);
-                above = g_steal_pointer(&parent);
-                g_string_append(steps, "../");
-        }
-}
-
-static char *
-choose_file(const struct load_options *options, GError **error)
-{
-        if (!options->files || !options->files[0])
-                return find_file(options->directory, error);
-        if (options->files[1]) {
-                error_set(error, DROVER_ERROR_USAGE, "several project files (-f) are not supported yet");
-                return NULL;
-        }
-        return g_strdup(options->files[0]);
-}
 
 /* The name: -p, else the file's, else the directory's. */
 static void
@@ -113,13 +32,11 @@ settle_name(struct check *check, const struct load_options *options)
 }
 
 static void
-decode_project(struct check *check, const struct source *source, const struct load_options *options)
+decode_project(struct check *check, const struct node *root, const struct load_options *options)
 {
         struct decoder decoder = {.store = check->store, .diagnostics = check->diagnostics};
         struct project *project = check->project;
-        const struct node *root = tree_root(check->store->tree);
 
-        project->directory = source->directory;
         decode_object(&decoder, &keys_project, root, project);
         if (!project_is_set(root, "isolation"))
                 project->isolation = options->root ? ISOLATION_HOST : ISOLATION_PRIVATE;
@@ -141,97 +58,124 @@ check_options(const struct load_options *options, GError **error)
         return TRUE;
 }
 
-/* Above the layers of files: drover's environment and, below it, the files of --env-file. */
-static struct environment *
-read_environment(const struct load_options *options, struct diagnostics *diagnostics, GError **error)
+/* The files of the command line, each with what it includes, merged; NULL after a fault. */
+static struct node *
+merge_sources(struct loader *loader, const GPtrArray *sources)
 {
-        g_autoptr(environment_t) top = environment_new(options->environ);
-        g_autoptr(environment_t) files = environment_new_below(top);
+        struct node *top = NULL;
 
-        for (const char *const *path = options->env_files; path && *path; path++)
-                if (!environment_read_file(files, diagnostics->sources, *path, diagnostics, error))
-                        return NULL;
-        return g_steal_pointer(&files);
+        for (guint i = 0; i < sources->len; i++) {
+                const struct scope *scope = loader_scope_beside(loader, &loader->top, sources->pdata[i]);
+                const struct reading reading = {.source = sources->pdata[i], .scope = scope};
+                struct node *next = scope ? loader_read(loader, reading.source, scope) : NULL;
+
+                next = next ? include_apply(loader, &reading, next) : NULL;
+                if (next)
+                        top = top ? merge_files(&loader->merge, top, next) : next;
+        }
+        return top;
 }
 
-/* A file as a tree without variables: those that the `.env` beside it sets come last. NULL after any error. */
-static struct tree *
-read_tree(const struct source *source, struct environment *above, GPtrArray *variables, struct diagnostics *diagnostics,
-          GError **error)
+static void
+load_sources(struct loader *loader, const GPtrArray *sources, struct project *project)
 {
-        g_autoptr(environment_t) environment = environment_new_below(above);
-        struct tree *tree = tree_read(source, diagnostics);
+        struct check check = {project, project->store, loader->diagnostics, loader->options->no_files};
+        const struct source *first = sources->pdata[0];
+        struct node *top = merge_sources(loader, sources);
 
-        if (!tree)
-                return NULL;
-        if (!environment_read_default(environment, diagnostics->sources, source, diagnostics, error)) {
-                tree_free(tree);
-                return NULL;
+        project->directory = first->directory;
+        if (top && !loader->incomplete)
+                extends_apply(loader, top);
+        if (!top || loader->incomplete || loader->merge.full)
+                return;
+        if (loader->has_tags)
+                merge_finish(project->store, top);
+        decode_project(&check, top, loader->options);
+}
+
+/* Names the file where there is one only. */
+static void
+set_error(const struct diagnostics *diagnostics, const GPtrArray *sources, GError **error)
+{
+        const struct source *first = sources->pdata[0];
+        g_autofree char *where = g_strdup_printf("'%s'", first->name);
+
+        for (guint i = 0; i < diagnostics->items->len; i++) {
+                const struct diagnostic *diagnostic = diagnostics->items->pdata[i];
+
+                if (diagnostic->severity == SEVERITY_ERROR && diagnostic->place.source && diagnostic->place.source != first) {
+                        g_free(where);
+                        where = g_strdup("the project's files");
+                        break;
+                }
         }
-        interpolate_tree(tree, environment, variables, diagnostics);
-        return tree;
+        if (diagnostics->error_count == 1)
+                error_set(error, DROVER_ERROR_CONFIG, "there is an error in %s", where);
+        else
+                error_set(error, DROVER_ERROR_CONFIG, "there are %u errors in %s", diagnostics->error_count, where);
 }
 
 static struct project *
-load_source(const struct source *source, struct sources *sources, const struct load_options *options,
-            struct diagnostics *diagnostics, GError **error)
+finish(struct loader *loader, const GPtrArray *sources, struct project *project, GError **error)
 {
-        g_autoptr(project_t) project = project_new(sources);
-        struct check check = {project, project->store, diagnostics, options->no_files};
-        g_autoptr(environment_t) environment = read_environment(options, diagnostics, error);
-        GError *failure = NULL;
-
-        if (!environment)
-                return NULL;
-        project->store->tree = read_tree(source, environment, options->variables, diagnostics, &failure);
-        if (failure) {
-                g_propagate_error(error, failure);
-                return NULL;
-        }
-        if (project->store->tree)
-                decode_project(&check, source, options);
-        diagnostics_sort(diagnostics);
-        if (!diagnostics->error_count)
-                return g_steal_pointer(&project);
-        if (diagnostics->error_count == 1)
-                error_set(error, DROVER_ERROR_CONFIG, "there is an error in '%s'", source->name);
-        else
-                error_set(error, DROVER_ERROR_CONFIG, "there are %u errors in '%s'", diagnostics->error_count, source->name);
+        load_sources(loader, sources, project);
+        diagnostics_sort(loader->diagnostics);
+        if (!loader->diagnostics->error_count)
+                return project;
+        set_error(loader->diagnostics, sources, error);
+        project_free(project);
         return NULL;
+}
+
+/* @text: in place of the files, or NULL */
+static struct project *
+load(const struct load_options *options, const char *text, size_t length, struct diagnostics *diagnostics, GError **error)
+{
+        g_autoptr(GPtrArray) sources = g_ptr_array_new();
+        g_autoptr(GPtrArray) files = NULL;
+        struct project *project = project_new(diagnostics->sources);
+        struct loader loader;
+        gboolean ok = loader_init(&loader, options, project->store, diagnostics, error);
+
+        if (ok && !text)
+                files = find_files(options, error);
+        for (guint i = 0; files && i < files->len && ok; i++) {
+                const struct source *source = loader_open(&loader, files->pdata[i], error);
+
+                g_ptr_array_add(sources, (gpointer)source);
+                ok = source != NULL;
+        }
+        if (ok && text)
+                g_ptr_array_add(sources, (gpointer)sources_add_text(diagnostics->sources, "drover.yaml", options->directory, text,
+                                                                    length, error));
+        if (ok && sources->len && sources->pdata[0])
+                project = finish(&loader, sources, project, error);
+        else
+                g_clear_pointer(&project, project_free);
+        loader_clear(&loader);
+        return project;
+}
+
+static struct project *
+load_with_diagnostics(const struct load_options *options, const char *text, size_t length,
+                      struct diagnostics **ret_diagnostics, GError **error)
+{
+        struct sources *sources = sources_new();
+
+        *ret_diagnostics = diagnostics_new(sources);
+        sources_unref(sources);
+        return check_options(options, error) ? load(options, text, length, *ret_diagnostics, error) : NULL;
 }
 
 struct project *
 project_load(const struct load_options *options, struct diagnostics **ret_diagnostics, GError **error)
 {
-        struct sources *sources = sources_new();
-        struct project *project = NULL;
-        const struct source *source = NULL;
-        g_autofree char *path = NULL;
-
-        *ret_diagnostics = diagnostics_new(sources);
-        if (check_options(options, error))
-                path = choose_file(options, error);
-        if (path)
-                source = sources_read(sources, path, error);
-        if (source)
-                project = load_source(source, sources, options, *ret_diagnostics, error);
-        sources_unref(sources);
-        return project;
+        return load_with_diagnostics(options, NULL, 0, ret_diagnostics, error);
 }
 
 struct project *
 project_load_text(const char *text, size_t length, const struct load_options *options, struct diagnostics **ret_diagnostics,
                   GError **error)
 {
-        struct sources *sources = sources_new();
-        struct project *project = NULL;
-        const struct source *source = NULL;
-
-        *ret_diagnostics = diagnostics_new(sources);
-        if (check_options(options, error))
-                source = sources_add_text(sources, "drover.yaml", options->directory, text, length, error);
-        if (source)
-                project = load_source(source, sources, options, *ret_diagnostics, error);
-        sources_unref(sources);
-        return project;
+        return load_with_diagnostics(options, text, length, ret_diagnostics, error);
 }

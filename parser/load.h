@@ -3,8 +3,16 @@
 
 #include "parser/project.h"
 
+enum {
+        LOAD_MAX_FILES = 1000,                /* of one project: those of -f, included ones, those that VMs are extended from */
+        LOAD_MAX_BYTES = 4 * SOURCE_MAX_BYTES, /* of all of them */
+        LOAD_MAX_DEPTH = 32,                  /* of files that include each other */
+        LOAD_MAX_EXTENDS = 100,               /* of VMs that extend each other */
+};
+
 struct load_options {
-        const char *const *files; /* NULL-terminated -f arguments, or NULL: drover.yaml here or in the nearest parent */
+        const char *const *files; /* NULL-terminated -f arguments, merged; or NULL: drover.yaml here or in the nearest parent,
+                                     and drover.override.yaml beside it */
         const char *name;         /* -p, or NULL */
         const char *directory;    /* where to look: the current directory, absolute */
         gboolean no_files;        /* do not look whether images, kernels and disks are there (down, ps, stop ...) */
@@ -15,7 +23,7 @@ struct load_options {
 };
 
 /**
- * project_load() - Read, decode and check a project
+ * project_load() - Read, merge, decode and check a project
  * @ret_diagnostics: always set: everything that was found, sorted; belongs to the caller. May be empty
  *
  * Touches nothing on the host but the files it reads. Returns NULL with DROVER_ERROR_CONFIG when the diagnostics hold an

@@ -133,3 +133,69 @@ via_copy(struct via *via, struct node *node)
         }
         return copy;
 }
+
+struct key_index {
+        const struct node *map;
+        guint sorted[];
+};
+
+static gint
+compare_keys(gconstpointer a, gconstpointer b, gpointer map)
+{
+        const struct node *const *keys = (const struct node *const *)((const struct node *)map)->keys;
+
+        return strcmp(keys[*(const guint *)a]->text, keys[*(const guint *)b]->text);
+}
+
+struct key_index *
+key_index_new(const struct node *map)
+{
+        struct key_index *index = g_malloc(sizeof *index + map->count * sizeof *index->sorted);
+
+        index->map = map;
+        for (guint i = 0; i < map->count; i++)
+                index->sorted[i] = i;
+        g_qsort_with_data(index->sorted, (gint)map->count, sizeof *index->sorted, compare_keys, (gpointer)map);
+        return index;
+}
+
+void
+key_index_free(struct key_index *index)
+{
+        g_free(index);
+}
+
+gint64
+key_index_find(const struct key_index *index, const char *key)
+{
+        guint from = 0, to = index->map->count;
+
+        while (from < to) {
+                guint middle = from + (to - from) / 2;
+                int order = strcmp(key, index->map->keys[index->sorted[middle]]->text);
+
+                if (order == 0)
+                        return index->sorted[middle];
+                if (order < 0)
+                        to = middle;
+                else
+                        from = middle + 1;
+        }
+        return -1;
+}
+
+gboolean
+node_is_same(const struct node *a, const struct node *b)
+{
+        if (a == b)
+                return TRUE;
+        if (a->kind != b->kind || a->count != b->count || a->place.line != b->place.line || a->place.column != b->place.column ||
+            a->place.source != b->place.source)
+                return FALSE;
+        if (a->kind == NODE_SCALAR)
+                return a->quoted == b->quoted && strcmp(a->text, b->text) == 0;
+        for (guint i = 0; i < a->count; i++)
+                if ((a->keys && strcmp(a->keys[i]->text, b->keys[i]->text) != 0) || !node_is_same(a->items[i], b->items[i]))
+                        return FALSE;
+        return TRUE;
+}

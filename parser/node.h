@@ -37,3 +37,15 @@ const struct origin *via_origin(struct via *via, const struct origin *before);
  * Returns the node itself where there is no room left.
  */
 struct node *via_copy(struct via *via, struct node *node);
+
+/** struct key_index - The keys of a map in an order in which one is found fast; whatever the keys, nobody can make it slow */
+typedef struct key_index key_index_t;
+struct key_index *key_index_new(const struct node *map);
+void key_index_free(struct key_index *index);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(key_index_t, key_index_free)
+
+/** key_index_find() - The place of a key in the map, or -1 */
+gint64 key_index_find(const struct key_index *index, const char *key);
+
+/** node_is_same() - Do two nodes say the same, and stand at the same place of the same file, although it may have been read twice? */
+gboolean node_is_same(const struct node *a, const struct node *b);

@@ -15,6 +15,7 @@ project_new(struct sources *sources)
 
         store->blocks = g_ptr_array_new_with_free_func(g_free);
         store->sources = sources_ref(sources);
+        store->trees = g_ptr_array_new_with_free_func((GDestroyNotify)tree_free);
         store->refusals = g_array_new(FALSE, FALSE, sizeof(struct refusal));
         store->vms = g_hash_table_new(g_str_hash, g_str_equal);
         store->networks = g_hash_table_new(g_str_hash, g_str_equal);
@@ -38,7 +39,7 @@ project_free(struct project *project)
         g_hash_table_unref(store->networks);
         g_hash_table_unref(store->disks);
         g_hash_table_unref(store->images);
-        g_clear_pointer(&store->tree, tree_free);
+        g_ptr_array_unref(store->trees);
         sources_unref(store->sources);
         g_free(store);
         g_free(project);

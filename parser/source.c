@@ -191,6 +191,12 @@ directory_of(const char *path)
 const struct source *
 sources_read(struct sources *sources, const char *path, GError **error)
 {
+        return sources_read_as(sources, path, strcmp(path, "-") == 0 ? "<stdin>" : path, error);
+}
+
+const struct source *
+sources_read_as(struct sources *sources, const char *path, const char *name, GError **error)
+{
         gboolean is_stdin = strcmp(path, "-") == 0;
         GError *failure = NULL;
         char *text = NULL;
@@ -202,8 +208,7 @@ sources_read(struct sources *sources, const char *path, GError **error)
                 g_propagate_error(error, failure);
                 return NULL;
         }
-        return sources_add(sources, g_strdup(is_stdin ? "<stdin>" : path), is_stdin ? g_get_current_dir() : directory_of(path),
-                           text, length, error);
+        return sources_add(sources, g_strdup(name), is_stdin ? g_get_current_dir() : directory_of(path), text, length, error);
 }
 
 const struct source *

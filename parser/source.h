@@ -104,6 +104,9 @@ void sources_unref(struct sources *sources);
  */
 const struct source *sources_read(struct sources *sources, const char *path, GError **error);
 
+/** sources_read_as() - The same with a name for messages that is not the path by which it is opened */
+const struct source *sources_read_as(struct sources *sources, const char *path, const char *name, GError **error);
+
 /**
  * sources_add_text() - The same for text in memory: for tests and fuzzing; @text is copied
  * @directory: absolute, what relative paths in it are relative to; NULL: the current directory

@@ -18,7 +18,7 @@ struct project_store {
         char *free_start;  /* of the last block */
         size_t free_bytes;
         struct sources *sources;
-        struct tree *tree;
+        GPtrArray *trees; /* struct tree *, of each file; what is merged of them lies in the blocks */
         GArray *refusals;                   /* struct refusal; no more than STORE_MAX_REFUSALS */
         GHashTable *vms, *networks, *disks, *images; /* name -> object; the keys belong to the objects */
 };

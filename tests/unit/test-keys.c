@@ -1,5 +1,6 @@
 /* test-keys.c - the table of keys is complete: every row has what decoding, schema, manual and planner take from it */
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "parser/decode.h"
 #include "parser/load.h"
@@ -43,6 +44,8 @@ static const struct {
         {&keys_port, "{vms: {v: {ports: [{REST", "}]}}}"},
         {&keys_healthcheck, "{vms: {v: {healthcheck: {REST", "}}}}"},
         {&keys_dependency, "{vms: {v: {depends_on: {w: {", "}}}, w: {}}}"},
+        {&keys_include, "{include: [{REST", "}]}"},
+        {&keys_extends, "{vms: {server: {}, v: {extends: {REST", "}}}}"},
 };
 
 /* Other keys without which this one would be a fault. */
@@ -94,6 +97,10 @@ rest_for(const struct key_table *table, const char *name)
                 return strchr("tpcan", *name) && strcmp(name, "timeout") ? "" : "tcp: 22, ";
         if (table == &keys_boot)
                 return strcmp(name, "kernel") ? "kernel: ./k, " : "";
+        if (table == &keys_include)
+                return strcmp(name, "path") ? "path: net.yaml, " : "";
+        if (table == &keys_extends)
+                return strcmp(name, "vm") ? "vm: server, " : "";
         if (strcmp(name, "size") == 0 || strcmp(name, "file") == 0 || strcmp(name, "disk") == 0 || strcmp(name, "device") == 0)
                 return "";
         if (strcmp(name, "shared") == 0)
@@ -117,10 +124,12 @@ file_with(const struct key_table *table, const struct key *key)
         g_assert_not_reached();
 }
 
+static char *directory; /* with the files that examples name */
+
 static struct project *
 load(const char *text, struct diagnostics **ret_diagnostics)
 {
-        const struct load_options options = {.directory = "/lab", .no_files = TRUE, .root = TRUE};
+        const struct load_options options = {.directory = directory, .no_files = TRUE, .root = TRUE};
         g_autoptr(GError) error = NULL;
 
         return project_load_text(text, strlen(text), &options, ret_diagnostics, &error);
@@ -159,7 +168,8 @@ check_row(const struct key_table *table, const struct key *key)
         g_assert_true((key->type == KEY_ENUM) == (key->words != NULL));
         g_assert_true((key->type == KEY_DURATION) == (key->scale_ms != 0));
         g_assert_true(!keys_has_objects(key) || key->table);
-        g_assert_true((key->type == KEY_OBJECT_MAP || key->type == KEY_OBJECT_LIST) == (key->count_offset != 0));
+        g_assert_true((key->type == KEY_OBJECT_MAP || key->type == KEY_OBJECT_LIST) == (key->count_offset != 0) ||
+                      key->consumed);
         g_assert_true(is_long_form || key->offset < table->struct_size);
         if (key->type == KEY_COUNT || key->type == KEY_MEMORY || key->type == KEY_SIZE || key->type == KEY_DURATION ||
             key->type == KEY_COUNT_LIST || key->type == KEY_RATE)
@@ -230,7 +240,9 @@ check_encoded(const struct key_table *table, const struct key *key)
         written = json_dumps(json, JSON_COMPACT);
         quoted = g_strdup_printf("\"%s\":", key->name);
         g_test_message("%s -> %s", text, written);
-        if (table->struct_size)
+        if (key->consumed)
+                g_assert_null(strstr(written, quoted));
+        else if (table->struct_size)
                 g_assert_nonnull(strstr(written, quoted));
         diagnostics_free(diagnostics);
 }
@@ -313,9 +325,28 @@ test_documents(void)
         g_free(schema_text);
 }
 
+static void
+make_files(void)
+{
+        static const struct {
+                const char *name, *text;
+        } files[] = {{"base.yaml", "vms: {server: {}}\n"}, {"net.yaml", "networks: {net: {}}\n"},
+                     {"net.local.yaml", "networks: {net: {mtu: 1400}}\n"}, {"net.env", "A=b\n"}};
+
+        directory = g_dir_make_tmp("drover-keys-XXXXXX", NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+                g_autofree char *path = g_build_filename(directory, files[i].name, NULL);
+
+                g_assert_true(g_file_set_contents(path, files[i].text, -1, NULL));
+        }
+}
+
 int
 main(int argc, char **argv)
 {
+        int status;
+
+        make_files();
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/keys/rows", test_rows);
         g_test_add_func("/keys/examples", test_examples);
@@ -323,5 +354,8 @@ main(int argc, char **argv)
         g_test_add_func("/keys/aliases", test_aliases);
         g_test_add_func("/keys/find", test_find);
         g_test_add_func("/keys/documents", test_documents);
-        return g_test_run();
+        status = g_test_run();
+        g_assert_true(file_remove_tree(directory, NULL));
+        g_free(directory);
+        return status;
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "parser/keys.h"
 #include "parser/load.h"
+#include "parser/tree.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -117,18 +118,49 @@ test_no_file(struct fixture *fixture, gconstpointer data)
 }
 
 static void
-test_two_files(struct fixture *fixture, gconstpointer data)
+test_override(struct fixture *fixture, gconstpointer data)
 {
-        const char *const two[] = {"a.yaml", "b.yaml", NULL};
+        g_autofree char *file = g_build_filename(fixture->directory, "drover.yaml", NULL);
+        const char *const alone[] = {file, NULL};
 
-        put(fixture, "drover.yaml", "vms: {}\n");
-        put(fixture, "drover.override.yaml", "vms: {}\n");
+        put(fixture, "drover.yaml", "vms: {a: {memory: 1G, cpus: 2}}\n");
+        put(fixture, "drover.override.yaml", "vms: {a: {memory: 2G}}\n");
+        g_assert_true(load(fixture, (struct load_options){.root = TRUE}));
+        g_assert_cmpuint(fixture->project->vms->memory_bytes >> 30, ==, 2);
+        g_assert_cmpuint(fixture->project->vms->cpus, ==, 2);
+        g_assert_cmpuint(fixture->project->vms->node->place.line, ==, 1);
+        g_assert_true(g_str_has_suffix(fixture->project->vms->node->place.source->name, "drover.yaml"));
+        g_assert_true(load(fixture, (struct load_options){.files = alone}));
+        g_assert_cmpuint(fixture->project->vms->memory_bytes >> 30, ==, 1);
+        put(fixture, "drover.override.yml", "vms: {}\n");
         g_assert_false(load(fixture, (struct load_options){.root = TRUE}));
-        g_assert_error(fixture->error, DROVER_ERROR, DROVER_ERROR_UNSUPPORTED);
+        g_assert_error(fixture->error, DROVER_ERROR, DROVER_ERROR_CONFIG);
         put(fixture, "drover.yml", "vms: {}\n");
         g_assert_false(load(fixture, (struct load_options){.root = TRUE}));
         g_assert_error(fixture->error, DROVER_ERROR, DROVER_ERROR_CONFIG);
-        g_assert_false(load(fixture, (struct load_options){.files = two}));
+}
+
+/* -f names a file once, by whatever path. */
+static void
+test_twice(struct fixture *fixture, gconstpointer data)
+{
+        g_autofree char *file = g_build_filename(fixture->directory, "drover.yaml", NULL);
+        g_autofree char *link = g_build_filename(fixture->directory, "link.yaml", NULL);
+        const char *const same[] = {file, file, NULL}, *const linked[] = {file, link, NULL}, *const input[] = {"-", file, "-", NULL};
+        const char *many[LOAD_MAX_FILES + 2] = {NULL};
+
+        put(fixture, "drover.yaml", "vms: {}\n");
+        g_assert_cmpint(symlink(file, link), ==, 0);
+        g_assert_false(load(fixture, (struct load_options){.files = same}));
+        g_assert_error(fixture->error, DROVER_ERROR, DROVER_ERROR_USAGE);
+        g_assert_false(load(fixture, (struct load_options){.files = linked}));
+        g_assert_error(fixture->error, DROVER_ERROR, DROVER_ERROR_USAGE);
+        g_assert_nonnull(strstr(fixture->error->message, "it is the same file as"));
+        g_assert_false(load(fixture, (struct load_options){.files = input}));
+        g_assert_error(fixture->error, DROVER_ERROR, DROVER_ERROR_USAGE);
+        for (guint i = 0; i <= LOAD_MAX_FILES; i++)
+                many[i] = file;
+        g_assert_false(load(fixture, (struct load_options){.files = many}));
         g_assert_error(fixture->error, DROVER_ERROR, DROVER_ERROR_USAGE);
 }
 
@@ -234,7 +266,7 @@ main(int argc, char **argv)
                 void (*function)(struct fixture *, gconstpointer);
         } tests[] = {
                 {"/load/find-file", test_find_file}, {"/load/file-name", test_file_name}, {"/load/no-file", test_no_file},
-                {"/load/two-files", test_two_files}, {"/load/names", test_names},         {"/load/paths", test_paths},
+                {"/load/override", test_override},       {"/load/twice", test_twice}, {"/load/names", test_names},         {"/load/paths", test_paths},
                 {"/load/model", test_model},         {"/load/many", test_many},           {"/load/too-many", test_too_many},
         };
 
