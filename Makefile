@@ -90,7 +90,7 @@ fuzz:
 	        FUZZ_BUILD=1 $(FUZZ_TARGETS)
 
 ifdef FUZZ_BUILD
-$(BUILD)/fuzz-%: tests/fuzz/fuzz-%.c $(LIBRARY)
+$(BUILD)/fuzz-%: tests/fuzz/fuzz-%.c tests/fuzz/fuzz.h $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)
 endif

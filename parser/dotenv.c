@@ -12,7 +12,7 @@ struct parser {
         const char *at, *end;
         /* the present entry */
         const char *name, *name_end;
-        const char *value; /* as it stands in the file, behind an opening quote */
+        const char *value; /* where it begins in the file, behind an opening quote; NULL: it has escapes */
         struct variable variable;
         char *fault_text, *fault_hint;
 };
@@ -131,15 +131,14 @@ static void
 keep_fault(gpointer data, const struct expand_fault *fault)
 {
         struct parser *parser = data;
-        const char *from = parser->value + fault->offset;
-        gboolean as_written = fault->length > 0 && from + fault->length <= parser->end && *from == '$';
+        const char *from = parser->value ? parser->value + fault->offset : NULL;
 
         if (parser->variable.fault.id)
                 return;
         parser->fault_text = g_strdup(fault->text);
         parser->fault_hint = g_strdup(fault->hint);
         parser->variable.fault = (struct expand_fault){fault->id, 0, 0, parser->fault_text, parser->fault_hint};
-        if (as_written)
+        if (from && fault->length > 0)
                 parser->variable.fault_place = place_of(parser, from, from + fault->length);
         else
                 parser->variable.fault_place = parser->variable.place;
@@ -185,7 +184,7 @@ read_escape(const char *c, GString *out)
 {
         static const char letters[] = "abfnrtv\"\\", meanings[] = "\a\b\f\n\r\t\v\"\\";
         const char *letter = *c ? strchr(letters, *c) : NULL;
-        int code = 0;
+        guint code = 0;
 
         if (*c == '$') {
                 g_string_append(out, "$$"); /* for the expansion that follows */
@@ -195,12 +194,24 @@ read_escape(const char *c, GString *out)
                 g_string_append_c(out, meanings[letter - letters]);
                 return 1;
         }
-        for (int i = 1; *c == '0' && i <= 3; i++)
-                code = c[i] >= '0' && c[i] <= '7' && code >= 0 ? 8 * code + (c[i] - '0') : -512;
-        if (code <= 0 || code > 255)
+        if (*c != '0' || strspn(c + 1, "01234567") < 3)
+                return 0;
+        for (int i = 1; i <= 3; i++)
+                code = 8 * code + (guint)(c[i] - '0');
+        if (code == 0 || code > 255)
                 return 0;
         g_string_append_unichar(out, (gunichar)code);
         return 4;
+}
+
+/* The same in single quotes: they can have one of their kind, and two backslashes are two. */
+static size_t
+read_single_escape(const char *c, GString *out)
+{
+        if (*c != '\'' && *c != '\\')
+                return 0;
+        g_string_append(out, *c == '\'' ? "'" : "\\\\");
+        return 1;
 }
 
 /* The text between quotes; NULL where they are not closed. */
@@ -213,10 +224,8 @@ read_quoted_text(struct parser *parser, char quote)
         while (c < parser->end && *c != quote) {
                 size_t taken = 0;
 
-                if (*c == '\\' && quote == '"')
-                        taken = read_escape(c + 1, text);
-                else if (*c == '\\' && (c[1] == quote || c[1] == '\\'))
-                        taken = g_string_append(text, c[1] == quote ? "'" : "\\\\") ? 1 : 0;
+                if (*c == '\\')
+                        taken = quote == '"' ? read_escape(c + 1, text) : read_single_escape(c + 1, text);
                 if (taken == 0 && !(*c == '\r' && c[1] == '\n'))
                         g_string_append_c(text, *c);
                 c += 1 + taken;
@@ -248,7 +257,7 @@ read_quoted(struct parser *parser)
                                        "put all of the value into the quotes", "there is text behind the closing quote");
         parser->value = opening + 1;
         if ((size_t)(behind - 1 - parser->value) != strlen(text)) /* escapes: what comes later stands elsewhere in the file */
-                parser->value = parser->end;
+                parser->value = NULL;
         define(parser, text, *opening == '\'');
         return TRUE;
 }

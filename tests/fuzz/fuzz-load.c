@@ -43,7 +43,8 @@ check_again(const struct project *project, const struct load_options *options)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        const struct load_options options = {.directory = "/lab", .no_files = TRUE, .root = TRUE};
+        static const char *const nothing[] = {NULL};
+        const struct load_options options = {.directory = "/lab", .no_files = TRUE, .root = TRUE, .environ = nothing};
         struct diagnostics *diagnostics = NULL;
         g_autoptr(GError) error = NULL;
         g_autoptr(project_t) project = NULL;

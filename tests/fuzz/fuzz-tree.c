@@ -6,18 +6,7 @@
 #include "parser/tree.h"
 #include "parser/value.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)                                                                                                        \
-        do {                                                                                                                   \
-                if (!(condition)) { /* abort() and not g_error(), whose SIGTRAP libFuzzer does not catch */                    \
-                        g_printerr("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                     \
-                        abort();                                                                                               \
-                }                                                                                                              \
-        } while (0)
+#include "tests/fuzz/fuzz.h"
 
 /* Walking an alias bomb within the caps would still take long. */
 enum { WALKED_NODES = 20000 };
@@ -147,14 +136,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(!source || !tree == (diagnostics->error_count > 0));
         if (tree)
                 check_node(tree_root(tree), 0, &budget);
-        diagnostics_sort(diagnostics);
-        for (guint i = 0; i < diagnostics->items->len; i++) {
-                const struct diagnostic *diagnostic = diagnostics->items->pdata[i];
-                g_autofree char *formatted = diagnostic_format(diagnostic);
-
-                MUST(diagnostic->place.line <= source->line_count);
-                MUST(g_utf8_validate(formatted, -1, NULL) && g_str_has_suffix(formatted, "\n"));
-        }
+        check_diagnostics(diagnostics);
         tree_free(tree);
         diagnostics_free(diagnostics);
         sources_unref(sources);

@@ -191,6 +191,23 @@ check_refused(struct fixture *fixture, enum drover_error code)
         g_assert_nonnull(strstr(error->message, "x.env"));
 }
 
+/* An escape or a quote that the end of the file cuts off. */
+static void
+test_cut_off(struct fixture *fixture, gconstpointer data)
+{
+        static const char *const texts[] = {"X=\"\\0", "X=\"\\01", "X=\"\\", "X='\\", "X=\"", "X='a\n", "X=\"$"};
+
+        for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+                const struct diagnostic *diagnostic;
+
+                read_text(fixture, texts[i]);
+                diagnostic = fixture->diagnostics->items->pdata[i];
+                g_assert_cmpuint(fixture->diagnostics->error_count, ==, i + 1);
+                g_assert_cmpstr(diagnostic->id, ==, "env-quote");
+                g_assert_cmpuint(diagnostic->place.column, ==, 3);
+        }
+}
+
 static void
 test_hostile(struct fixture *fixture, gconstpointer data)
 {
@@ -243,7 +260,8 @@ main(int argc, char **argv)
                 void (*test)(struct fixture *fixture, gconstpointer data);
         } tests[] = {{"/dotenv/values", test_values},           {"/dotenv/order", test_order},
                      {"/dotenv/faults-wait", test_faults_wait}, {"/dotenv/doubling", test_doubling},
-                     {"/dotenv/hostile", test_hostile},         {"/dotenv/default", test_default}};
+                     {"/dotenv/cut-off", test_cut_off},         {"/dotenv/hostile", test_hostile},
+                     {"/dotenv/default", test_default}};
 
         g_test_init(&argc, &argv, NULL);
         for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
