@@ -201,6 +201,40 @@ schema_object(const struct key_table *table)
         return schema;
 }
 
+static gboolean
+is_narrow(const json_t *schema)
+{
+        const char *type = json_string_value(json_object_get(schema, "type"));
+
+        return json_object_get(schema, "pattern") || json_object_get(schema, "enum") || g_strcmp0(type, "boolean") == 0 ||
+               g_strcmp0(type, "integer") == 0;
+}
+
+/* Instead of any value a variable may stand: what a text with a dollar becomes, an editor does not know. */
+static void
+allow_variables(json_t *schema)
+{
+        static const char *const notes[] = {"description", "default", "examples", NULL};
+        static const char *const below[] = {"properties", "anyOf", "items", "additionalProperties", NULL};
+        json_t *narrow, *part;
+        const char *name;
+        size_t i;
+
+        if (!json_is_object(schema))
+                return;
+        json_object_foreach(json_object_get(schema, below[0]), name, part) allow_variables(part);
+        json_array_foreach(json_object_get(schema, below[1]), i, part) allow_variables(part);
+        for (i = 2; below[i]; i++)
+                allow_variables(json_object_get(schema, below[i]));
+        if (!is_narrow(schema))
+                return;
+        narrow = json_copy(schema);
+        for (const char *const *note = notes; *note; note++)
+                json_object_del(narrow, *note);
+        json_object_foreach(narrow, name, part) json_object_del(schema, name);
+        json_object_set_new(schema, "anyOf", json_pack("[o, o]", narrow, schema_pattern("\\$")));
+}
+
 json_t *
 keys_schema(void)
 {
@@ -208,6 +242,7 @@ keys_schema(void)
                                    "drover project file");
         g_autoptr(json_t) object = schema_object(&keys_project);
 
+        allow_variables(object);
         json_object_update(schema, object);
         json_object_set_new(schema, "type", json_pack("[s,s]", "object", "null")); /* an empty file is an empty project */
         return schema;
