@@ -11,8 +11,6 @@ static const char *const format_meant[] = {
         "qcow", "qcow2", ".qcow2", "qcow2", "img", "raw", ".img", "raw", ".raw", "raw", "iso", "raw", "bin", "raw",
         ".vmdk", "vmdk", ".vdi", "vdi", ".vhdx", "vhdx", NULL,
 };
-static const char *const arch_words[] = {"x86_64", "aarch64", NULL};
-static const char *const arch_meant[] = {"amd64", "x86_64", "x86-64", "x86_64", "x64", "x86_64", "arm64", "aarch64", NULL};
 
 static const struct key image_rows[] = {
         {.name = "url", .type = KEY_SPECIAL, IN(image, url), .codec = &codec_url, .change = CHANGE_RECREATE,
@@ -32,7 +30,7 @@ static const struct key image_rows[] = {
          .words = format_words, .meant = format_meant, .change = CHANGE_RECREATE,
          .help = "its format; default: found out from the content, never from the name", .example = "raw"},
         {.name = "arch", .type = KEY_ENUM, IN(image, arch), .set_offset = offsetof(struct image, has_arch),
-         .words = arch_words, .meant = arch_meant, .change = CHANGE_RECREATE,
+         .words = keys_arch_words, .meant = keys_arch_meant, .change = CHANGE_RECREATE,
          .help = "what machines it is for; default: any", .example = "aarch64"},
         {.name = NULL},
 };

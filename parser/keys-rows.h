@@ -22,3 +22,6 @@
 #define MIB ((gint64)1 << 20)
 #define TIB ((gint64)1 << 40)
 #define PIB ((gint64)1 << 50)
+
+/* Architectures, of VMs and of images. */
+extern const char *const keys_arch_words[], *const keys_arch_meant[];

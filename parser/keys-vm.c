@@ -12,7 +12,7 @@ static const char *const firmware_later[] = {"uefi-secure", NULL};
 static const char *const display_words[] = {"none", "vnc", NULL};
 static const char *const display_later[] = {"spice", NULL};
 static const char *const rtc_words[] = {"utc", "local", NULL};
-static const char *const arch_words[] = {"x86_64", "aarch64", "riscv64", "ppc64le", "s390x", NULL};
+const char *const keys_arch_words[] = {"x86_64", "aarch64", "riscv64", "ppc64le", "s390x", NULL};
 
 /* What people write, and the word here. */
 static const char *const accel_aliases[] = {
@@ -22,7 +22,7 @@ static const char *const firmware_aliases[] = {"efi", "uefi", "ovmf", "uefi", "l
 static const char *const display_aliases[] = {
         "false", "none", "no", "none", "off", "none", "headless", "none", "true", "vnc", "gtk", "vnc", "sdl", "vnc", NULL};
 static const char *const rtc_aliases[] = {"localtime", "local", "gmt", "utc", "host", "local", NULL};
-static const char *const arch_aliases[] = {"amd64", "x86_64", "x86-64", "x86_64", "x64", "x86_64", "arm64", "aarch64", NULL};
+const char *const keys_arch_meant[] = {"amd64", "x86_64", "x86-64", "x86_64", "x64", "x86_64", "arm64", "aarch64", NULL};
 
 static const struct key boot_rows[] = {
         {.name = "order", .type = KEY_SPECIAL, IN(boot, order), .codec = &codec_boot_order, .replaced = TRUE, .change = CHANGE_RESTART,
@@ -159,7 +159,7 @@ static const struct key vm_rows[] = {
          .help = "a TPM 2.0", .example = "true"},
         {.name = "rtc", .type = KEY_ENUM, IN(vm, rtc), .words = rtc_words, .meant = rtc_aliases, .fallback = "utc",
          .unbuilt = TRUE, .change = CHANGE_RESTART, .help = "what the hardware clock shows at start", .example = "local"},
-        {.name = "arch", .type = KEY_ENUM, IN(vm, arch), .words = arch_words, .meant = arch_aliases,
+        {.name = "arch", .type = KEY_ENUM, IN(vm, arch), .words = keys_arch_words, .meant = keys_arch_meant,
          .fallback = "x86_64", .unbuilt = TRUE, .change = CHANGE_RESTART, .help = "architecture of the machine",
          .example = "aarch64"},
         {.name = "ports", .type = KEY_OBJECT_LIST, IN(vm, ports), COUNT_IN(vm, port_count), .max = 4096, .table = &keys_port,
@@ -212,7 +212,7 @@ static const char *const vm_aliases[] = {
         "currentMemory", "memory", "maxmem", "memory", "numcpus", "cpus", "vcpus", "cpus", "vcpu", "cpus", "cpu", "cpus",
         "cores", "cpus", "cpu_count", "cpus", "smp", "cpus", "count", "replicas", "scale", "replicas", "box", "image",
         "base_image", "image", "backing_file", "image", "cloud_image", "image", "root_disk", "disk", "disk_size", "disk",
-        "size", "disk", "storage", "disk", "hdd", "disk", "volumes", "disks", "drives", "disks", "disk_size_gb", "disk",
+        "size", "disk", "storage", "disk", "hdd", "disk", "drives", "disks", "disk_size_gb", "disk",
         "nics", "networks", "network", "networks", "network_interface", "networks", "interfaces", "networks",
         "nic", "networks", "network_interfaces", "networks", "host_name", "hostname", "name", "hostname",
         "machine_type", "machine", "type", "machine", "append", "boot", "boot_order", "boot", "bios", "firmware",
@@ -220,7 +220,7 @@ static const char *const vm_aliases[] = {
         "depends", "depends_on", "needs", "depends_on", "requires", "depends_on", "stop_timeout", "stop_grace_period",
         "grace_period", "stop_grace_period", "tags", "labels", "annotations", "labels", "metadata", "labels",
         "extra_args", "qemu_args", "qemuargs", "qemu_args", "qemu_options", "qemu_args", "args", "qemu_args",
-        "accelerator", "accel", "user_data", "cloud_init", "userdata", "cloud_init", "cloudinit", "cloud_init",
+        "accelerator", "accel", "cloudinit", "cloud_init",
         "forwarded_port", "ports", "forwarded_ports", "ports", "shared_folders", "mounts", "synced_folders", "mounts",
         "synced_folder", "mounts", "provision", "run", "command", "run", "restart_policy", "restart", "cdrom", "disks",
         "iso", "disks", "hostdev", "devices", "shares", "mounts", "folders", "mounts", "write_files", "files",
@@ -238,7 +238,11 @@ static const char *const vm_aliases[] = {
         "write 'replicas', 'cpus' and 'memory' in the VM itself", "secrets",
         "write a file with 'files', or mount a folder with 'mounts'", "configs",
         "write a file with 'files', or mount a folder with 'mounts'", "pull_policy",
-        "an image is fetched once and kept: nothing has to be said", "platform", "arch", "user", "ssh", NULL,
+        "an image is fetched once and kept: nothing has to be said", "platform", "arch", "user", "ssh",
+        "volumes", "a disk goes under 'disks', a folder of the host under 'mounts'",
+        "user_data", "write 'cloud_init: {user_data: ...}'", "userdata", "write 'cloud_init: {user_data: ...}'",
+        "network_config", "write 'cloud_init: {network_config: ...}'", "meta_data", "write 'cloud_init: {meta_data: ...}'",
+        "vendor_data", "write 'cloud_init: {vendor_data: ...}'", NULL,
 };
 
 const struct key_table keys_vm = {

@@ -51,11 +51,6 @@ enum image_format {
         IMAGE_VHDX,
 };
 
-enum image_arch {
-        IMAGE_X86_64,
-        IMAGE_AARCH64,
-};
-
 enum disk_bus {
         BUS_VIRTIO,
         BUS_SCSI,
@@ -237,7 +232,7 @@ struct image {
         gboolean has_format;         /* otherwise it is to be found out from the content */
         enum image_format format;
         gboolean has_arch;
-        enum image_arch arch;
+        enum arch arch;
 };
 
 /** struct disk_limits - Per second; 0: no limit */
