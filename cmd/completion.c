@@ -83,6 +83,10 @@ static const char script_tail[] = "    *) names=0 ;;\n"
                                   "        mapfile -t COMPREPLY < <(compgen -W \"$verbs\" -- \"$word\")\n"
                                   "    elif [ \"$verb\" = help ]; then\n"
                                   "        mapfile -t COMPREPLY < <(compgen -W \"$verbs\" -- \"$word\")\n"
+                                  "    elif [ \"$verb\" = explain ]; then\n"
+                                  "        mapfile -t COMPREPLY < <(compgen -W \"$keys\" -- \"$word\")\n"
+                                  "    elif [ \"$verb\" = init ]; then\n"
+                                  "        mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
                                   "    elif [ \"$verb\" = completion ]; then\n"
                                   "        mapfile -t COMPREPLY < <(compgen -W bash -- \"$word\")\n"
                                   "    elif [ \"$names\" = 1 ]; then\n"
@@ -108,6 +112,18 @@ append_skips(GString *out)
                              "    done\n");
 }
 
+static void
+append_keys(GString *out, const struct key_table *table, const char *path)
+{
+        for (const struct key *key = table->keys; key->name; key++) {
+                g_autofree char *below = g_strdup_printf("%s%s%s", path, *path ? "." : "", key->name);
+
+                g_string_append_printf(out, "%s ", below);
+                if (key->table)
+                        append_keys(out, key->table, below);
+        }
+}
+
 static char *
 make_script(void)
 {
@@ -123,6 +139,8 @@ make_script(void)
         g_string_append(out, "' verbs='");
         for (const struct verb *const *verb = verbs; *verb; verb++)
                 g_string_append_printf(out, "%s ", (*verb)->name);
+        g_string_append(out, "' keys='");
+        append_keys(out, &keys_project, "");
         g_string_append(out, "' names=0\n    case $verb in\n    '') ;;\n");
         for (const struct verb *const *verb = verbs; *verb; verb++) {
                 g_string_append_printf(out, "    %s) names=%d; options+='", (*verb)->name, (*verb)->completes_vms);

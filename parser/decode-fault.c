@@ -135,8 +135,8 @@ hint_elsewhere(const struct key_table *table, const char *name)
         return NULL;
 }
 
-static char *
-hint_for_key(const struct key_table *table, const char *name)
+char *
+keys_hint(const struct key_table *table, const char *name)
 {
         const char *names[KEYS_MAX + 1];
         g_autofree char *snake = make_snake(name);
@@ -171,7 +171,7 @@ decode_unknown_key(struct decoder *decoder, const struct key_table *table, const
         gboolean is_shown = decoder->diagnostics->error_count < DIAGNOSTIC_MAX_SHOWN; /* a hint costs a look at all keys */
         const struct node *key_node = node->keys[index];
         g_autofree char *where = decode_subject(decoder, NULL), *quoted = NULL;
-        g_autofree char *hint = is_shown ? hint_for_key(table, key_node->text) : NULL;
+        g_autofree char *hint = is_shown ? keys_hint(table, key_node->text) : NULL;
         struct place place = node_key_place(node, index);
 
         quoted = value_quote(key_node->text);

@@ -125,6 +125,9 @@ const struct key *keys_find(const char *path);
 /** keys_find_in() - The row of one key in one table, or NULL */
 const struct key *keys_find_in(const struct key_table *table, const char *name);
 
+/** keys_hint() - What was meant by a key that @table does not have: "did you mean 'memory'?", or NULL. Returns a new string */
+char *keys_hint(const struct key_table *table, const char *name);
+
 /** keys_has_objects() - Does this row start a table of objects (rather than a value or a value's long form)? */
 gboolean keys_has_objects(const struct key *key);
 
@@ -133,6 +136,17 @@ const char *key_change_name(enum change change);
 
 /** key_type_name() - What a value of this row is, for people: "size", "yes or no", "list of names" */
 const char *key_type_name(const struct key *key);
+
+/**
+ * key_type_text() - The same with words, limits and short forms: "size of memory, 16M to 16T; or a map"
+ * @parent: the row whose long form @key is a part of, or NULL
+ *
+ * Returns a new string.
+ */
+char *key_type_text(const struct key *key, const struct key *parent);
+
+/** key_change_text() - What a change does, for people: "counts at the next start of the VM" */
+const char *key_change_text(enum change change);
 
 /**
  * keys_encode() - An object as JSON, in the terms of the project file

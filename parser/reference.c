@@ -113,20 +113,35 @@ append_type(GString *out, const struct key *key)
                 g_string_append(out, "; or a map");
 }
 
+char *
+key_type_text(const struct key *key, const struct key *parent)
+{
+        GString *out = g_string_new(NULL);
+        gboolean is_plain = parent && strcmp(key->name, parent->table->short_key) == 0; /* the value itself */
+        struct key typed = is_plain ? *parent : *key;
+
+        if (is_plain)
+                typed.table = NULL;
+        append_type(out, &typed);
+        return g_string_free(out, FALSE);
+}
+
+const char *
+key_change_text(enum change change)
+{
+        static const char *const texts[] = {"concerns drover alone", "reaches what runs at once",
+                                            "counts at the next start of the VM", "needs a new disk: up --fresh"};
+
+        return texts[change];
+}
+
 /* @parent: the row whose long form this is a part of, or NULL; @unbuilt: nothing acts on what is around it */
 static void
 append_facts(GString *out, const struct key *key, const struct key *parent, gboolean unbuilt)
 {
-        gboolean is_plain = parent && strcmp(key->name, parent->table->short_key) == 0; /* the value itself */
-        struct key typed = is_plain ? *parent : *key;
-        static const char *const reach[] = {"concerns drover alone", "reaches what runs at once",
-                                            "counts at the next start of the VM", "needs a new disk: up \\-\\-fresh"};
+        g_autofree char *type = key_type_text(key, parent);
 
-        g_string_append(out, ".br\n");
-        if (is_plain)
-                typed.table = NULL;
-        append_type(out, &typed);
-        g_string_append(out, ".\n");
+        g_string_append_printf(out, ".br\n%s.\n", type);
         if (key->required)
                 g_string_append(out, "Required.\n");
         if (key->fallback) {
@@ -134,10 +149,13 @@ append_facts(GString *out, const struct key *key, const struct key *parent, gboo
                 append_argument(out, key->fallback);
                 g_string_append(out, " .\n");
         }
-        if (unbuilt || key->unbuilt || key->type == KEY_FUTURE)
+        if (unbuilt || key->unbuilt || key->type == KEY_FUTURE) {
                 g_string_append(out, "Not supported yet.\n");
-        else
-                g_string_append_printf(out, "A change %s.\n", reach[key->change]);
+        } else {
+                g_string_append(out, "A change ");
+                append_text(out, key_change_text(key->change));
+                g_string_append(out, ".\n");
+        }
         g_string_append(out, "Example:\n.Ql");
         append_argument(out, key->example);
         g_string_append(out, " .\n");
