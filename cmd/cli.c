@@ -57,6 +57,17 @@ check_arguments(const struct verb *verb, char **arguments, GError **error)
         return TRUE;
 }
 
+/* "data,debug" as a vector; NULL where there is none. */
+static char **
+split_list(const char *text)
+{
+        char **words = text && *text ? g_strsplit(text, ",", -1) : NULL;
+
+        for (char **word = words; word && *word; word++)
+                g_strstrip(*word);
+        return words;
+}
+
 /* Load the project if the verb needs one; EXIT_DONE when the handler may go on. */
 static int
 load(const struct verb *verb, struct verb_call *call)
@@ -71,13 +82,18 @@ load(const struct verb *verb, struct verb_call *call)
                 /* Of VMs that are named, those that matter are looked at with all else that this host may lack. */
                 .no_files = !(verb->needs & NEEDS_FILES) || (verb->completes_vms && *call->arguments),
                 .root = geteuid() == 0,
+                .profiles = (const char *const *)call->globals->profiles,
+                .vm_names = verb->completes_vms ? select_names(call->arguments) : NULL,
+                .scale = verb->scale_offset ? G_STRUCT_MEMBER(const char *const *, call->options, verb->scale_offset) : NULL,
         };
+        g_auto(GStrv) more_profiles = options.profiles ? NULL : split_list(g_getenv("DROVER_PROFILES"));
         struct diagnostics *diagnostics = NULL;
         g_autoptr(GError) error = NULL;
         int status = EXIT_DONE;
 
         if (!(verb->needs & NEEDS_PROJECT))
                 return EXIT_DONE;
+        options.more_profiles = (const char *const *)more_profiles;
         call->project = project_load(&options, &diagnostics, &error);
         if (call->project && (verb->needs & NEEDS_REFUSALS) && project_refusals(call->project, diagnostics) > 0) {
                 diagnostics_sort(diagnostics);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct config_options {
-        gboolean quiet, vms, networks, images, hash, variables;
+        gboolean quiet, vms, networks, images, profiles, hash, variables;
         char *format, *qemu;
 };
 
@@ -53,7 +53,7 @@ print_hashes(const struct project *project, char *const *names)
                 g_autoptr(json_t) wish = NULL;
                 g_autofree char *text = NULL, *hash = NULL;
 
-                if (*names && !g_strv_contains((const char *const *)names, vm->name))
+                if (*names && !project_is_named(project, (const char *const *)names, vm->name))
                         continue;
                 wish = keys_encode(&keys_vm, vm, TRUE);
                 text = json_dumps(wish, JSON_COMPACT | JSON_SORT_KEYS);
@@ -110,14 +110,24 @@ wants_variables(const struct verb_call *call)
         return ((const struct config_options *)call->options)->variables;
 }
 
+static void
+print_profiles(const struct project *project)
+{
+        g_autofree const char **names = project_profiles(project);
+
+        for (const char **name = names; *name; name++)
+                printf("%s\n", *name);
+}
+
 static gboolean
 check_name(const struct project *project, const char *name, GError **error)
 {
+        const struct vm *declared = project_find_declared(project, name);
         g_autoptr(GPtrArray) names = g_ptr_array_new();
         g_autofree char *shown = text_make_printable(name, -1);
         const char *meant;
 
-        if (project_find_vm(project, name))
+        if (project_find_vm(project, name) || (declared && strcmp(declared->name, name) == 0))
                 return TRUE;
         for (guint i = 0; i < project->vm_count; i++)
                 g_ptr_array_add(names, (char *)project->vms[i].name);
@@ -125,6 +135,24 @@ check_name(const struct project *project, const char *name, GError **error)
         meant = text_suggest(name, (const char *const *)names->pdata);
         error_set(error, DROVER_ERROR_NOT_FOUND, "there is no vm '%s' in project '%s'", shown, project->name);
         return meant ? error_hint(error, "did you mean '%s'?", meant) : FALSE;
+}
+
+/* One VM that is wished: neither dormant, nor many. */
+static gboolean
+check_wished(const struct project *project, const char *name, GError **error)
+{
+        const struct vm *declared = project_find_declared(project, name);
+
+        if (!check_name(project, name, error))
+                return FALSE;
+        if (project_find_vm(project, name))
+                return TRUE;
+        if (declared->dormant) {
+                error_set(error, DROVER_ERROR_USAGE, "none of the profiles of vm '%s' is asked for", name);
+                return error_hint(error, "'drover --profile %s config ...' asks for one", declared->profiles[0]);
+        }
+        error_set(error, DROVER_ERROR_USAGE, "'%s' is %u VMs", name, declared->wished_count);
+        return declared->wished_count ? error_hint(error, "name one of them: '%s-1', say", name) : FALSE;
 }
 
 static int
@@ -152,7 +180,7 @@ print_qemu(struct verb_call *call, const char *name)
         g_autofree char *line = NULL;
         const struct resolved_vm *resolved;
 
-        if (!check_name(call->project, name, &error))
+        if (!check_wished(call->project, name, &error))
                 return print_error(error);
         session = operate_open(call, &look, FALSE, &status);
         if (!session)
@@ -214,7 +242,9 @@ run_config(struct verb_call *call)
                 print_images(call->project);
         if (options->hash)
                 print_hashes(call->project, call->arguments);
-        if (options->vms || options->networks || options->images || options->hash)
+        if (options->profiles)
+                print_profiles(call->project);
+        if (options->vms || options->networks || options->images || options->hash || options->profiles)
                 return EXIT_DONE;
         return print_whole(call->project, g_strcmp0(options->format, "json") == 0);
 }
@@ -231,7 +261,7 @@ static const struct option_row rows[] = {
         ROW("qemu", 0, OPTION_TEXT, "VM", qemu, "The exact QEMU command line of a VM, quoted for a shell"),
         ROW("variables", 0, OPTION_FLAG, NULL, variables, "Variables that the file names, with their defaults"),
         {"origin", 0, OPTION_FUTURE, NULL, "Where each value comes from", 0},
-        {"profiles", 0, OPTION_FUTURE, NULL, "Names of the profiles", 0},
+        ROW("profiles", 0, OPTION_FLAG, NULL, profiles, "Names of the profiles"),
         {NULL},
 };
 

@@ -15,7 +15,7 @@ enum { DEFAULT_LOCK_TIMEOUT_MS = 10000, PARALLEL_MAX = 256 };
 const struct option_row global_options[] = {
         ROW("file", 'f', OPTION_LIST, "FILE", files, "Project file; repeatable, - is standard input"),
         ROW("project-name", 'p', OPTION_TEXT, "NAME", project_name, "Name of the project"),
-        {"profile", 0, OPTION_FUTURE, "PROFILE", "Also the VMs of this profile", 0},
+        ROW("profile", 0, OPTION_LIST, "PROFILE", profiles, "Also the VMs of this profile; repeatable, * is all of them"),
         ROW("env-file", 0, OPTION_LIST, "FILE", env_files, "Variables for the project file; repeatable, later ones win"),
         ROW("parallel", 0, OPTION_NUMBER, "N", parallel, "How many things are done at once"),
         ROW("progress", 0, OPTION_TEXT, "auto|tty|plain|json|quiet", progress_word, "How progress is shown"),

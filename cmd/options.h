@@ -46,6 +46,7 @@ struct globals {
         char **files;           /* -f */
         char **env_files;       /* --env-file */
         char *project_name;     /* -p */
+        char **profiles;        /* --profile */
         gint64 parallel;        /* after globals_finish() at least 1 */
         char *progress_word;    /* --progress */
         char *color_word;       /* --color */

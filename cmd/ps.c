@@ -47,9 +47,9 @@ find_pending(const struct session *session, const struct vm_world *vm)
 
 /* Without -a: what runs, and what should but does not. */
 static gboolean
-is_shown(const struct vm_world *vm, const struct ps_options *options, char *const *names)
+is_shown(const struct session *session, const struct vm_world *vm, const struct ps_options *options, char *const *names)
 {
-        if (*names && !g_strv_contains((const char *const *)names, vm->name))
+        if (*names && !project_is_named(session->project, select_names(names), vm->name))
                 return FALSE;
         if (options->status)
                 return strcmp(options->status, state_name(vm)) == 0;
@@ -67,6 +67,13 @@ isolation_name(const struct session *session)
         return isolation == ISOLATION_HOST ? "host" : "private";
 }
 
+/* Not so what waits for its profile, or for more replicas. */
+static gboolean
+is_orphan(const struct session *session, const struct vm_world *vm)
+{
+        return !vm->in_file && vm_is_alive(vm) && !project_find_declared(session->project, vm->name);
+}
+
 static void
 add_row(struct table *table, const struct session *session, const struct address_book *book, const struct vm_world *vm)
 {
@@ -77,7 +84,7 @@ add_row(struct table *table, const struct session *session, const struct address
         g_autofree char *changes = pending && pending->len ? show_changes(pending) : NULL;
         const char *note = vm->error                         ? vm->error->message
                            : vm->status == VM_UNREACHABLE    ? vm->detail
-                           : !vm->in_file && vm_is_alive(vm) ? "no longer in the file"
+                           : is_orphan(session, vm)          ? "no longer in the file"
                                                              : changes;
 
         table_add(table, vm->name, state_name(vm), address, isolation_name(session), uptime, note);
@@ -133,12 +140,15 @@ vm_to_json(const struct session *session, const struct address_book *book, const
         return item;
 }
 
-/* The names in the file, without a look at the host: the fast way for completion. */
+/* What VMs can be called, without a look at the host: the fast way for completion. Dormant ones and replicas too. */
 static int
 print_names(const struct project *project)
 {
+        for (guint i = 0; i < project->declared_vm_count; i++)
+                printf("%s\n", project->declared_vms[i].name);
         for (guint i = 0; i < project->vm_count; i++)
-                printf("%s\n", project->vms[i].name);
+                if (project->vms[i].group)
+                        printf("%s\n", project->vms[i].name);
         return EXIT_DONE;
 }
 
@@ -185,7 +195,7 @@ run_ps(struct verb_call *call)
         for (guint i = 0; i < session->world->vms->len; i++) {
                 struct vm_world *vm = g_ptr_array_index(session->world->vms, i);
 
-                if (is_shown(vm, options, call->arguments))
+                if (is_shown(session, vm, options, call->arguments))
                         g_ptr_array_add(shown, vm);
         }
         list_vms(session, options, shown);

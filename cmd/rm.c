@@ -24,12 +24,12 @@ choose(struct operation *operation, const struct session *session)
         g_autoptr(GError) error = NULL;
 
         for (guint i = 0; asked && asked[i]; i++)
-                if (!world_vm(session->world, asked[i]))
+                if (!world_vm(session->world, asked[i]) && !project_find_declared(session->project, asked[i]))
                         return EXIT_DONE; /* the plan says so, with a suggestion */
         for (guint i = 0; i < session->world->vms->len; i++) {
                 const struct vm_world *vm = g_ptr_array_index(session->world->vms, i);
 
-                if (asked && !g_strv_contains(asked, vm->name))
+                if (asked && !project_is_named(session->project, asked, vm->name))
                         continue;
                 if (vm_is_alive(vm) && !options->stop && asked) {
                         error_set(&error, DROVER_ERROR_FAILED, "vm '%s' is running", vm->name);

@@ -78,8 +78,8 @@ fail_unknown(const struct project *project, const GPtrArray *others, const char 
         g_autofree char *shown = text_make_printable(wrong, -1);
         const char *meant;
 
-        for (guint i = 0; i < project->vm_count; i++)
-                g_ptr_array_add(names, (char *)project->vms[i].name);
+        for (guint i = 0; i < project->declared_vm_count; i++)
+                g_ptr_array_add(names, (char *)project->declared_vms[i].name);
         for (guint i = 0; i < others->len; i++)
                 g_ptr_array_add(names, g_ptr_array_index(others, i));
         g_ptr_array_add(names, NULL);
@@ -88,11 +88,43 @@ fail_unknown(const struct project *project, const GPtrArray *others, const char 
         return meant ? error_hint(error, "did you mean '%s'?", meant) : FALSE;
 }
 
+static void
+add_once(GPtrArray *names, GHashTable *seen, const char *name)
+{
+        if (g_hash_table_add(seen, (gpointer)name))
+                g_ptr_array_add(names, g_strdup(name));
+}
+
+/* A VM by its name, or all replicas of one, also those that are more than wished. FALSE where there is none. */
+static gboolean
+add_meant(const struct project *project, const GPtrArray *others, const char *name, GPtrArray *names, GHashTable *seen)
+{
+        const char *const only[] = {name, NULL};
+        const struct vm *vm = project_find_vm(project, name);
+        const struct vm *group = vm ? NULL : project_find_declared(project, name);
+        gboolean found = vm || (group && strcmp(group->name, name) == 0);
+
+        if (vm)
+                add_once(names, seen, vm->name);
+        for (guint i = 0; group && found && i < group->wished_count; i++)
+                add_once(names, seen, project->vms[group->wished_first + i].name);
+        for (guint i = 0; !vm && i < others->len; i++) {
+                const char *other = g_ptr_array_index(others, i);
+
+                if (!project_is_named(project, only, other))
+                        continue;
+                add_once(names, seen, other);
+                found = TRUE;
+        }
+        return found;
+}
+
 GPtrArray *
 select_vms(const struct project *project, const struct paths *paths, char *const *arguments, GError **error)
 {
         g_autoptr(GPtrArray) others = list_others(project, paths, error);
         g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 
         if (!others)
                 return NULL;
@@ -104,13 +136,10 @@ select_vms(const struct project *project, const struct paths *paths, char *const
                 return g_steal_pointer(&names);
         }
         for (; *arguments; arguments++) {
-                if (!project_find_vm(project, *arguments) &&
-                    !g_ptr_array_find_with_equal_func(others, *arguments, g_str_equal, NULL)) {
+                if (!add_meant(project, others, *arguments, names, seen)) {
                         fail_unknown(project, others, *arguments, error);
                         return NULL;
                 }
-                if (!g_ptr_array_find_with_equal_func(names, *arguments, g_str_equal, NULL))
-                        g_ptr_array_add(names, g_strdup(*arguments));
         }
         return g_steal_pointer(&names);
 }

@@ -13,7 +13,7 @@ struct project *select_empty_project(const char *name, gboolean root, GError **e
 
 /**
  * select_vms() - The VMs that a verb is about, by name
- * @arguments: names as typed; an empty vector: all
+ * @arguments: names as typed, also that of a VM with replicas for all of these; an empty vector: all
  *
  * All are those of the file in its order, then those that only have data here, in natural order. Returns new strings in a
  * GPtrArray. Fails with DROVER_ERROR_NOT_FOUND for a name that neither has, with a suggestion.

@@ -14,6 +14,7 @@ struct up_options {
         struct up_wish wish;
         gboolean wait, paused, force_recreate, no_recreate, no_deps, no_start, yes, detach;
         gint64 wait_timeout_ms, grace_ms;
+        char **scale;
 };
 
 /* What will be lost or cut off, as a question. */
@@ -126,12 +127,13 @@ static int
 wait_for_all(const struct up_options *options, const struct session *session, struct verb_call *call)
 {
         g_autoptr(GPtrArray) vms = g_ptr_array_new();
+        const char *const *names = select_names(call->arguments);
         g_autoptr(GError) error = NULL;
 
         for (guint i = 0; i < session->world->vms->len; i++) {
                 struct vm_world *vm = g_ptr_array_index(session->world->vms, i);
 
-                if (*call->arguments ? g_strv_contains((const char *const *)call->arguments, vm->name) : vm->in_file)
+                if (vm->in_file && (!names || project_is_named(session->project, names, vm->name)))
                         g_ptr_array_add(vms, vm);
         }
         return wait_for(session->world, vms, FALSE, options->wait_timeout_ms, &error) ? EXIT_DONE : print_error(error);
@@ -198,7 +200,7 @@ static const struct option_row rows[] = {
         ROW("no-recreate", 0, OPTION_FLAG, NULL, no_recreate, "Leave all changes to running VMs pending"),
         ROW("timeout", 't', OPTION_DURATION, "T", grace_ms, "Grace period for VMs that are stopped"),
         ROW("yes", 'y', OPTION_FLAG, NULL, yes, "Do not ask"),
-        {"scale", 0, OPTION_FUTURE, "VM=N", "How many replicas of a VM", 0},
+        ROW("scale", 0, OPTION_LIST, "VM=N", scale, "How many replicas of a VM, instead of what the file says; repeatable"),
         {"pull", 0, OPTION_FUTURE, "always|missing|never", "When images are fetched", 0},
         {"attach", 0, OPTION_FUTURE, NULL, "Follow the consoles, and stop the VMs on Ctrl-C", 0},
         {NULL},
@@ -213,5 +215,6 @@ const struct verb verb_up = {
                 "--fresh. A second up has nothing to do.",
         .needs = NEEDS_PROJECT | NEEDS_FILES | NEEDS_REFUSALS,
         VERB_OPTIONS(rows, struct up_options),
+        .scale_offset = offsetof(struct up_options, scale),
         .run = run_up,
 };

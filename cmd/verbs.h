@@ -52,6 +52,7 @@ struct verb {
         int min_arguments, max_arguments;
         const struct option_row *options; /* NULL: none */
         size_t options_size;
+        size_t scale_offset;                /* of --scale in the options, a char **; 0: it has none */
         gboolean completes_vms;             /* arguments are VM names */
         gboolean (*wants_variables)(const struct verb_call *call); /* then one that is not set is no fault; NULL: never */
         int (*run)(struct verb_call *call); /* returns an exit status; has printed its errors */

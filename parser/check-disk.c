@@ -159,8 +159,8 @@ check_disks(const struct users *users, const struct vm *vm)
 void
 check_named_disks(const struct check *check)
 {
-        for (guint i = 0; i < check->project->disk_count; i++) {
-                const struct disk *disk = &check->project->disks[i];
+        for (guint i = 0; i < check->project->declared_disk_count; i++) {
+                const struct disk *disk = &check->project->declared_disks[i];
 
                 if (!disk->node ||
                     (disk->node->kind == NODE_MAP ? !project_is_set(disk->node, "size") : node_is_null(disk->node)))

@@ -256,7 +256,7 @@ check_conditions(const struct check *check, const struct vm *vm)
         for (guint i = 0; i < vm->dependency_count; i++) {
                 const struct dependency *dependency = &vm->dependencies[i];
                 const struct vm *other =
-                        dependency->index < check->project->vm_count ? &check->project->vms[dependency->index] : NULL;
+                        dependency->index != G_MAXUINT ? &check->project->declared_vms[dependency->index] : NULL;
                 struct place place = project_place(dependency->node, "condition");
 
                 if (!other)

@@ -28,9 +28,9 @@ circle_text(const struct project *project, const GArray *stack, guint first)
                         i = length - 2;
                         continue;
                 }
-                g_string_append_printf(text, "%s -> ", project->vms[step->vm].name);
+                g_string_append_printf(text, "%s -> ", project->declared_vms[step->vm].name);
         }
-        g_string_append(text, project->vms[g_array_index(stack, struct step, first).vm].name);
+        g_string_append(text, project->declared_vms[g_array_index(stack, struct step, first).vm].name);
         return g_string_free(text, FALSE);
 }
 
@@ -38,7 +38,7 @@ static void
 report_circle(const struct check *check, const GArray *stack, guint closing)
 {
         const struct step *last = &g_array_index(stack, struct step, stack->len - 1);
-        const struct vm *vm = &check->project->vms[last->vm];
+        const struct vm *vm = &check->project->declared_vms[last->vm];
         g_autofree char *text = NULL;
         guint first = stack->len - 1;
 
@@ -59,7 +59,7 @@ walk(const struct check *check, guint start, guint8 *states)
         states[start] = ON_STACK;
         while (stack->len) {
                 struct step *step = &g_array_index(stack, struct step, stack->len - 1);
-                const struct vm *vm = &check->project->vms[step->vm];
+                const struct vm *vm = &check->project->declared_vms[step->vm];
                 struct step deeper = {0, 0};
 
                 if (step->next == vm->dependency_count) {
@@ -81,9 +81,9 @@ walk(const struct check *check, guint start, guint8 *states)
 void
 check_order(const struct check *check)
 {
-        g_autofree guint8 *states = g_new0(guint8, check->project->vm_count + 1);
+        g_autofree guint8 *states = g_new0(guint8, check->project->declared_vm_count + 1);
 
-        for (guint i = 0; i < check->project->vm_count; i++)
+        for (guint i = 0; i < check->project->declared_vm_count; i++)
                 if (states[i] == UNSEEN)
                         walk(check, i, states);
 }

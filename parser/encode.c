@@ -177,6 +177,8 @@ encode_scalar(const struct key *key, const void *object)
         case KEY_BOOL:
                 return json_boolean(FIELD(object, key, gboolean));
         case KEY_COUNT:
+                if (key->set_offset && !*(const gboolean *)((const char *)object + key->set_offset))
+                        return NULL;
                 return FIELD(object, key, guint) || key->min <= 0 ? json_integer(FIELD(object, key, guint)) : NULL;
         case KEY_MEMORY:
         case KEY_SIZE:

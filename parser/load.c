@@ -7,6 +7,7 @@
 #include "parser/decode.h"
 #include "parser/find.h"
 #include "parser/loader.h"
+#include "parser/replicas.h"
 
 #include <string.h>
 
@@ -42,6 +43,7 @@ decode_project(struct check *check, const struct node *root, const struct load_o
                 project->isolation = options->root ? ISOLATION_HOST : ISOLATION_PRIVATE;
         settle_name(check, options);
         resolve_project(check);
+        replicas_expand(check, options);
         check_project(check);
 }
 
@@ -120,9 +122,10 @@ finish(struct loader *loader, const GPtrArray *sources, struct project *project,
 {
         load_sources(loader, sources, project);
         diagnostics_sort(loader->diagnostics);
-        if (!loader->diagnostics->error_count)
+        if (loader->diagnostics->error_count)
+                set_error(loader->diagnostics, sources, error);
+        else if (replicas_check_options(project, loader->options, error))
                 return project;
-        set_error(loader->diagnostics, sources, error);
         project_free(project);
         return NULL;
 }

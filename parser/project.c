@@ -17,6 +17,7 @@ project_new(struct sources *sources)
         store->sources = sources_ref(sources);
         store->trees = g_ptr_array_new_with_free_func((GDestroyNotify)tree_free);
         store->refusals = g_array_new(FALSE, FALSE, sizeof(struct refusal));
+        store->declared = g_hash_table_new(g_str_hash, g_str_equal);
         store->vms = g_hash_table_new(g_str_hash, g_str_equal);
         store->networks = g_hash_table_new(g_str_hash, g_str_equal);
         store->disks = g_hash_table_new(g_str_hash, g_str_equal);
@@ -35,6 +36,7 @@ project_free(struct project *project)
         store = project->store;
         g_ptr_array_unref(store->blocks);
         g_array_unref(store->refusals);
+        g_hash_table_unref(store->declared);
         g_hash_table_unref(store->vms);
         g_hash_table_unref(store->networks);
         g_hash_table_unref(store->disks);
@@ -137,14 +139,88 @@ index_add(GHashTable *table, const char *name, gpointer object)
 void
 project_index(struct project *project)
 {
-        for (guint i = 0; i < project->vm_count; i++)
-                index_add(project->store->vms, project->vms[i].name, &project->vms[i]);
+        for (guint i = 0; i < project->declared_vm_count; i++)
+                index_add(project->store->declared, project->declared_vms[i].name, &project->declared_vms[i]);
         for (guint i = 0; i < project->network_count; i++)
                 index_add(project->store->networks, project->networks[i].name, &project->networks[i]);
-        for (guint i = 0; i < project->disk_count; i++)
-                index_add(project->store->disks, project->disks[i].name, &project->disks[i]);
+        for (guint i = 0; i < project->declared_disk_count; i++)
+                index_add(project->store->disks, project->declared_disks[i].name, &project->declared_disks[i]);
         for (guint i = 0; i < project->image_count; i++)
                 index_add(project->store->images, project->images[i].name, &project->images[i]);
+}
+
+void
+project_index_wished(struct project *project)
+{
+        g_hash_table_remove_all(project->store->disks);
+        for (guint i = 0; i < project->vm_count; i++)
+                index_add(project->store->vms, project->vms[i].name, &project->vms[i]);
+        for (guint i = 0; i < project->disk_count; i++)
+                index_add(project->store->disks, project->disks[i].name, &project->disks[i]);
+}
+
+/* "db-12" -> "db"; NULL where no number from 1 on is behind the name. */
+static char *
+group_of(const char *name)
+{
+        const char *dash = strrchr(name, '-');
+
+        if (!dash || dash[1] < '1' || dash[1] > '9' || strspn(dash + 1, "0123456789") != strlen(dash + 1))
+                return NULL;
+        return g_strndup(name, (gsize)(dash - name));
+}
+
+const struct vm *
+project_find_declared(const struct project *project, const char *name)
+{
+        const struct vm *vm = g_hash_table_lookup(project->store->declared, name);
+        g_autofree char *group = vm ? NULL : group_of(name);
+
+        if (vm || !group)
+                return vm;
+        vm = g_hash_table_lookup(project->store->declared, group);
+        return vm && vm->has_replicas ? vm : NULL;
+}
+
+gboolean
+project_is_named(const struct project *project, const char *const *names, const char *vm)
+{
+        const struct vm *declared = names ? project_find_declared(project, vm) : NULL;
+
+        return names &&
+               (g_strv_contains(names, vm) || (declared && declared->has_replicas && g_strv_contains(names, declared->name)));
+}
+
+static int
+compare_texts(gconstpointer a, gconstpointer b)
+{
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char **
+project_profiles(const struct project *project)
+{
+        g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        for (guint i = 0; i < project->declared_vm_count; i++)
+                for (const char *const *name = project->declared_vms[i].profiles; *name; name++)
+                        if (g_hash_table_add(seen, (gpointer)*name))
+                                g_ptr_array_add(names, (gpointer)*name);
+        g_ptr_array_sort(names, compare_texts);
+        g_ptr_array_add(names, NULL);
+        return (const char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+}
+
+guint
+vm_dependency(const struct vm *vm, guint number)
+{
+        for (guint i = 0; i < vm->dependency_count; i++) {
+                if (number < vm->dependencies[i].count)
+                        return vm->dependencies[i].first + number;
+                number -= vm->dependencies[i].count;
+        }
+        return G_MAXUINT;
 }
 
 const struct vm *

@@ -383,7 +383,8 @@ struct restart {
 struct dependency {
         const struct node *node;
         const char *name;
-        guint index; /* of that VM in project.vms; G_MAXUINT: there is none, which only matters where it is required */
+        guint index;        /* of that VM in project.declared_vms; G_MAXUINT: there is none, an error where it is required */
+        guint first, count; /* those of project.vms that it means: all replicas; count 0: none is wished */
         enum condition condition;
         gboolean restart;  /* this VM restarts with it */
         gboolean required; /* without it this VM is not started */
@@ -456,6 +457,12 @@ struct ssh {
 struct vm {
         const struct node *node;
         const char *name;
+        const char *const *profiles; /* NULL-terminated; none: always wished; never NULL */
+        gboolean has_replicas;       /* as declared: its VMs are replicas, also where it is one only */
+        guint replicas;              /* of the file; --scale may have changed what is wished */
+        const char *group;           /* a replica: the name of the VM as declared; else NULL */
+        gboolean dormant;            /* as declared: none of its profiles is asked for */
+        guint wished_first, wished_count; /* as declared: its VMs in project.vms */
         const char *image;        /* absolute path of the local image, or NULL */
         const char *image_url;    /* an image that has to be fetched, or NULL */
         const char *image_name;   /* one of project.images, or NULL; at most one of the three is set */
@@ -513,9 +520,13 @@ struct project {
         guint network_count;
         struct image *images;
         guint image_count;
-        struct disk *disks; /* named disks */
+        struct disk *declared_disks; /* named disks, as the file has them */
+        guint declared_disk_count;
+        struct vm *declared_vms;     /* as the file has them, dormant ones too */
+        guint declared_vm_count;
+        struct disk *disks;          /* named disks that are wished: with a copy for each replica */
         guint disk_count;
-        struct vm *vms;
+        struct vm *vms;              /* VMs that are wished: of the profiles that were asked for, replicas counted out */
         guint vm_count;
         struct project_store *store;     /* owns all of the above */
 };
@@ -535,6 +546,22 @@ const struct image *project_find_image(const struct project *project, const char
 
 /** vm_has_image() - Is its root disk an overlay on an image: a path, a URL or a name? */
 gboolean vm_has_image(const struct vm *vm);
+
+/**
+ * project_find_declared() - The VM as declared that a name stands for: its own, or that of a replica of it
+ *
+ * Also of a dormant one, and of a replica beyond those that are wished: what has such a name is no orphan. NULL: none.
+ */
+const struct vm *project_find_declared(const struct project *project, const char *name);
+
+/** project_is_named() - Do names (NULL-terminated; or NULL) mean this VM: by its own name, or as one of the replicas of one? */
+gboolean project_is_named(const struct project *project, const char *const *names, const char *vm);
+
+/** project_profiles() - The names of all profiles, each once, sorted, NULL-terminated; free the array, not the names */
+const char **project_profiles(const struct project *project);
+
+/** vm_dependency() - The @number-th VM that has to be started before, as index into project.vms; G_MAXUINT: no more */
+guint vm_dependency(const struct vm *vm, guint number);
 
 /**
  * project_place() - Where the value of a key was written

@@ -32,8 +32,8 @@ has_network(const struct project *project, const char *name)
 static gboolean
 needs_default(const struct project *project)
 {
-        for (guint i = 0; i < project->vm_count; i++) {
-                const struct vm *vm = &project->vms[i];
+        for (guint i = 0; i < project->declared_vm_count; i++) {
+                const struct vm *vm = &project->declared_vms[i];
 
                 if (!is_written(vm->node, "networks"))
                         return TRUE;
@@ -237,14 +237,14 @@ resolve_dependencies(struct check *check, const struct vm *vm)
 {
         for (guint i = 0; i < vm->dependency_count; i++) {
                 struct dependency *dependency = &vm->dependencies[i];
-                const struct vm *other = project_find_vm(check->project, dependency->name);
+                const struct vm *other = g_hash_table_lookup(check->store->declared, dependency->name);
 
-                dependency->index = other ? (guint)(other - check->project->vms) : G_MAXUINT;
+                dependency->index = other ? (guint)(other - check->project->declared_vms) : G_MAXUINT;
                 if (!other && dependency->required) {
                         g_autofree char *subject = g_strdup_printf("depends_on of vm '%s'", vm->name);
 
                         check_unknown(check, "unknown-vm", check_dependency_place(vm, dependency), subject, "vm",
-                                      dependency->name, check->store->vms);
+                                      dependency->name, check->store->declared);
                 }
         }
 }
@@ -258,13 +258,15 @@ resolve_project(struct check *check)
         project_index(project);
         for (guint i = 0; i < project->network_count; i++)
                 resolve_network(check, &project->networks[i]);
-        for (guint i = 0; i < project->vm_count; i++) {
-                struct vm *vm = &project->vms[i];
+        for (guint i = 0; i < project->declared_vm_count; i++) {
+                struct vm *vm = &project->declared_vms[i];
 
                 if (!vm->hostname)
                         vm->hostname = vm->name;
                 if (!vm->qemu_args)
                         vm->qemu_args = no_texts;
+                if (!vm->profiles)
+                        vm->profiles = no_texts;
                 if (vm->image_name)
                         resolve_image(check, vm);
                 resolve_disks(check, vm);

@@ -20,6 +20,7 @@ struct project_store {
         struct sources *sources;
         GPtrArray *trees; /* struct tree *, of each file; what is merged of them lies in the blocks */
         GArray *refusals;                   /* struct refusal; no more than STORE_MAX_REFUSALS */
+        GHashTable *declared;               /* name -> VM as declared */
         GHashTable *vms, *networks, *disks, *images; /* name -> object; the keys belong to the objects */
 };
 
@@ -41,3 +42,6 @@ void store_refuse(struct project_store *store, struct place place, const char *h
 
 /** project_index() - Fill the tables behind project_find_vm() and its like; once the arrays are complete */
 void project_index(struct project *project);
+
+/** project_index_wished() - The same for VMs and disks once it is known which are wished */
+void project_index_wished(struct project *project);

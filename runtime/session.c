@@ -383,7 +383,7 @@ session_plan(struct session *session, const struct plan_options *options, GError
         if (options->fresh && options->goal == GOAL_UP && session->root && session_qemu_user(&user, NULL))
                 as = &user;
         for (guint i = 0; options->fresh && options->goal == GOAL_UP && i < session->project->vm_count; i++)
-                if (!options->vms || g_strv_contains(options->vms, session->project->vms[i].name)) {
+                if (!options->vms || project_is_named(session->project, options->vms, session->project->vms[i].name)) {
                         observe_image(session->world, session->project->vms[i].image, as);
                         resolve_fresh(session->resolved, i, session->world);
                 }

@@ -149,9 +149,9 @@ order_vms(struct planner *planner)
                         guint index = stack[depth - 1];
                         const struct vm *vm = &planner->project->vms[index];
 
-                        if (next[index] < vm->dependency_count) {
-                                guint below = vm->dependencies[next[index]++].index;
+                        guint below = vm_dependency(vm, next[index]++);
 
+                        if (below != G_MAXUINT) {
                                 if (!seen[below]) {
                                         seen[below] = TRUE;
                                         stack[depth++] = below;
@@ -170,6 +170,8 @@ fail_unknown(const struct planner *planner, const char *name, GError **error)
         g_autoptr(GPtrArray) names = g_ptr_array_new();
         const char *meant;
 
+        for (guint i = 0; i < planner->project->declared_vm_count; i++)
+                g_ptr_array_add(names, (gpointer)planner->project->declared_vms[i].name);
         for (guint i = 0; i < planner->world->vms->len; i++)
                 g_ptr_array_add(names, ((struct vm_world *)g_ptr_array_index(planner->world->vms, i))->name);
         g_ptr_array_add(names, NULL);
@@ -189,9 +191,16 @@ include_dependencies(struct planner *planner)
 
                 if (planner->goals[planner->order[i]] == GOAL_LEAVE)
                         continue;
-                for (guint n = 0; n < vm->dependency_count; n++)
-                        planner->goals[vm->dependencies[n].index] = planner->options->goal;
+                for (guint n = 0, below; (below = vm_dependency(vm, n)) != G_MAXUINT; n++)
+                        planner->goals[below] = planner->options->goal;
         }
+}
+
+static void
+set_goal(struct planner *planner, guint index)
+{
+        planner->goals[index] = planner->options->goal;
+        planner->named[index] = TRUE;
 }
 
 static gboolean
@@ -204,21 +213,19 @@ set_goals(struct planner *planner, GError **error)
 
         planner->goals = g_new0(enum goal, count);
         planner->named = g_new0(gboolean, count);
-        for (guint i = 0; i < count && !options->vms; i++) {
-                planner->goals[i] = options->goal;
-                planner->named[i] = TRUE;
-        }
+        for (guint i = 0; i < count && !options->vms; i++)
+                set_goal(planner, i);
         for (guint i = 0; options->vms && options->vms[i]; i++) {
                 const struct vm *vm = project_find_vm(planner->project, options->vms[i]);
-                guint index;
+                const struct vm *group = vm ? NULL : project_find_declared(planner->project, options->vms[i]);
 
-                if (!vm && !world_vm(planner->world, options->vms[i]))
+                if (vm)
+                        set_goal(planner, (guint)(vm - planner->project->vms));
+                else if (group && group->has_replicas && strcmp(group->name, options->vms[i]) == 0)
+                        for (guint n = 0; n < group->wished_count; n++)
+                                set_goal(planner, group->wished_first + n);
+                else if (!world_vm(planner->world, options->vms[i])) /* else an orphan: plan_orphans() sees to it */
                         return fail_unknown(planner, options->vms[i], error);
-                if (!vm)
-                        continue; /* an orphan: plan_orphans() sees to it */
-                index = (guint)(vm - planner->project->vms);
-                planner->goals[index] = options->goal;
-                planner->named[index] = TRUE;
         }
         if (brings_dependencies)
                 include_dependencies(planner);

@@ -66,8 +66,8 @@ plan_start(struct planner *planner, guint index, enum plan_action action, GPtrAr
                 plan_step_after(step, g_array_index(disks, guint, i));
         for (guint i = 0; i < vm->nic_count; i++)
                 plan_step_after(step, planner->network_steps[vm->nics[i].network_index]);
-        for (guint i = 0; i < vm->dependency_count; i++)
-                plan_step_after(step, planner->vm_steps[vm->dependencies[i].index]);
+        for (guint i = 0, below; (below = vm_dependency(vm, i)) != G_MAXUINT; i++)
+                plan_step_after(step, planner->vm_steps[below]);
         if (changes) {
                 g_ptr_array_unref(step->changes);
                 step->changes = g_ptr_array_ref(changes);
@@ -205,12 +205,12 @@ plan_stop(struct planner *planner, guint index, enum plan_action action)
         planner->vm_steps[index] = number;
         if (planner->dependents[index])
                 g_array_append_vals(step->after, planner->dependents[index]->data, planner->dependents[index]->len);
-        for (guint i = 0; i < vm->dependency_count; i++) {
-                GArray **below = &planner->dependents[vm->dependencies[i].index];
+        for (guint i = 0, below; (below = vm_dependency(vm, i)) != G_MAXUINT; i++) {
+                GArray **dependents = &planner->dependents[below];
 
-                if (!*below)
-                        *below = g_array_new(FALSE, FALSE, sizeof(guint));
-                g_array_append_val(*below, number);
+                if (!*dependents)
+                        *dependents = g_array_new(FALSE, FALSE, sizeof(guint));
+                g_array_append_val(*dependents, number);
         }
 }
 
@@ -297,7 +297,16 @@ plan_vms(struct planner *planner, GError **error)
 static gboolean
 is_named(const struct planner *planner, const char *name)
 {
-        return planner->options->vms && g_strv_contains(planner->options->vms, name);
+        return project_is_named(planner->project, planner->options->vms, name);
+}
+
+/* A VM of the file that is not wished now: of a profile that is not asked for, or a replica beyond the last. */
+static const struct vm *
+find_unwished(const struct planner *planner, const struct vm_world *vm)
+{
+        const struct vm *declared = project_find_declared(planner->project, vm->name);
+
+        return declared && declared->has_replicas == (strcmp(declared->name, vm->name) != 0) ? declared : NULL;
 }
 
 static void
@@ -305,6 +314,7 @@ plan_orphan(struct planner *planner, const struct vm_world *vm)
 {
         const struct plan_options *options = planner->options;
         gboolean here = vm_is_alive(vm) || vm->status == VM_CRASHED || (vm->spec && vm->spec->present);
+        const struct vm *unwished = find_unwished(planner, vm);
         enum plan_action action = ACTION_ORPHAN;
         struct plan_step *step;
 
@@ -312,15 +322,21 @@ plan_orphan(struct planner *planner, const struct vm_world *vm)
                 return;
         if (is_named(planner, vm->name) || (!options->vms && goes_down(options->goal) && options->goal != GOAL_REMOVE))
                 action = options->goal == GOAL_REMOVE ? ACTION_REMOVE : options->goal == GOAL_KILL ? ACTION_KILL : ACTION_STOP;
-        if (options->remove_orphans || (options->remove_networks && !options->vms))
+        if (options->remove_networks && !options->vms)
+                action = ACTION_REMOVE;
+        else if (unwished && !unwished->dormant && options->goal == GOAL_UP && (!options->vms || is_named(planner, vm->name)))
+                action = ACTION_REMOVE;
+        else if (options->remove_orphans && !unwished)
                 action = ACTION_REMOVE;
         if ((action == ACTION_STOP || action == ACTION_KILL) && !vm_is_alive(vm))
                 return;
-        if (action == ACTION_ORPHAN && !options->networks)
+        if (action == ACTION_ORPHAN && (!options->networks || unwished))
                 return;
         step = plan_add(planner, KIND_VM, action, vm->name, G_MAXUINT);
         if (action == ACTION_ORPHAN)
-                step->detail = g_strdup("no longer in the file; --remove-orphans removes it");
+                step->detail = g_strdup(project_find_declared(planner->project, vm->name)
+                                                ? "with 'replicas' it is another VM; --remove-orphans removes this one"
+                                                : "no longer in the file; --remove-orphans removes it");
 }
 
 void

@@ -134,16 +134,22 @@ forget_ports(struct resolved_vm *vm)
         spec_keep_ports(vm->spec, ids);
 }
 
-/* What a NIC's address is called besides its host name: the aliases, and the VM's name where that is another. */
+/*
+ * What a NIC's address is called besides its host name: the aliases, the VM's name where that is another, and what all replicas
+ * are called together. dnsmasq answers with each address of a name.
+ */
 static const char *const *
 further_names(struct resolved *resolved, const struct vm *vm, const struct nic *nic)
 {
         g_autoptr(GPtrArray) names = NULL;
 
-        if (strcmp(vm->hostname, vm->name) == 0)
+        if (strcmp(vm->hostname, vm->name) == 0 && !vm->group)
                 return nic->aliases;
         names = g_ptr_array_new();
-        g_ptr_array_add(names, (gpointer)vm->name);
+        if (strcmp(vm->hostname, vm->name) != 0)
+                g_ptr_array_add(names, (gpointer)vm->name);
+        if (vm->group)
+                g_ptr_array_add(names, (gpointer)vm->group);
         for (const char *const *alias = nic->aliases; *alias; alias++)
                 g_ptr_array_add(names, (gpointer)*alias);
         g_ptr_array_add(names, NULL);

@@ -5,9 +5,9 @@
  * fault but keys that are not built yet, with both. What a pass or later file is encoded to must decode to the same again.
  * Lastly, each identifier of a diagnostic in the sources must have been seen.
  *
- * multi/NAME is a case of several files: a project, what it needs, `args` (a line each: `-f FILE`, `--env-file FILE`), `env`
- * (the whole environment, NAME=VALUE lines), `stdin` (what standard input holds), and what comes out: `expect.err` and, where it
- * loads, `expect.json`.
+ * multi/NAME is a case of several files: a project, what it needs, `args` (a line each: `-f FILE`, `--env-file FILE`,
+ * `--profile P`, `--scale VM=N`, `--vm NAME`), `env` (the whole environment, NAME=VALUE lines), `stdin` (what standard input
+ * holds), and what comes out: `expect.err` and, where it loads, `expect.json`.
  *
  *     cd tests/config && golden [--accept] [FILE...]
  *
@@ -193,19 +193,46 @@ read_lines(const char *path)
 }
 
 /* "-f FILE", "--env-file FILE" */
+/* What can be on the command line, each a vector that ends with NULL. */
+struct arguments {
+        GPtrArray *files, *env_files, *profiles, *scale, *vm_names;
+};
+
 static void
-read_arguments(char **lines, GPtrArray *files, GPtrArray *env_files)
+read_arguments(char **lines, struct arguments *arguments)
 {
+        const struct {
+                const char *option;
+                GPtrArray **values;
+        } options[] = {{"-f ", &arguments->files},
+                       {"--env-file ", &arguments->env_files},
+                       {"--profile ", &arguments->profiles},
+                       {"--scale ", &arguments->scale},
+                       {"--vm ", &arguments->vm_names}};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
+                *options[i].values = g_ptr_array_new();
         for (; *lines; lines++) {
-                if (g_str_has_prefix(*lines, "-f "))
-                        g_ptr_array_add(files, *lines + strlen("-f "));
-                else if (g_str_has_prefix(*lines, "--env-file "))
-                        g_ptr_array_add(env_files, *lines + strlen("--env-file "));
-                else
+                size_t i = 0;
+
+                while (i < G_N_ELEMENTS(options) && !g_str_has_prefix(*lines, options[i].option))
+                        i++;
+                if (i == G_N_ELEMENTS(options))
                         g_error("unknown argument '%s'", *lines);
+                g_ptr_array_add(*options[i].values, *lines + strlen(options[i].option));
         }
-        g_ptr_array_add(files, NULL);
-        g_ptr_array_add(env_files, NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
+                g_ptr_array_add(*options[i].values, NULL);
+}
+
+static void
+free_arguments(struct arguments *arguments)
+{
+        g_ptr_array_unref(arguments->files);
+        g_ptr_array_unref(arguments->env_files);
+        g_ptr_array_unref(arguments->profiles);
+        g_ptr_array_unref(arguments->scale);
+        g_ptr_array_unref(arguments->vm_names);
 }
 
 static void
@@ -222,17 +249,20 @@ open_stdin(void)
 static void
 run_case(struct golden *golden, const char *name)
 {
-        g_auto(GStrv) arguments = read_lines("args"), environment = read_lines("env");
-        g_autoptr(GPtrArray) files = g_ptr_array_new(), env_files = g_ptr_array_new();
+        g_auto(GStrv) lines = read_lines("args"), environment = read_lines("env");
+        struct arguments arguments;
         g_autofree char *text = NULL, *json = NULL, *json_relative = NULL;
         struct diagnostics *diagnostics = NULL;
         g_autoptr(GError) error = NULL;
         g_autoptr(project_t) project = NULL;
         struct load_options options;
 
-        read_arguments(arguments, files, env_files);
-        options = options_for(golden, (const char *const *)files->pdata);
-        options.env_files = (const char *const *)env_files->pdata;
+        read_arguments(lines, &arguments);
+        options = options_for(golden, (const char *const *)arguments.files->pdata);
+        options.env_files = (const char *const *)arguments.env_files->pdata;
+        options.profiles = (const char *const *)arguments.profiles->pdata;
+        options.scale = (const char *const *)arguments.scale->pdata;
+        options.vm_names = (const char *const *)arguments.vm_names->pdata;
         options.environ = (const char *const *)environment;
         open_stdin();
         project = project_load(&options, &diagnostics, &error);
@@ -250,6 +280,7 @@ run_case(struct golden *golden, const char *name)
                 check_round_trip(golden, name, project, FALSE);
         }
         diagnostics_free(diagnostics);
+        free_arguments(&arguments);
 }
 
 /* multi/NAME holds a case of several files: `args`, `env`, `expect.err` and `expect.json` may be missing. */
