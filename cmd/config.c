@@ -168,6 +168,19 @@ print_faults(const struct session *session, const struct resolved_vm *vm)
         return EXIT_CONFIG;
 }
 
+/* What is not built yet would be missing from the arguments. */
+static gboolean
+is_refused(const struct project *project)
+{
+        struct diagnostics *refusals = project_diagnostics(project);
+        gboolean refused = project_refusals(project, refusals) > 0;
+
+        diagnostics_sort(refusals);
+        print_diagnostics(refusals, TRUE);
+        diagnostics_free(refusals);
+        return refused;
+}
+
 /* The exact argument vector, as `up` would start it now; descriptors from 3 on are those that drover hands over. */
 static int
 print_qemu(struct verb_call *call, const char *name)
@@ -182,6 +195,8 @@ print_qemu(struct verb_call *call, const char *name)
 
         if (!check_wished(call->project, name, &error))
                 return print_error(error);
+        if (is_refused(call->project))
+                return EXIT_CONFIG;
         session = operate_open(call, &look, FALSE, &status);
         if (!session)
                 return status;

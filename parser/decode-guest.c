@@ -119,19 +119,6 @@ encode_short_port(const void *object)
 /* ---- texts that are checked for their form ---- */
 
 static void
-decode_checked(struct decoder *decoder, const struct key *key, const struct node *node, void *object,
-               gboolean (*check)(const char *text, struct value_fault *fault))
-{
-        g_auto(value_fault) fault = VALUE_FAULT_INIT;
-        const char *text = decode_text(decoder, key, node);
-
-        if (text && !check(text, &fault))
-                decode_fault(decoder, fault.id, key, node, fault.hint, "%s", fault.reason);
-        else if (text)
-                FIELD(object, key, const char *) = text;
-}
-
-static void
 decode_cpu_model(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
 {
         decode_checked(decoder, key, node, object, value_check_cpu_model);

@@ -172,19 +172,6 @@ schema_mode(void)
 const struct key_codec codec_mode = {"octal permissions", decode_mode, encode_mode, schema_mode};
 
 static void
-decode_checked(struct decoder *decoder, const struct key *key, const struct node *node, void *object,
-               gboolean (*check)(const char *, struct value_fault *))
-{
-        const char *text = decode_text(decoder, key, node);
-        g_auto(value_fault) fault = VALUE_FAULT_INIT;
-
-        if (text && check(text, &fault))
-                FIELD(object, key, const char *) = text;
-        else if (text)
-                decode_fault(decoder, fault.id, key, node, fault.hint, "%s", fault.reason);
-}
-
-static void
 decode_owner(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
 {
         decode_checked(decoder, key, node, object, value_check_owner);

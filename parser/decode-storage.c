@@ -7,7 +7,7 @@
 
 #define FIELD(object, key, type) (*(type *)((char *)(object) + (key)->offset))
 
-static void
+void
 decode_checked(struct decoder *decoder, const struct key *key, const struct node *node, void *object,
                gboolean (*check)(const char *, struct value_fault *))
 {

@@ -81,6 +81,10 @@ gboolean decode_strange_disk(struct decoder *decoder, const struct node *node, v
 /** decode_both_rates() - `rate: 10M` is for both directions; returns TRUE */
 gboolean decode_both_rates(struct decoder *decoder, const struct node *node, void *object);
 
+/** decode_checked() - A text field that is kept as it is written, if @check finds nothing wrong: for codecs */
+void decode_checked(struct decoder *decoder, const struct key *key, const struct node *node, void *object,
+                    gboolean (*check)(const char *text, struct value_fault *fault));
+
 /** decode_short_mount() - "SOURCE:TARGET[:ro]" as a mount; returns TRUE */
 gboolean decode_short_mount(struct decoder *decoder, const struct node *node, void *object);
 

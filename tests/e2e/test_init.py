@@ -60,7 +60,8 @@ def test_explain(world):
         assert re.search(r"^  max .*not supported yet", out, re.MULTILINE)
     assert "not yet" in lab.drover("explain", "images.debian.sha256").out
     for path, hint in (("vms.memroy", "did you mean 'memory'?"), ("mem_limit", "vms"), ("memory", "did you mean 'vms.memory'?"),
-                       ("vms.cpus.max.x", "has no keys below it"), ("vms.web.disks.0.sise", "did you mean 'size'?"), ("..", "")):
+                       ("vms.cpus.max.x", "has no keys below it"), ("vms.web.disks.0.sise", "did you mean 'size'?"),
+                       ("..", "")):
         result = lab.drover("explain", path, status=6)
         assert result.err.startswith("error: there is no key '") and hint in result.err, (path, result)
     listed = lab.drover("explain", "--format", "json").json()["keys"]

@@ -35,6 +35,8 @@ def test_keys_that_come_later(world):
     lab = world.lab(FAKES.replace("web: {<<: *fake,", "web: {<<: *fake, healthcheck: {tcp: 22},"), fake=True)
     for verb in ("plan", "up"):
         assert re.search(r"drover.yaml:\d+:\d+: error: .*healthcheck.*not supported yet", lab.drover(verb, status=3).err)
+    refused = lab.drover("config", "--qemu", "web", status=3)
+    assert "not supported yet" in refused.err and refused.out == ""
     lab.drover("config", "-q")
     assert not os.path.exists(lab.data)
 
