@@ -35,7 +35,7 @@ step_into(const struct found *from, const struct key *key)
                 .key = key,
                 .parent = is_long_form(from->key) ? from->key : NULL,
                 .table = key->table,
-                .unbuilt = from->unbuilt || key->unbuilt || key->type == KEY_FUTURE,
+                .unbuilt = from->unbuilt || key->unbuilt,
         };
 
         g_string_append_printf(found.path, "%s%s", found.path->len ? "." : "", key->name);
@@ -128,7 +128,7 @@ static void
 print_keys(const struct found *found)
 {
         for (const struct key *key = found->table->keys; key->name; key++) {
-                gboolean later = !found->unbuilt && (key->unbuilt || key->type == KEY_FUTURE);
+                gboolean later = !found->unbuilt && key->unbuilt;
 
                 printf("  %-*s %s%s\n", NAME_COLUMNS, key->name, key->help, later ? " (not supported yet)" : "");
         }

@@ -4,7 +4,7 @@
 #include "parser/decode.h"
 #include "parser/value.h"
 
-/** decode_value() - Read the value of a row that is not a table of objects, nor special, nor of the future, into its field */
+/** decode_value() - Read the value of a row that is not a table of objects nor special into its field */
 void decode_value(struct decoder *decoder, const struct key *key, const struct node *node, void *object);
 
 /** decode_list() - The same for lists of texts, names and numbers, and maps of texts; FALSE: the row is none of these */

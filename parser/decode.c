@@ -9,12 +9,6 @@
 
 static void decode_key(struct decoder *decoder, const struct key *key, const struct node *node, void *object);
 
-static guint
-shape_of(const struct node *node)
-{
-        return 1U << node->kind;
-}
-
 static void
 decode_child(struct decoder *decoder, const struct key_table *table, const char *name, const struct node *node, void *object)
 {
@@ -34,7 +28,7 @@ decode_short(struct decoder *decoder, const struct key_table *table, const struc
         for (const struct key *key = table->keys; key->name; key++) {
                 struct node standard = {.kind = NODE_SCALAR, .quoted = 1, .text = key->fallback};
 
-                if (key != short_key && key->type != KEY_FUTURE && key->fallback)
+                if (key != short_key && key->fallback)
                         decode_key(decoder, key, &standard, object);
         }
         if (!table->decode_short || !table->decode_short(decoder, node, object))
@@ -63,7 +57,7 @@ decode_map(struct decoder *decoder, const struct key_table *table, const struct 
                         continue;
                 if (key->required && !value)
                         decode_fault(decoder, "missing-key", key, node, NULL, "the key is missing");
-                if (key->type != KEY_FUTURE && (key->fallback || (key->type == KEY_OBJECT && !value)))
+                if (key->fallback || (key->type == KEY_OBJECT && !value))
                         decode_key(decoder, key, &standard, object); /* also below a value, which may turn out to be none */
                 if (value)
                         decode_key(decoder, key, value, object);
@@ -242,15 +236,6 @@ decode_object_list(struct decoder *decoder, const struct key *key, const struct 
         }
 }
 
-static void
-decode_future(struct decoder *decoder, const struct key *key, const struct node *node)
-{
-        if (!(key->shapes & shape_of(node)) && !node_is_null(node))
-                decode_shape_fault(decoder, key, node, key->shapes);
-        else if (!key->fallback || node->kind != NODE_SCALAR || strcmp(node->text, key->fallback) != 0)
-                decode_refuse(decoder, key, node, NULL, "the key is not supported yet");
-}
-
 /* `memory: {size: 1G, max: 4G}`: the short key is of the row's own type, all others are rows of the same struct. */
 static void
 decode_long_form(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
@@ -288,9 +273,6 @@ decode_typed(struct decoder *decoder, const struct key *key, const struct node *
         case KEY_OBJECT_LIST:
                 decode_object_list(decoder, key, node, object);
                 break;
-        case KEY_FUTURE:
-                decode_future(decoder, key, node);
-                break;
         case KEY_SPECIAL:
                 key->codec->decode(decoder, key, node, object);
                 break;
@@ -316,10 +298,6 @@ decode_key(struct decoder *decoder, const struct key *key, const struct node *no
 {
         if (key->set_offset)
                 FIELD(object, key->set_offset, gboolean) = TRUE;
-        if (key->type != KEY_FUTURE && key->shapes & shape_of(node)) {
-                decode_refuse(decoder, key, node, NULL, "this long form is not supported yet");
-                return;
-        }
         if (key->unbuilt && !decoder->unbuilt && !is_harmless(key, node))
                 decode_refuse(decoder, key, node, NULL, "the key is not supported yet");
         decoder->unbuilt += key->unbuilt;

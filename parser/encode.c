@@ -78,26 +78,6 @@ wants_bodies(const struct node *vm)
         return wish && wish->kind == NODE_SCALAR && strcmp(wish->text, "true") == 0;
 }
 
-/* As written, for what is not built yet: scalars stay text. */
-static json_t *
-encode_node(const struct node *node)
-{
-        json_t *value;
-
-        if (node_is_null(node))
-                return json_null();
-        if (node->kind == NODE_SCALAR)
-                return string_dollars(node->text);
-        value = node->kind == NODE_LIST ? json_array() : json_object();
-        for (guint i = 0; i < node->count; i++) {
-                if (node->kind == NODE_LIST)
-                        json_array_append_new(value, encode_node(node->items[i]));
-                else
-                        json_object_set_new(value, node->keys[i]->text, encode_node(node->items[i]));
-        }
-        return value;
-}
-
 static json_t *
 encode_texts(const char *const *texts)
 {
@@ -300,8 +280,6 @@ static json_t *
 encode_value(const struct key *key, const struct node *written, const void *object, gboolean defaults)
 {
         switch (key->type) {
-        case KEY_FUTURE:
-                return written ? encode_node(written) : NULL;
         case KEY_SPECIAL:
                 return key->codec->encode(key, object);
         case KEY_OBJECT:
@@ -330,7 +308,7 @@ keys_encode(const struct key_table *table, const void *object, gboolean defaults
                 enum body body = table == &keys_vm ? body_of_key(key->name) : BODY_NOT;
                 json_t *value;
 
-                if (written && key->type != KEY_FUTURE && node_is_null(written))
+                if (written && node_is_null(written))
                         written = NULL;
                 if (key->consumed || ((!defaults || key->unbuilt) && !written && !is_short && !is_text) ||
                     is_foreign(table, key, object))

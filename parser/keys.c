@@ -136,8 +136,6 @@ key_type_name(const struct key *key)
 
         if (key->type == KEY_SPECIAL)
                 return key->codec->type_name;
-        if (key->type == KEY_FUTURE)
-                return key->shapes & SHAPE_SCALAR ? "text" : key->shapes & SHAPE_MAP ? "map" : "list";
         if (key->type == KEY_DOMAIN && key->max == 1)
                 return "host name";
         return names[key->type];

@@ -45,7 +45,6 @@ enum key_type {
         KEY_OBJECT_MAP, /* names -> objects */
         KEY_OBJECT_LIST,
         KEY_SPECIAL,    /* decoded and encoded by functions of its own; still a row, with help and schema */
-        KEY_FUTURE,     /* described in drover.yaml(5) but not built: checked for its shape and refused at plan */
 };
 
 /** The kinds of node that a key takes, as bits of (1 << enum node_kind) */
@@ -84,7 +83,6 @@ struct key {
         const char *const *later;      /* KEY_ENUM: words that are not built yet; their values follow those of words */
         const struct key_table *table; /* of the objects; for any other type: of the long form (`memory: {size: 1G}`), whose
                                           rows lie in the struct of the row itself */
-        guint shapes;                  /* KEY_FUTURE: the shapes it takes; else: further shapes that are not built yet */
         enum change change;
         const char *help;              /* one line, no full stop */
         const char *example;           /* a value that decodes, in YAML's flow style */

@@ -48,7 +48,6 @@ rule_for(const struct key *key)
         case KEY_OBJECT_LIST:
                 return (struct rule){WAY_SHAPE};
         case KEY_SPECIAL:
-        case KEY_FUTURE:
                 return (struct rule){WAY_LOOSE};
         default:
                 return key->table ? (struct rule){WAY_OBJECT, key, key->table} : (struct rule){WAY_REPLACE};

@@ -149,7 +149,7 @@ append_facts(GString *out, const struct key *key, const struct key *parent, gboo
                 append_argument(out, key->fallback);
                 g_string_append(out, " .\n");
         }
-        if (unbuilt || key->unbuilt || key->type == KEY_FUTURE) {
+        if (unbuilt || key->unbuilt) {
                 g_string_append(out, "Not supported yet.\n");
         } else {
                 g_string_append(out, "A change ");

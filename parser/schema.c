@@ -34,23 +34,6 @@ schema_scalar(void)
 }
 
 static json_t *
-schema_future(const struct key *key)
-{
-        json_t *types = json_array();
-
-        if (key->shapes & SHAPE_SCALAR) {
-                json_array_append_new(types, json_string("string"));
-                json_array_append_new(types, json_string("number"));
-                json_array_append_new(types, json_string("boolean"));
-        }
-        if (key->shapes & SHAPE_LIST)
-                json_array_append_new(types, json_string("array"));
-        if (key->shapes & SHAPE_MAP)
-                json_array_append_new(types, json_string("object"));
-        return json_pack("{s:o}", "type", types);
-}
-
-static json_t *
 schema_map(const struct key_table *table, json_t *values)
 {
         return json_pack("{s:[s,s], s:o, s:{s:s}}", "type", "object", "null", "additionalProperties", values, "propertyNames",
@@ -155,13 +138,11 @@ schema_shape(const struct key *key)
                 return schema_list(schema_with_short(key->table));
         case KEY_SPECIAL:
                 return key->codec->schema();
-        case KEY_FUTURE:
-                return schema_future(key);
         default:
                 schema = schema_value(key);
                 if (key->table)
                         return either(schema, schema_object(key->table));
-                return key->shapes & SHAPE_MAP ? either(schema, json_pack("{s:s}", "type", "object")) : schema;
+                return schema;
         }
 }
 
@@ -171,7 +152,7 @@ schema_key(const struct key *key)
         json_t *schema = schema_shape(key);
         g_autofree char *description = NULL;
 
-        if (key->unbuilt || key->type == KEY_FUTURE)
+        if (key->unbuilt)
                 description = g_strdup_printf("%s (not supported yet)", key->help);
         else
                 description = g_strdup_printf("%s (a change: %s)", key->help, key_change_name(key->change));

@@ -174,7 +174,7 @@ compare_long(const struct key *row, const char *path, struct side from, struct s
 static void
 compare_field(const struct key *row, const char *path, struct side from, struct side to, GPtrArray *changes)
 {
-        if (row->change == CHANGE_RECREATE || row->type == KEY_FUTURE || json_equal(from.wish, to.wish))
+        if (row->change == CHANGE_RECREATE || json_equal(from.wish, to.wish))
                 return;
         if (row->table && row->type == KEY_OBJECT && json_is_object(from.wish) && json_is_object(to.wish))
                 compare_objects(row->table, path, from, to, row->change, changes);

@@ -253,7 +253,7 @@ walk(const struct key_table *table, const char *path, const GPtrArray *blocks)
                 g_autofree char *here = *path ? g_strconcat(path, ".", key->name, NULL) : g_strdup(key->name);
                 const struct block *block = find_block(blocks, here);
 
-                if (key->type == KEY_FUTURE || key->unbuilt || key->consumed ||
+                if (key->unbuilt || key->consumed ||
                     strcmp(here, "name") == 0) /* another name is another project */
                         continue;
                 if (!block || strcmp(block->class, key_change_name(key->change)) != 0) {

@@ -163,7 +163,6 @@ check_row(const struct key_table *table, const struct key *key)
         g_assert_nonnull(key_change_name(key->change));
         g_assert_true(keys_find_in(table, key->name) == key);
         g_assert_true(!key->name || !strpbrk(key->name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ- "));
-        g_assert_true((key->type == KEY_FUTURE) <= (key->shapes != 0));
         g_assert_true((key->type == KEY_SPECIAL) == (key->codec != NULL));
         g_assert_true((key->type == KEY_ENUM) == (key->words != NULL));
         g_assert_true((key->type == KEY_DURATION) == (key->scale_ms != 0));
@@ -175,7 +174,7 @@ check_row(const struct key_table *table, const struct key *key)
             key->type == KEY_COUNT_LIST || key->type == KEY_RATE)
                 g_assert_true(key->max > key->min || is_long_form);
         /* A default is written, or the help says what it is; a map of things has none, nor has what is required. */
-        if (key->type != KEY_FUTURE && !key->fallback && !key->required && !keys_has_objects(key))
+        if (!key->fallback && !key->required && !keys_has_objects(key))
                 g_assert_true(strstr(key->help, "default") || strstr(key->help, "always needed"));
 }
 
@@ -213,7 +212,7 @@ check_example(const struct key_table *table, const struct key *key)
         }
         g_assert_nonnull(project);
         refused = project_refusals(project, diagnostics);
-        if (key->unbuilt || key->type == KEY_FUTURE || is_below_unbuilt(&keys_project, table, FALSE))
+        if (key->unbuilt || is_below_unbuilt(&keys_project, table, FALSE))
                 g_assert_cmpuint(refused, >=, 1);
         else
                 g_assert_cmpuint(refused, ==, 0);
