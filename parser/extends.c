@@ -245,7 +245,7 @@ extends_apply(struct loader *loader, struct node *top)
         struct group *project = group_new(top, NULL);
 
         g_hash_table_insert(groups, g_strdup(""), project);
-        for (guint i = 0; project->vms && i < project->vms->count; i++)
+        for (guint i = 0; project->vms && i < project->vms->count && !loader->merge.full; i++)
                 if (node_get(project->vms->items[i], "extends"))
                         resolve(&extender, project, i);
 }

@@ -60,51 +60,83 @@ loader_fail(struct loader *loader, const char *id, struct place place, const cha
         return NULL;
 }
 
+/* Is there room for one more file? If not, that is said once. */
+static gboolean
+check_limits(struct loader *loader, struct place place)
+{
+        gboolean many = loader->file_count >= LOAD_MAX_FILES, large = loader->bytes > LOAD_MAX_BYTES;
+
+        if (many && !loader->full)
+                loader_fail(loader, "too-many-files", place, NULL,
+                            "the project has more than %d files, those that are read again with other variables included",
+                            LOAD_MAX_FILES);
+        else if (large && !loader->full)
+                loader_fail(loader, "too-many-bytes", place, NULL, "the files up to here have more than %d MiB in all",
+                            LOAD_MAX_BYTES >> 20);
+        loader->full |= many || large;
+        return !loader->full;
+}
+
+static void
+count(struct loader *loader, const struct source *source)
+{
+        loader->file_count++;
+        loader->bytes += source->length;
+}
+
 struct node *
 loader_read(struct loader *loader, const struct source *source, const struct scope *scope)
 {
-        struct tree *tree = tree_read(source, loader->diagnostics);
+        struct tree *tree;
 
+        if (g_hash_table_contains(loader->scope_of, source)) {
+                if (!check_limits(loader, (struct place){source}))
+                        return NULL;
+                count(loader, source);
+        }
+        g_hash_table_insert(loader->scope_of, (gpointer)source, (gpointer)scope);
+        tree = tree_read(source, loader->diagnostics);
         if (!tree) {
                 loader->incomplete = TRUE;
                 return NULL;
         }
         g_ptr_array_add(loader->store->trees, tree);
-        g_hash_table_insert(loader->scope_of, (gpointer)source, (gpointer)scope);
-        interpolate_tree(tree, scope->environment, loader->options->variables, loader->diagnostics);
         loader->has_tags |= tree_has_tags(tree);
+        interpolate_tree(tree, scope->environment, loader->options->variables, loader->diagnostics);
         return tree_root(tree);
 }
 
-/* Reads a file, unless it was read before: then it is the same source. */
-static const struct source *
-open_source(struct loader *loader, const char *path, const char *name, GError **error)
+/* What a file is known by, whatever path leads to it; NULL: it is none that can be known again. */
+static char *
+key_of_file(const char *path)
 {
-        g_autofree char *key = NULL;
-        const struct source *source;
         struct stat st;
 
-        if (strcmp(path, "-") != 0 && stat(path, &st) == 0) {
-                key = g_strdup_printf("%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
-                source = g_hash_table_lookup(loader->sources, key);
-                if (source)
-                        return source;
-        }
-        source = sources_read_as(loader->diagnostics->sources, path, name, error);
+        if (strcmp(path, "-") == 0 || stat(path, &st) < 0)
+                return NULL;
+        return g_strdup_printf("%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+}
+
+/* Takes @key. */
+static const struct source *
+read_source(struct loader *loader, char *key, const char *path, const char *name, GError **error)
+{
+        const struct source *source = sources_read_as(loader->diagnostics->sources, path, name, error);
+        g_autofree char *owned = key;
+
         if (!source)
                 return NULL;
-        loader->bytes += source->length;
+        count(loader, source);
         if (key)
-                g_hash_table_insert(loader->sources, g_steal_pointer(&key), (gpointer)source);
+                g_hash_table_insert(loader->sources, g_steal_pointer(&owned), (gpointer)source);
         return source;
 }
 
 const struct source *
 loader_open(struct loader *loader, const char *path, GError **error)
 {
-        const struct source *source = open_source(loader, path, strcmp(path, "-") == 0 ? "<stdin>" : path, error);
+        const struct source *source = read_source(loader, key_of_file(path), path, strcmp(path, "-") == 0 ? "<stdin>" : path, error);
 
-        loader->file_count++;
         if (source && loader->bytes > LOAD_MAX_BYTES) {
                 error_set(error, DROVER_ERROR_CONFIG, "the project's files have more than %d MiB in all", LOAD_MAX_BYTES >> 20);
                 return NULL;
@@ -224,40 +256,24 @@ loader_scope_of(struct loader *loader, const struct scope *above, const struct n
 
 /* ---- files that others name ---- */
 
-/* Is there room for one more file? Said once. */
-static gboolean
-check_limits(struct loader *loader, const struct node *text)
-{
-        if (loader->file_count++ >= LOAD_MAX_FILES) {
-                if (loader->file_count == LOAD_MAX_FILES + 1)
-                        loader_fail(loader, "too-many-files", text->place, NULL,
-                                    "the project has more than %d files, those that are read again with other variables included",
-                                    LOAD_MAX_FILES);
-                return FALSE;
-        }
-        if (loader->bytes > LOAD_MAX_BYTES) {
-                loader_fail(loader, "too-many-bytes", text->place, NULL, "the files up to here have more than %d MiB in all",
-                            LOAD_MAX_BYTES >> 20);
-                return FALSE;
-        }
-        return TRUE;
-}
-
 const struct source *
 loader_open_for(struct loader *loader, const char *subject, const struct node *text)
 {
         const struct source *from = text->place.source, *source;
-        g_autofree char *name = NULL, *path = resolve_path(from, text->text, &name);
+        g_autofree char *name = NULL, *path = resolve_path(from, text->text, &name), *key = key_of_file(path);
         g_autoptr(GError) error = NULL;
 
-        if (text->faulty) /* its variable has no value */
+        if (text->faulty) { /* its variable has no value */
                 loader->incomplete = TRUE;
-        if (text->faulty || !check_limits(loader, text))
                 return NULL;
-        if (access(path, F_OK) < 0 && errno == ENOENT)
+        }
+        source = key ? g_hash_table_lookup(loader->sources, key) : NULL;
+        if (source || !check_limits(loader, text->place))
+                return source;
+        if (!key && access(path, F_OK) < 0 && errno == ENOENT)
                 return loader_fail(loader, "unknown-file", text->place,
                                    g_path_is_absolute(text->text) ? NULL : "a path is relative to the file that it stands in",
                                    "%s: there is no file '%s'", subject, path);
-        source = open_source(loader, path, name, &error);
+        source = read_source(loader, g_steal_pointer(&key), path, name, &error);
         return source ? source : fail_unreadable(loader, /* ID: */ "unreadable-file", text->place, subject, error);
 }
