@@ -3,6 +3,8 @@
  * Every parser sees every text, so that one corpus serves them all.
  */
 #include "parser/dhcp-option.h"
+#include "parser/value-provision.h"
+#include "parser/value-storage.h"
 #include "parser/value.h"
 
 #include <string.h>
@@ -34,6 +36,29 @@ check_fault(const struct value_fault *fault)
                 } else {                                                                                                       \
                         check_fault(&fault);                                                                                   \
                 }                                                                                                              \
+        } while (0)
+
+/* The same for structs that have gaps between their fields: their texts are compared. */
+#define TEXT_TRIP(type, parse, format)                                                                                         \
+        do {                                                                                                                   \
+                g_auto(value_fault) fault = VALUE_FAULT_INIT;                                                                  \
+                type first = {0}, second = {0};                                                                                \
+                if (parse(text, &first, &fault)) {                                                                             \
+                        g_autofree char *once = format(&first), *twice = NULL;                                                 \
+                        g_assert_true(parse(once, &second, NULL));                                                             \
+                        twice = format(&second);                                                                               \
+                        g_assert_cmpstr(once, ==, twice);                                                                      \
+                } else {                                                                                                       \
+                        check_fault(&fault);                                                                                   \
+                }                                                                                                              \
+        } while (0)
+
+/* What is only looked at: yes, or a fault. */
+#define CHECK(check)                                                                                                           \
+        do {                                                                                                                   \
+                g_auto(value_fault) fault = VALUE_FAULT_INIT;                                                                  \
+                if (!check(text, &fault))                                                                                      \
+                        check_fault(&fault);                                                                                   \
         } while (0)
 
 #define FORMAT_MAC(value) value_format_mac(&(value))
@@ -69,17 +94,70 @@ check_addresses(const char *text)
 }
 
 static void
-check_names(const char *text)
+check_ports(const char *text)
 {
-        g_auto(value_fault) name = VALUE_FAULT_INIT, link = VALUE_FAULT_INIT, option = VALUE_FAULT_INIT;
+        TEXT_TRIP(struct host_address, value_parse_host, value_format_host);
+        TEXT_TRIP(struct endpoint, value_parse_endpoint, value_format_endpoint);
+        TEXT_TRIP(struct port_range, value_parse_port_range, value_format_port_range);
+        TEXT_TRIP(struct port, value_parse_port, value_format_port);
+        TEXT_TRIP(struct restart, value_parse_restart, value_format_restart);
+        TEXT_TRIP(struct pci_address, value_parse_pci, value_format_pci);
+        TEXT_TRIP(struct usb_id, value_parse_usb, value_format_usb);
+        ROUND_TRIP(guint, value_parse_mode, value_format_mode);
+}
+
+static gboolean
+check_option(const char *text, struct value_fault *fault)
+{
         struct dhcp_option_kind kind;
 
-        if (!value_check_name(text, &name))
-                check_fault(&name);
-        if (!value_check_interface(text, &link))
-                check_fault(&link);
-        if (!dhcp_option_find(text, &kind, &option))
-                check_fault(&option);
+        return dhcp_option_find(text, &kind, fault);
+}
+
+/* A digest is its own canonical text. */
+static void
+check_digest(const char *text)
+{
+        g_autofree char *once = NULL, *twice = NULL;
+        g_auto(value_fault) fault = VALUE_FAULT_INIT;
+
+        if (!value_parse_digest(text, 64, &once, &fault)) {
+                check_fault(&fault);
+                return;
+        }
+        g_assert_true(value_parse_digest(once, 64, &twice, NULL));
+        g_assert_cmpstr(once, ==, twice);
+}
+
+static void
+check_paths(const char *text)
+{
+        g_autofree char *path = NULL, *again = NULL, *source = NULL, *target = NULL;
+        g_auto(value_fault) fault = VALUE_FAULT_INIT, second = VALUE_FAULT_INIT;
+        gboolean read_only = FALSE;
+
+        if (!value_parse_guest_path(text, &path, &fault))
+                check_fault(&fault);
+        else
+                g_assert_true(value_parse_guest_path(path, &again, NULL) && strcmp(path, again) == 0);
+        if (!value_parse_mount(text, &source, &target, &read_only, &second))
+                check_fault(&second);
+}
+
+static void
+check_names(const char *text)
+{
+        CHECK(value_check_name);
+        CHECK(value_check_interface);
+        CHECK(value_check_image_name);
+        CHECK(value_check_url);
+        CHECK(value_check_device);
+        CHECK(value_check_serial);
+        CHECK(value_check_user);
+        CHECK(value_check_owner);
+        CHECK(value_check_cpu_model);
+        CHECK(value_check_regex);
+        CHECK(check_option);
 }
 
 int
@@ -92,6 +170,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         text = g_strndup((const char *)data, size);
         check_numbers(text);
         check_addresses(text);
+        check_ports(text);
+        check_digest(text);
+        check_paths(text);
         check_names(text);
         return 0;
 }
