@@ -162,8 +162,10 @@ run_file(struct golden *golden, const char *path)
         if (project)
                 refused = project_refusals(project, diagnostics);
         text = print_diagnostics(golden, diagnostics);
-        if (!*text && error)
+        if (!*text && error) {
+                g_free(text);
                 text = g_strconcat(error->message, "\n", NULL);
+        }
         if (should_pass != (project && diagnostics->error_count == (later ? refused : 0)) || (later && !refused)) {
                 report(golden, FALSE, path);
                 printf("# it should %s\n%s", should_pass ? "pass" : "fail", text);
@@ -269,8 +271,10 @@ run_case(struct golden *golden, const char *name)
         if (project)
                 project_refusals(project, diagnostics);
         text = print_diagnostics(golden, diagnostics);
-        if (!*text && error)
+        if (!*text && error) {
+                g_free(text);
                 text = g_strconcat(error->message, "\n", NULL);
+        }
         compare(golden, name, "expect.err", text);
         json = project ? dump(project, TRUE) : g_strdup("");
         json_relative = relative(golden, json);
