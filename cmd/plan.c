@@ -36,6 +36,7 @@ static const struct option_row rows[] = {
         ROW("restart", 0, OPTION_FLAG, NULL, wish.restart, "As 'up --restart' would"),
         ROW("fresh", 0, OPTION_FLAG, NULL, wish.fresh, "As 'up --fresh' would"),
         ROW("remove-orphans", 0, OPTION_FLAG, NULL, wish.remove_orphans, "As 'up --remove-orphans' would"),
+        ROW("pull", 0, OPTION_TEXT, PULL_WORDS, wish.pull, "As 'up --pull' would"),
         ROW("format", 0, OPTION_TEXT, "text|json", format, "How to print it"),
         ROW("exit-code", 0, OPTION_FLAG, NULL, exit_code, "Exit with 2 where changes are pending"),
         {NULL},

@@ -5,10 +5,11 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { FRAME_MS = 100 };
+enum { FRAME_MS = 100, TRANSFER_BAR = 20 };
 
 /** struct row - A step that runs */
 struct row {
@@ -50,6 +51,27 @@ progress_line(const struct plan_step *step, enum step_event event, gint64 elapse
                 break;
         }
         return g_strdup_printf("%s skipped", title);
+}
+
+char *
+progress_transfer(const struct transfer *transfer, double seconds)
+{
+        guint64 done = __atomic_load_n(&transfer->done_bytes, __ATOMIC_RELAXED);
+        guint64 total = __atomic_load_n(&transfer->total_bytes, __ATOMIC_RELAXED);
+        double speed = seconds > 0 ? (double)done / seconds : 0, mib = 1 << 20;
+        char bar[TRANSFER_BAR + 1];
+        guint filled;
+
+        if (!done)
+                return g_strdup("");
+        if (total < done)
+                return g_strdup_printf("  %.1f MiB  %.1f MiB/s", (double)done / mib, speed / mib);
+        filled = (guint)(done * TRANSFER_BAR / total);
+        memset(bar, '.', TRANSFER_BAR);
+        memset(bar, '#', filled);
+        bar[TRANSFER_BAR] = '\0';
+        return g_strdup_printf("  [%s] %.1f of %.1f MiB  %.1f MiB/s  %.0fs left", bar, (double)done / mib, (double)total / mib,
+                               speed / mib, speed > 0 ? (double)(total - done) / speed : 0);
 }
 
 char *
@@ -114,7 +136,9 @@ draw(struct progress *progress)
         for (guint i = 0; i < shown; i++) {
                 const struct row *row = &g_array_index(progress->rows, struct row, i);
                 g_autofree char *line = progress_line(row->step, STEP_STARTED, 0);
-                g_autofree char *text = g_strdup_printf("%s %.1fs", line, (double)(now - row->start_us) / G_USEC_PER_SEC);
+                double seconds = (double)(now - row->start_us) / G_USEC_PER_SEC;
+                g_autofree char *far = row->step->transfer ? progress_transfer(row->step->transfer, seconds) : g_strdup("");
+                g_autofree char *text = g_strdup_printf("%s %.1fs%s", line, seconds, far);
 
                 append_row(progress, frame, text, columns);
         }

@@ -30,5 +30,8 @@ int progress_end(struct progress *progress);
 /** progress_line() - "vm web started (0.4s)", as it is printed when a step has ended. New string. Pure */
 char *progress_line(const struct plan_step *step, enum step_event event, gint64 elapsed_us);
 
+/** progress_transfer() - How far a fetch is after @seconds: a bar, speed, time left. New string. Pure */
+char *progress_transfer(const struct transfer *transfer, double seconds);
+
 /** progress_cut() - @text cut to @columns columns. New string. Pure */
 char *progress_cut(const char *text, guint columns);

@@ -6,6 +6,7 @@
 static const struct action_words words[] = {
         [ACTION_NONE] = {"=", "leave", "leaving", "left", "dim"},
         [ACTION_CREATE] = {"+", "create", "creating", "created", "green"},
+        [ACTION_FETCH] = {"+", "fetch", "fetching", "fetched", "green"},
         [ACTION_START] = {"+", "start", "starting", "started", "green"},
         [ACTION_UPDATE] = {"~", "update", "updating", "updated", "yellow"},
         [ACTION_REPAIR] = {"~", "repair", "repairing", "repaired", "yellow"},
@@ -27,6 +28,7 @@ static const struct {
         const char *text;
 } counted[] = {
         {ACTION_CREATE, "to create"},
+        {ACTION_FETCH, "to fetch"},
         {ACTION_START, "to start"},
         {ACTION_UPDATE, "to update"},
         {ACTION_REPAIR, "to repair"},
@@ -59,6 +61,7 @@ show_title(const struct plan_step *step)
         case KIND_SUPERVISOR:
                 return g_strdup("supervisor");
         case KIND_NETWORK:
+        case KIND_IMAGE:
         case KIND_DISK:
         case KIND_VM:
                 break;

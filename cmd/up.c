@@ -189,6 +189,7 @@ static const struct option_row rows[] = {
         ROW("restart", 0, OPTION_FLAG, NULL, wish.restart, "Restart VMs whose changes need it"),
         ROW("fresh", 0, OPTION_FLAG, NULL, wish.fresh,
             "Start the VMs with new disks of their own; what is on the old ones is lost"),
+        ROW("pull", 0, OPTION_TEXT, PULL_WORDS, wish.pull, "When images are fetched; default: missing"),
         ROW("detach", 'd', OPTION_FLAG, NULL, detach, "Accepted, as in compose: VMs always run in the background"),
         ROW("wait", 0, OPTION_FLAG, NULL, wait, "Wait until the VMs run"),
         ROW("wait-timeout", 0, OPTION_DURATION, "T", wait_timeout_ms, "Give up waiting after this time"),
@@ -201,7 +202,6 @@ static const struct option_row rows[] = {
         ROW("timeout", 't', OPTION_DURATION, "T", grace_ms, "Grace period for VMs that are stopped"),
         ROW("yes", 'y', OPTION_FLAG, NULL, yes, "Do not ask"),
         ROW("scale", 0, OPTION_LIST, "VM=N", scale, "How many replicas of a VM, instead of what the file says; repeatable"),
-        {"pull", 0, OPTION_FUTURE, "always|missing|never", "When images are fetched", 0},
         {"attach", 0, OPTION_FUTURE, NULL, "Follow the consoles, and stop the VMs on Ctrl-C", 0},
         {NULL},
 };

@@ -9,7 +9,8 @@ const struct verb *const verbs[] = {
         &verb_up,      &verb_down, &verb_plan,    &verb_ps,         &verb_config, &verb_start,   &verb_stop,
         &verb_restart, &verb_kill, &verb_pause,   &verb_unpause,    &verb_logs,   &verb_console, &verb_ip,
         &verb_inspect, &verb_wait, &verb_rm,      &verb_ls,         &verb_doctor, &verb_init,    &verb_explain,
-        &verb_schema,  &verb_help, &verb_version, &verb_completion, NULL,
+        &verb_schema,  &verb_help, &verb_version, &verb_completion,
+        &verb_pull,    &verb_images, &verb_prune, NULL,
 };
 
 /* What the verbs of others are called here; never aliases, since they mean something else there. */
@@ -38,9 +39,9 @@ static const char *const elsewhere[][2] = {
 };
 
 static const char *const later[] = {
-        "ssh",      "exec",   "cp",      "ssh-config", "run",     "port",    "snapshot", "clone",  "rename", "commit",
-        "pull",     "images", "export",  "import",     "convert", "stats",   "top",      "events", "graph",  "screenshot",
-        "send-key", "view",   "capture", "link",       "enable",  "disable", "prune",    NULL,
+        "ssh",    "exec",    "cp",    "ssh-config", "run",    "port",  "snapshot",   "clone",    "rename", "commit",
+        "export", "import",  "convert", "stats",    "top",    "events", "graph",     "screenshot", "send-key",
+        "view",   "capture", "link",  "enable",     "disable", NULL,
 };
 
 const struct verb *

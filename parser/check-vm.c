@@ -1,6 +1,8 @@
 /* check-vm.c - boot, memory, host names; and the order in which a VM is looked at */
 #include "parser/check-users.h"
 
+#include "parser/keys.h"
+
 static const guint64 small_memory_bytes = G_GUINT64_CONSTANT(64) << 20;
 
 static void
@@ -50,6 +52,7 @@ check_hostname(const struct users *users, const struct vm *vm)
 static void
 note_images(const struct users *users)
 {
+        const char *const *words = keys_find_in(&keys_vm, "arch")->words;
         const struct project *project = users->check->project;
 
         for (guint i = 0; i < project->vm_count; i++) {
@@ -59,6 +62,10 @@ note_images(const struct users *users)
 
                 if (path)
                         note_user(users->images, path, vm);
+                if (image && image->has_arch && image->arch != vm->arch)
+                        check_fault(users->check, "image-arch", project_place(vm->node, "image"), NULL,
+                                    "vm '%s' is %s, and its image '%s' is for %s", vm->name, words[vm->arch],
+                                    image->name, words[image->arch]);
         }
 }
 

@@ -46,8 +46,6 @@ decode_image(struct decoder *decoder, const struct key *key, const struct node *
                         return;
                 }
                 vm->image_url = text;
-                decode_refuse(decoder, key, node, "fetch the image and write its path",
-                              "the URL of an image is not supported yet");
         } else if (is_path(text)) {
                 vm->image = decode_path(decoder, node, text);
         } else if (!value_check_image_name(text, &fault)) {
@@ -86,7 +84,7 @@ decode_url(struct decoder *decoder, const struct key *key, const struct node *no
 static json_t *
 schema_url(void)
 {
-        return json_pack("{s:s, s:s}", "type", "string", "pattern", "^([Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp])://[^/ ]");
+        return json_pack("{s:s, s:s}", "type", "string", "pattern", "^[Hh][Tt][Tt][Pp][Ss]?://[^/ ]");
 }
 
 const struct key_codec codec_url = {"URL", decode_url, encode_text, schema_url};

@@ -27,10 +27,10 @@ static const struct key image_rows[] = {
          .example = "2f0c1b6e8d5a4c3b9e7f6a5d4c3b2a1908f7e6d5c4b3a2918070605040302010"
                     "2f0c1b6e8d5a4c3b9e7f6a5d4c3b2a1908f7e6d5c4b3a2918070605040302010"},
         {.name = "format", .type = KEY_ENUM, IN(image, format), .set_offset = offsetof(struct image, has_format),
-         .words = format_words, .meant = format_meant, .change = CHANGE_RECREATE,
+         .words = format_words, .meant = format_meant, .change = CHANGE_NONE,
          .help = "its format; default: found out from the content, never from the name", .example = "raw"},
         {.name = "arch", .type = KEY_ENUM, IN(image, arch), .set_offset = offsetof(struct image, has_arch),
-         .words = keys_arch_words, .meant = keys_arch_meant, .change = CHANGE_RECREATE,
+         .words = keys_arch_words, .meant = keys_arch_meant, .change = CHANGE_NONE,
          .help = "what machines it is for; default: any", .example = "aarch64"},
         {.name = NULL},
 };

@@ -34,7 +34,7 @@ static const struct key project_rows[] = {
          .help = "networks by name, each a bridge; a bare 'lan:' has all defaults",
          .example = "{lan: {subnet: 10.20.0.0/24}, dmz: {}}"},
         {.name = "images", .type = KEY_OBJECT_MAP, IN(project, images), COUNT_IN(project, image_count), .max = 4096,
-         .table = &keys_image, .unbuilt = TRUE, .change = CHANGE_RECREATE,
+         .table = &keys_image, .change = CHANGE_RECREATE,
          .help = "images by name, for the 'image' of VMs: where each is, and its checksum",
          .example = "{debian: {file: ./local.qcow2}}"},
         {.name = "disks", .type = KEY_OBJECT_MAP, IN(project, declared_disks), COUNT_IN(project, declared_disk_count),

@@ -222,12 +222,13 @@ struct network {
         struct vxlan *vxlan;       /* or NULL */
 };
 
-/** struct image - One of those under `images`; nothing acts on them yet */
+/** struct image - One of those under `images` */
 struct image {
         const struct node *node;
         const char *name;
         const char *url;             /* or NULL: then there is a file */
         const char *file;            /* absolute path, or NULL */
+        const char *fetch_url;       /* what is fetched into the cache: the URL, or a file that has to be checked; or NULL */
         const char *sha256, *sha512; /* digits in lower case, at most one of them; or NULL */
         gboolean has_format;         /* otherwise it is to be found out from the content */
         enum image_format format;

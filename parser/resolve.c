@@ -172,6 +172,15 @@ resolve_disks(struct check *check, struct vm *vm)
 
 /* ---- images ---- */
 
+/* A file without a checksum is used where it lies. */
+static void
+resolve_fetch(struct check *check, struct image *image)
+{
+        g_autofree char *uri = image->file && (image->sha256 || image->sha512) ? g_filename_to_uri(image->file, NULL, NULL) : NULL;
+
+        image->fetch_url = image->url ? image->url : uri ? store_text(check->store, uri, -1) : NULL;
+}
+
 /* Of a name that is near to none of ours nothing is known: it may be one of the catalogue. */
 static void
 resolve_image(struct check *check, const struct vm *vm)
@@ -183,8 +192,8 @@ resolve_image(struct check *check, const struct vm *vm)
         g_autofree char *hint = g_strdup_printf("write a path, such as ./%s, for a file", name);
 
         if (project_find_image(check->project, name))
-                store_refuse(check->store, place, NULL, "%s: the name of an image is not supported yet", subject);
-        else if (check->store->refusals->len < SUGGEST_MAX_NAMES && text_suggest(name, names))
+                return;
+        if (check->store->refusals->len < SUGGEST_MAX_NAMES && text_suggest(name, names))
                 check_unknown(check, "unknown-image", place, subject, "image", name, check->store->images);
         else
                 store_refuse(check->store, place, hint,
@@ -258,6 +267,8 @@ resolve_project(struct check *check)
         project_index(project);
         for (guint i = 0; i < project->network_count; i++)
                 resolve_network(check, &project->networks[i]);
+        for (guint i = 0; i < project->image_count; i++)
+                resolve_fetch(check, &project->images[i]);
         for (guint i = 0; i < project->declared_vm_count; i++) {
                 struct vm *vm = &project->declared_vms[i];
 

@@ -25,7 +25,7 @@ fail_no_scheme(struct value_fault *fault, const char *text)
 gboolean
 value_check_url(const char *text, struct value_fault *fault)
 {
-        static const char *const schemes[] = {"https", "http", "ftp", NULL};
+        static const char *const schemes[] = {"https", "http", NULL};
         const char *rest = strstr(text, "://");
         g_autofree char *scheme = NULL, *quoted = NULL;
         const char *meant;
@@ -47,7 +47,7 @@ value_check_url(const char *text, struct value_fault *fault)
                 quoted = value_quote(scheme);
                 return value_fail(fault, "url-scheme-unknown", text,
                                   meant ? g_strdup_printf("did you mean '%s'?", meant)
-                                        : g_strdup("https, http and ftp are known"),
+                                        : g_strdup("https and http are known"),
                                   "has the unknown scheme %s", quoted);
         }
         if (!rest[3] || rest[3] == '/')

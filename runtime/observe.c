@@ -79,6 +79,7 @@ world_free(struct world *world)
         g_clear_pointer(&world->vms_by_name, g_hash_table_unref);
         g_clear_pointer(&world->vms, g_ptr_array_unref);
         g_clear_pointer(&world->leases, g_array_unref);
+        g_clear_pointer(&world->fetched, g_hash_table_unref);
         g_clear_pointer(&world->images, g_hash_table_unref);
         g_clear_pointer(&world->plain_files, g_hash_table_unref);
         g_clear_pointer(&world->uses, g_hash_table_unref);

@@ -21,6 +21,9 @@ void observe_answers(struct world *world);
  */
 void observe_host(struct world *world, const struct child_user *user);
 
+/** observe_cache() - Which of the images that VMs name by URL are in the cache */
+void observe_cache(struct world *world, const struct project *project);
+
 /** observe_images() - Probe the images that new disks need and the files that are used in place, and look for those that are
  * only read; each once */
 void observe_images(struct world *world, const struct project *project, const struct child_user *user);

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "runtime/storage/disk.h"
+#include "runtime/storage/source.h"
 
 #include <errno.h>
 #include <string.h>
@@ -93,6 +94,34 @@ look_once(struct world *world, const char *path)
 }
 
 void
+observe_cache(struct world *world, const struct project *project)
+{
+        g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+        world->fetched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        for (guint i = 0; i < project->vm_count; i++) {
+                const struct image_source source = image_source_of(project, &project->vms[i]);
+                g_autofree char *key = image_source_key(&source), *path = NULL;
+
+                if (!key || g_hash_table_contains(seen, key))
+                        continue;
+                path = cache_find(world->paths->cache, &source.remote);
+                if (path)
+                        g_hash_table_insert(world->fetched, g_strdup(key), g_steal_pointer(&path));
+                g_hash_table_add(seen, g_steal_pointer(&key));
+        }
+}
+
+const char *
+world_image_path(const struct world *world, const struct project *project, const struct vm *vm)
+{
+        const struct image_source source = image_source_of(project, vm);
+        g_autofree char *key = image_source_key(&source);
+
+        return key ? (world->fetched ? g_hash_table_lookup(world->fetched, key) : NULL) : source.path;
+}
+
+void
 observe_images(struct world *world, const struct project *project, const struct child_user *user)
 {
         world->images = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, probed_image_free);
@@ -102,7 +131,7 @@ observe_images(struct world *world, const struct project *project, const struct 
 
                 /* A running VM may be restarted with a file that it has not had before: what that is has to be known. */
                 if (!has_root_disk(world, world_vm(world, vm->name)))
-                        probe_once(world, vm->image, user);
+                        probe_once(world, world_image_path(world, project, vm), user);
                 if (vm->root)
                         probe_once(world, vm->root->file, user);
                 for (guint n = 0; n < vm->disk_count; n++)

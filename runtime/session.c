@@ -328,6 +328,7 @@ session_observe(struct session *session, const struct observe_options *options, 
         if (!observe_vms(world, session->project, options->qmp, error))
                 return FALSE;
         observe_disks(world);
+        observe_cache(world, session->project);
         if (options->network && !open_home(session, FALSE, error))
                 return FALSE;
         observe_answers(world); /* before images, which may take long: who is asked answers nobody else meanwhile */
@@ -351,7 +352,7 @@ needs_home(const struct plan *plan)
         for (guint i = 0; i < plan->steps->len; i++) {
                 const struct plan_step *step = g_ptr_array_index(plan->steps, i);
 
-                if (plan_action_acts(step->action) && step->action != ACTION_REMOVE && step->kind < KIND_DISK)
+                if (plan_action_acts(step->action) && step->action != ACTION_REMOVE && step->kind <= KIND_SERVICE)
                         return TRUE;
         }
         return plan_starts(plan);
@@ -362,7 +363,7 @@ session_prepare(struct session *session, const struct plan *plan, GError **error
 {
         struct child_user user;
 
-        if (plan_starts(plan) && session->root && !session_qemu_user(&user, error))
+        if ((plan_starts(plan) || plan_fetches(plan)) && session->root && !session_qemu_user(&user, error))
                 return FALSE;
         if (plan_starts(plan) && !session->world->qemu) {
                 error_set(error, DROVER_ERROR_NOT_FOUND, "there is no qemu-system-x86_64 on this host");
@@ -384,7 +385,8 @@ session_plan(struct session *session, const struct plan_options *options, GError
                 as = &user;
         for (guint i = 0; options->fresh && options->goal == GOAL_UP && i < session->project->vm_count; i++)
                 if (!options->vms || project_is_named(session->project, options->vms, session->project->vms[i].name)) {
-                        observe_image(session->world, session->project->vms[i].image, as);
+                        observe_image(session->world,
+                                      world_image_path(session->world, session->project, &session->project->vms[i]), as);
                         resolve_fresh(session->resolved, i, session->world);
                 }
         g_clear_pointer(&session->faults, diagnostics_free);

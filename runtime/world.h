@@ -73,6 +73,7 @@ struct world {
         guint64 memory_total, memory_available; /* bytes, of the host */
         guint64 disk_free;                /* bytes, where the data directory lies */
         GHashTable *files;                /* path -> guint64 virtual size: the disk files of this project that exist */
+        GHashTable *fetched;              /* image_source_key() -> path in the cache, of the images that are there */
         GHashTable *images;               /* path -> struct probed_image; NULL: nobody asked */
         GHashTable *plain_files;          /* path -> GINT: errno, or 0: kernels, initrds, cdroms; NULL: nobody asked */
         GHashTable *uses;                 /* path -> struct file_use: what somebody has open; NULL: nobody asked */
@@ -85,6 +86,9 @@ const struct vm_world *world_vm(const struct world *world, const char *name);
 
 /** world_image() - What is known of an image or a disk that is used in place; NULL: nothing */
 const struct probed_image *world_image(const struct world *world, const char *path);
+
+/** world_image_path() - The file that a VM's root disk would be made on: NULL where it has no image, or one to be fetched */
+const char *world_image_path(const struct world *world, const struct project *project, const struct vm *vm);
 
 void world_free(struct world *world);
 

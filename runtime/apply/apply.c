@@ -26,10 +26,11 @@ run_action(void *data, GError **error)
 {
         static gboolean (*const functions[])(struct apply *, const struct plan_step *, GError **) = {
                 [KIND_NETWORK] = apply_network, [KIND_FIREWALL] = apply_firewall, [KIND_SERVICE] = apply_service,
-                [KIND_DISK] = apply_disk,       [KIND_VM] = apply_vm,             [KIND_SUPERVISOR] = apply_supervisor,
+                [KIND_IMAGE] = apply_image,     [KIND_DISK] = apply_disk,         [KIND_VM] = apply_vm,
+                [KIND_SUPERVISOR] = apply_supervisor,
         };
         static const char *const subjects[] = {[KIND_NETWORK] = "network", [KIND_FIREWALL] = "the firewall",
-                                               [KIND_SERVICE] = "DHCP and DNS", [KIND_DISK] = "disk",
+                                               [KIND_SERVICE] = "DHCP and DNS", [KIND_IMAGE] = "image", [KIND_DISK] = "disk",
                                                [KIND_SUPERVISOR] = "the supervisor"};
         struct action *action = data;
         const struct plan_step *step = action->step;
@@ -158,7 +159,7 @@ prepare(struct apply *apply, GError **error)
         if (!paths_ensure(world->paths, error))
                 return FALSE;
         remove_drafts(world);
-        if (session->root && plan_starts(apply->plan)) {
+        if (session->root && (plan_starts(apply->plan) || plan_fetches(apply->plan))) {
                 if (!session_qemu_user(&apply->user, error))
                         return FALSE;
                 apply->host.user = &apply->user;

@@ -26,6 +26,7 @@ gboolean apply_network(struct apply *apply, const struct plan_step *step, GError
 gboolean apply_firewall(struct apply *apply, const struct plan_step *step, GError **error);
 gboolean apply_service(struct apply *apply, const struct plan_step *step, GError **error);
 gboolean apply_supervisor(struct apply *apply, const struct plan_step *step, GError **error);
+gboolean apply_image(struct apply *apply, const struct plan_step *step, GError **error);
 gboolean apply_disk(struct apply *apply, const struct plan_step *step, GError **error);
 gboolean apply_vm(struct apply *apply, const struct plan_step *step, GError **error);
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "parser/value.h"
 #include "runtime/storage/disk.h"
 
@@ -26,6 +27,17 @@ record_disks(struct apply *apply, const struct resolved_vm *vm, GError **error)
         return spec_put(apply->session->world->paths, spec ? spec : vm->spec, error);
 }
 
+/* Of an image that was there before, the plan has said so. */
+static gboolean
+fail_small(const struct resolved_vm *vm, const struct launch_disk *disk, const struct kept_disk *kept, GError **error)
+{
+        g_autofree char *size = text_format_size(disk->disk->size_bytes);
+        g_autofree char *least = text_format_size(kept->backing.virtual_size_bytes);
+
+        error_set(error, DROVER_ERROR_CONFIG, "vm '%s': a disk of %s is smaller than its image (%s)", vm->vm->name, size, least);
+        return error_hint(error, "write %s or more, or leave the size out", least);
+}
+
 static gboolean
 create_disk(struct apply *apply, const struct plan_step *step, GError **error)
 {
@@ -42,6 +54,8 @@ create_disk(struct apply *apply, const struct plan_step *step, GError **error)
                 .owner = apply->host.user,
         };
 
+        if (kept && disk->backing_path && wish.size_bytes && wish.size_bytes < wish.backing_size_bytes)
+                return fail_small(vm, disk, kept, error);
         if (!disk->disk->named && !paths_ensure_vm_data(apply->session->world->paths, vm->vm->name, error))
                 return FALSE;
         /* The image below an overlay is recorded before the overlay exists: a disk is never without its origin. Both last before a

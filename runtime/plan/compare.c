@@ -7,6 +7,7 @@
 #include "runtime/plan/plan_build.h"
 
 #include "base/text.h"
+#include "runtime/storage/source.h"
 
 #include <string.h>
 
@@ -206,13 +207,19 @@ compare_objects(const struct key_table *table, const char *path, struct side fro
 
 /* What the disks were made from, against what the file would make them from now. */
 static void
-compare_disk_origins(const struct spec *applied, const struct spec *wanted, GPtrArray *changes)
+compare_disk_origins(const struct spec *applied, const struct resolved_vm *wanted, GPtrArray *changes)
 {
         const struct kept_disk *root = spec_disk(applied, "root");
-        const char *image = json_text(wanted->wish, "image");
+        const char *image = wanted->image;
+        g_autofree char *from = NULL, *to = NULL;
 
-        if (root && g_strcmp0(root->backing_path, image) != 0 && json_object_get(wanted->wish, "disk"))
-                plan_changes_add(changes, "image", root->backing_path, image, CHANGE_RECREATE);
+        if (!image && vm_has_image(wanted->vm))
+                image = json_text(wanted->spec->wish, "image"); /* one that was never fetched is another one */
+        if (!root || g_strcmp0(root->backing_path, image) == 0 || !json_object_get(wanted->spec->wish, "disk"))
+                return;
+        from = root->backing_path ? image_title(root->backing_path) : NULL;
+        to = image ? image_title(image) : NULL;
+        plan_changes_add(changes, "image", from, to, CHANGE_RECREATE);
 }
 
 /* What the disks have against what the file says; a VM's own sizes are among its fields, a named disk's are not. */
@@ -267,7 +274,7 @@ plan_vm_changes(const struct world *world, const struct resolved_vm *vm)
 
         if (from.wish) {
                 compare_objects(&keys_vm, "", from, to, CHANGE_RESTART, changes);
-                compare_disk_origins(found->spec, vm->spec, changes);
+                compare_disk_origins(found->spec, vm, changes);
         }
         add_disk_changes(world, &vm->launch, changes);
         add_mtu_changes(found, &vm->launch, changes);

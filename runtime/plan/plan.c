@@ -11,6 +11,7 @@ static const struct {
         gboolean acts;
 } actions[] = {
         [ACTION_NONE] = {"none", FALSE},         [ACTION_CREATE] = {"create", TRUE},
+        [ACTION_FETCH] = {"fetch", TRUE},
         [ACTION_START] = {"start", TRUE},        [ACTION_UPDATE] = {"update", TRUE},
         [ACTION_REPAIR] = {"repair", TRUE},      [ACTION_RESTART] = {"restart", TRUE},
         [ACTION_CONTINUE] = {"continue", TRUE},  [ACTION_PAUSE] = {"pause", TRUE},
@@ -22,7 +23,8 @@ static const struct {
 
 static const char *const kinds[] = {
         [KIND_NETWORK] = "network", [KIND_FIREWALL] = "firewall", [KIND_SERVICE] = "service",
-        [KIND_DISK] = "disk",       [KIND_VM] = "vm",           [KIND_SUPERVISOR] = "supervisor",
+        [KIND_IMAGE] = "image",     [KIND_DISK] = "disk",         [KIND_VM] = "vm",
+        [KIND_SUPERVISOR] = "supervisor",
 };
 
 const char *
@@ -51,6 +53,7 @@ step_free(gpointer data)
         g_free(step->name);
         g_free(step->detail);
         g_free(step->path);
+        g_free(step->transfer);
         g_ptr_array_unref(step->changes);
         g_array_unref(step->after);
         g_free(step);
@@ -73,6 +76,15 @@ plan_acts(const struct plan *plan)
                 if (plan_action_acts(((struct plan_step *)g_ptr_array_index(plan->steps, i))->action))
                         return TRUE;
         return plan->sweep;
+}
+
+gboolean
+plan_fetches(const struct plan *plan)
+{
+        for (guint i = 0; i < plan->steps->len; i++)
+                if (((struct plan_step *)g_ptr_array_index(plan->steps, i))->kind == KIND_IMAGE)
+                        return TRUE;
+        return FALSE;
 }
 
 gboolean
@@ -300,6 +312,7 @@ plan_all(struct planner *planner, GError **error)
         plan_orphans(planner);
         plan_networks_removed(planner);
         plan_disks_removed(planner);
+        plan->pull = options->pull;
         plan->forget = options->goal == GOAL_REMOVE && (options->fresh || options->volumes);
         plan->forget_all = options->remove_networks && options->volumes && !options->vms;
         plan->sweep = options->remove_networks && ((world->home && world->isolation == ISOLATION_PRIVATE) ||
@@ -319,6 +332,7 @@ planner_clear(struct planner *planner)
                         g_array_unref(planner->dependents[i]);
         g_free(planner->dependents);
         g_free(planner->network_steps);
+        g_hash_table_unref(planner->image_steps);
         plan_free(planner->plan);
 }
 
@@ -342,6 +356,7 @@ plan_make(const struct project *project, const struct world *world, const struct
         planner.vm_steps = g_new(guint, project->vm_count);
         planner.dependents = g_new0(GArray *, project->vm_count);
         planner.network_steps = g_new(guint, project->network_count);
+        planner.image_steps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         fill(planner.vm_steps, project->vm_count);
         fill(planner.network_steps, project->network_count);
         order_vms(&planner);

@@ -20,12 +20,14 @@ enum goal {
         GOAL_PAUSE,
         GOAL_UNPAUSE,
         GOAL_REMOVE,  /* stopped, and out of `ps -a` */
+        GOAL_PULL,    /* its image in the cache, nothing else */
 };
 
 enum plan_kind {
         KIND_NETWORK,
         KIND_FIREWALL,
         KIND_SERVICE, /* dnsmasq */
+        KIND_IMAGE,   /* to be fetched */
         KIND_DISK,
         KIND_VM,
         KIND_SUPERVISOR,
@@ -34,6 +36,7 @@ enum plan_kind {
 enum plan_action {
         ACTION_NONE,     /* as it should be: not printed */
         ACTION_CREATE,
+        ACTION_FETCH,
         ACTION_START,
         ACTION_UPDATE,   /* changed in place */
         ACTION_REPAIR,   /* changed from outside, put right */
@@ -49,10 +52,21 @@ enum plan_action {
         ACTION_KEEP,     /* a disk that stays behind (down says so) */
 };
 
+enum pull_policy {
+        PULL_MISSING,
+        PULL_ALWAYS, /* ask for newer ones of what has no checksum */
+        PULL_NEVER,
+};
+
 struct plan_change {
         char *key;       /* as in the file: "memory", "networks.lan.ip" */
         char *from, *to; /* NULL: not there */
         enum change how;
+};
+
+/** struct transfer - How far a fetch is; written by its step while others read */
+struct transfer {
+        guint64 done_bytes, total_bytes; /* total 0: not known */
 };
 
 struct plan_step {
@@ -67,11 +81,13 @@ struct plan_step {
         GArray *after;       /* guint: indexes of steps that have to be done before */
         gboolean fresh;      /* VM: with new disks */
         gboolean idle;       /* VM: made, but not started */
+        struct transfer *transfer; /* KIND_IMAGE */
 };
 
 struct plan {
         GPtrArray *steps;   /* struct plan_step, in an order in which each stands behind those it waits for */
         GPtrArray *notes;   /* char *: things worth a word */
+        enum pull_policy pull; /* as it was asked for */
         guint64 memory_needed; /* bytes, of the VMs that will be started */
         gboolean remove_namespace; /* nothing of the project stays up: home_remove(), run directory */
         gboolean forget;           /* VMs that are removed lose their identity with their disks */
@@ -91,6 +107,7 @@ struct plan_options {
         gboolean remove_orphans;
         gboolean force_recreate; /* restart all of them */
         gboolean no_recreate;    /* --no-recreate: changes stay pending even with restart */
+        enum pull_policy pull;
         gboolean paused;         /* up --paused: leave new VMs before their first instruction */
         int grace_ms;            /* -t; -1: each VM's own */
 };
@@ -113,6 +130,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(plan_t, plan_free)
 
 /** plan_acts() - Would apply do anything? */
 gboolean plan_acts(const struct plan *plan);
+/** plan_fetches() - Would apply fetch an image? */
+gboolean plan_fetches(const struct plan *plan);
 /** plan_starts() - Would apply make a disk or start a QEMU? */
 gboolean plan_starts(const struct plan *plan);
 /** plan_is_pending() - Does anything differ from the file: something to do, or something that waits? (exit 2) */

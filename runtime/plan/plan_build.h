@@ -19,6 +19,7 @@ struct planner {
         GArray **dependents;       /* of each VM: steps that stop a VM which depends on it; NULL: none */
         guint *network_steps;      /* as vm_steps, for networks */
         guint firewall_step;
+        GHashTable *image_steps;   /* image_source_key() -> number of the step that fetches it */
 };
 
 GPtrArray *plan_changes_new(void);

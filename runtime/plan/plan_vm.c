@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "runtime/storage/download.h"
+#include "runtime/storage/source.h"
 
 #include <string.h>
 
@@ -16,10 +18,56 @@ static char *
 describe_disk(const struct launch_disk *disk)
 {
         g_autofree char *size = text_format_size(disk->disk->size_bytes);
-        g_autofree char *image = disk->backing_path ? g_path_get_basename(disk->backing_path) : NULL;
+        g_autofree char *title = disk->backing_path ? image_title(disk->backing_path) : NULL;
+        g_autofree char *image = title ? g_path_get_basename(title) : NULL;
 
         return g_strdup_printf("%s%s%s%s%s", disk->disk->size_bytes ? size : "", disk->disk->size_bytes ? " " : "",
                                disk->format, image ? " on " : "", image ? image : "");
+}
+
+/* The number of the step that fetches the VM's image: one for all VMs on the same. */
+static guint
+plan_image(struct planner *planner, guint index)
+{
+        const struct image_source source = image_source_of(planner->project, &planner->project->vms[index]);
+        g_autofree char *key = image_source_key(&source), *title = image_source_title(&source);
+        gpointer known = NULL;
+        struct plan_step *step;
+
+        if (g_hash_table_lookup_extended(planner->image_steps, key, NULL, &known))
+                return GPOINTER_TO_UINT(known);
+        step = plan_add(planner, KIND_IMAGE, ACTION_FETCH, title, index);
+        step->detail = download_show_url(source.remote.url);
+        step->transfer = g_new0(struct transfer, 1);
+        g_hash_table_insert(planner->image_steps, g_steal_pointer(&key), GUINT_TO_POINTER(plan_last(planner)));
+        return plan_last(planner);
+}
+
+/* Is the VM's image to be fetched, since it is not there or since there may be a newer one? */
+static gboolean
+wants_image(const struct planner *planner, guint index)
+{
+        const struct resolved_vm *vm = &planner->resolved->vms[index];
+        const struct image_source source = image_source_of(planner->project, vm->vm);
+
+        if (!source.remote.url)
+                return FALSE;
+        if (planner->options->pull == PULL_ALWAYS && !source.remote.sha256 && !source.remote.sha512)
+                return TRUE;
+        return planner->goals[index] == GOAL_PULL ? !vm->image : vm->fetch;
+}
+
+static void
+refuse_absent_image(struct planner *planner, guint index)
+{
+        const struct vm *vm = &planner->project->vms[index];
+        const struct image_source source = image_source_of(planner->project, vm);
+        g_autofree char *title = image_source_title(&source);
+        g_autoptr(GPtrArray) faults = NULL;
+
+        faults_add(&faults, "image-absent", project_place(vm->node, "image"), "'drover pull' fetches it",
+                   "vm '%s': image '%s' was not fetched yet, and is not to be now", vm->name, title);
+        plan_refuse(planner, faults);
 }
 
 /* Steps that make the VM's missing disks; returns their numbers. */
@@ -28,7 +76,11 @@ plan_disks(struct planner *planner, guint index)
 {
         const struct launch *launch = &planner->resolved->vms[index].launch;
         GArray *numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+        gboolean absent = wants_image(planner, index) && planner->options->pull == PULL_NEVER;
+        guint image = wants_image(planner, index) && !absent ? plan_image(planner, index) : G_MAXUINT;
 
+        if (absent)
+                refuse_absent_image(planner, index);
         for (guint i = 0; i < launch->disk_count; i++) {
                 const struct launch_disk *disk = &launch->disks[i];
                 g_autofree char *name = NULL;
@@ -40,6 +92,8 @@ plan_disks(struct planner *planner, guint index)
                 name = disk->disk->named ? g_strdup(disk->disk->named)
                                          : g_strdup_printf("%s/%s", launch->vm->name, disk->disk->name);
                 step = plan_add(planner, KIND_DISK, ACTION_CREATE, name, index);
+                if (disk->disk->is_root)
+                        plan_step_after(step, image);
                 step->disk = i;
                 step->path = g_strdup(disk->path);
                 step->detail = describe_disk(disk);
@@ -237,6 +291,10 @@ plan_vm(struct planner *planner, guint index, GError **error)
         }
         switch (planner->goals[index]) {
         case GOAL_LEAVE:
+                return TRUE;
+        case GOAL_PULL:
+                if (wants_image(planner, index))
+                        plan_image(planner, index);
                 return TRUE;
         case GOAL_UP:
                 if (alive)

@@ -21,14 +21,15 @@ add_image_fault(struct resolved_vm *vm, const char *subject, const char *path, s
 static void
 resolve_new_overlay(struct resolved_vm *vm, const struct disk *disk, struct kept_disk *kept, const struct world *world)
 {
-        const struct probed_image *image = world_image(world, vm->vm->image);
+        const struct probed_image *image = world_image(world, vm->image);
 
         g_free(kept->backing_path);
-        kept->backing_path = g_strdup(vm->vm->image);
+        kept->backing_path = g_strdup(vm->image);
+        vm->fetch = !vm->image;
         if (!image)
                 return;
         if (image->error) {
-                add_image_fault(vm, "image", vm->vm->image, project_place(vm->vm->node, "image"), image->error);
+                add_image_fault(vm, "image", vm->image, project_place(vm->vm->node, "image"), image->error);
                 return;
         }
         kept->backing = image->info;
@@ -38,8 +39,7 @@ resolve_new_overlay(struct resolved_vm *vm, const struct disk *disk, struct kept
                 g_autofree char *hint = g_strdup_printf("write %s or more, or leave the size out", least);
 
                 faults_add(&vm->faults, "disk-below-image", project_place(disk->node, "size"), hint,
-                           "vm '%s': a disk of %s is smaller than its image '%s' (%s)", vm->vm->name, size, vm->vm->image,
-                           least);
+                           "vm '%s': a disk of %s is smaller than its image '%s' (%s)", vm->vm->name, size, vm->image, least);
         }
 }
 
@@ -70,7 +70,7 @@ resolve_own_disk(struct resolved *resolved, struct resolved_vm *vm, struct launc
         const struct disk *disk = out->disk;
         const char *format = disk->format == FORMAT_RAW ? "raw" : "qcow2";
         struct kept_disk *kept = spec_disk(vm->spec, disk->name);
-        gboolean overlay = disk->is_root && vm->vm->image;
+        gboolean overlay = disk->is_root && vm_has_image(vm->vm);
         g_autofree char *path =
                 kept ? paths_vm_disk(world->paths, vm->vm->name, disk->name, kept->generation, kept->format) : NULL;
         /* What a disk was made from counts as long as there is that disk. */
@@ -202,6 +202,7 @@ resolve_disks(struct resolved *resolved, struct resolved_vm *vm, const struct wo
 
         if (!disks)
                 disks = g_new0(struct launch_disk, count);
+        vm->image = world_image_path(world, resolved->store->project, vm->vm);
         if (vm->vm->root)
                 resolve_disk(resolved, vm, vm->vm->root, &disks[n++], world, fresh);
         for (guint i = 0; i < vm->vm->disk_count; i++)
