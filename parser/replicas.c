@@ -6,13 +6,9 @@
  */
 #include "parser/replicas.h"
 
-#include "base/error.h"
-#include "base/text.h"
-#include "parser/value.h"
-
 #include <string.h>
 
-enum { MAX_VMS = 100000, NAME_MAX_BYTES = 40, HOSTNAME_MAX_BYTES = 63 };
+enum { NAME_MAX_BYTES = 40, HOSTNAME_MAX_BYTES = 63 };
 
 #define MAC_LIMIT (G_GUINT64_CONSTANT(1) << 48)
 
@@ -25,12 +21,6 @@ struct expansion {
 };
 
 /* ---- which VMs are asked for ---- */
-
-static gboolean
-is_listed(const char *const *list, const char *name)
-{
-        return list && g_strv_contains(list, name);
-}
 
 static void
 add_profiles(GHashTable *profiles, const char *const *names)
@@ -67,27 +57,14 @@ is_dormant(const struct vm *vm, GHashTable *profiles)
         return TRUE;
 }
 
-/* "db=3"; FALSE where it is no such thing. */
-static gboolean
-parse_scale(const char *text, char **ret_name, guint *ret_count)
-{
-        const char *equals = strchr(text, '=');
-        gint64 count = 0;
-
-        if (!equals || equals == text || !value_parse_count(equals + 1, 0, MAX_VMS, &count, NULL))
-                return FALSE;
-        *ret_name = g_strndup(text, (gsize)(equals - text));
-        *ret_count = (guint)count;
-        return TRUE;
-}
-
 static void
 apply_scales(const struct project *project, const struct load_options *options)
 {
         for (const char *const *text = options->scale; text && *text; text++) {
                 g_autofree char *name = NULL;
                 guint count = 0;
-                struct vm *vm = parse_scale(*text, &name, &count) ? g_hash_table_lookup(project->store->declared, name) : NULL;
+                struct vm *vm =
+                        replicas_parse_scale(*text, &name, &count) ? g_hash_table_lookup(project->store->declared, name) : NULL;
 
                 if (vm && vm->has_replicas)
                         vm->wished_count = count;
@@ -114,10 +91,10 @@ count_vms(struct expansion *expansion, const struct load_options *options)
 
                 if (vm->dormant)
                         vm->wished_count = 0;
-                if (total + vm->wished_count > MAX_VMS) {
+                if (total + vm->wished_count > REPLICAS_MAX_VMS) {
                         check_fault(expansion->check, "replicas-too-many", project_place(vm->node, "replicas"), NULL,
                                     "replicas of vm '%s': a project has at most %d VMs, all replicas counted", vm->name,
-                                    MAX_VMS);
+                                    REPLICAS_MAX_VMS);
                         vm->wished_count = 0;
                 }
                 vm->wished_first = (guint)total;
@@ -369,66 +346,4 @@ replicas_expand(struct check *check, const struct load_options *options)
         for (guint i = 0; i < project->declared_vm_count; i++)
                 settle_dependencies(check, &project->declared_vms[i]);
         project_index_wished(project);
-}
-
-/* ---- the command line ---- */
-
-static gboolean
-fail_name(const struct project *project, const char *name, GError **error)
-{
-        g_autofree const char **names = (const char **)g_hash_table_get_keys_as_array(project->store->declared, NULL);
-        g_autofree char *shown = text_make_printable(name, -1);
-        const struct vm *group = project_find_declared(project, name);
-        const char *meant = group ? group->name : text_suggest(name, names);
-
-        error_set(error, DROVER_ERROR_NOT_FOUND, "--scale: there is no vm '%s' in project '%s'", shown, project->name);
-        return meant ? error_hint(error, "did you mean '%s'?", meant) : FALSE;
-}
-
-static gboolean
-check_scale(const struct project *project, const char *text, GError **error)
-{
-        g_autofree char *name = NULL, *shown = text_make_printable(text, -1);
-        const struct vm *vm;
-        guint count;
-
-        if (!parse_scale(text, &name, &count)) {
-                error_set(error, DROVER_ERROR_USAGE, "--scale takes VM=N, with N from 0 to %d, not '%s'", MAX_VMS, shown);
-                return FALSE;
-        }
-        vm = g_hash_table_lookup(project->store->declared, name);
-        if (!vm)
-                return fail_name(project, name, error);
-        if (vm->has_replicas)
-                return TRUE;
-        error_set(error, DROVER_ERROR_USAGE, "--scale: vm '%s' has no 'replicas' in the file", name);
-        return error_hint(error, "write 'replicas: 1' there; its first one is then another VM, called '%s-1'", name);
-}
-
-static gboolean
-check_profile(const char *name, const char *const *known, GError **error)
-{
-        g_autofree char *shown = NULL;
-        const char *meant;
-
-        if (strcmp(name, "*") == 0 || is_listed(known, name))
-                return TRUE;
-        shown = text_make_printable(name, -1);
-        meant = text_suggest(name, known);
-        error_set(error, DROVER_ERROR_NOT_FOUND, "no vm has the profile '%s'", shown);
-        return meant ? error_hint(error, "did you mean '%s'?", meant) : FALSE;
-}
-
-gboolean
-replicas_check_options(const struct project *project, const struct load_options *options, GError **error)
-{
-        g_autofree const char **known = project_profiles(project);
-
-        for (const char *const *text = options->scale; text && *text; text++)
-                if (!check_scale(project, *text, error))
-                        return FALSE;
-        for (const char *const *name = options->profiles; name && *name; name++)
-                if (!check_profile(*name, known, error))
-                        return FALSE;
-        return TRUE;
 }

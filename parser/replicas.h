@@ -13,6 +13,11 @@
  */
 void replicas_expand(struct check *check, const struct load_options *options);
 
+enum { REPLICAS_MAX_VMS = 100000 }; /* of a project, all replicas counted */
+
+/** replicas_parse_scale() - "db=3"; FALSE where it is no such thing. @ret_name is a new string */
+gboolean replicas_parse_scale(const char *text, char **ret_name, guint *ret_count);
+
 /**
  * replicas_check_options() - Are the profiles and scales of the command line those of VMs of this file?
  *

@@ -65,7 +65,7 @@ def test_usage(world):
     """Usage errors end with 4, what is not found with 6, both with a suggestion; a closed standard output is an error."""
     lab = world.lab(FAKES, fake=True)
     for arguments, text in ((["uo"], "did you mean 'up'?"), (["halt"], "'drover stop'"), (["up", "--restat"], "'--restart'"),
-                            (["up", "--scale", "web=2"], "not built yet"), (["ps", "--format", "xml"], "table, json"),
+                            (["up", "--attach"], "not built yet"), (["ps", "--format", "xml"], "table, json"),
                             (["console"], "usage: drover console"), ([], "no verb"),
                             (["--parallel", "x", "up"], "whole number")):
         result = lab.drover(*arguments, status=4)
