@@ -138,7 +138,7 @@ static int
 help_for(const struct globals *globals, char *name)
 {
         char *arguments[] = {name, NULL};
-        struct verb_call call = {.globals = globals, .arguments = arguments};
+        struct verb_call call = {.globals = globals, .verb = verb_help.name, .arguments = arguments};
 
         return verb_help.run(&call);
 }
@@ -151,7 +151,7 @@ parse_and_run(struct globals *globals, char **argv)
         g_autofree void *options = verb ? g_malloc0(MAX(verb->options_size, 1)) : NULL;
         g_autoptr(GPtrArray) rest = g_ptr_array_new();
         struct option_set sets[] = {{verb ? verb->options : NULL, options}, {global_options, globals}, {NULL, NULL}};
-        struct verb_call call = {.globals = globals, .options = options};
+        struct verb_call call = {.globals = globals, .verb = verb ? verb->name : NULL, .options = options};
         g_autoptr(GError) error = NULL;
         int status;
 

@@ -128,7 +128,7 @@ read_on(struct log *log, GError **error)
         return got == 0 ? TRUE : error_errno(error, "cannot read '%s'", log->path);
 }
 
-/* What was cut off the log when it reached its bound (supervisor.h) comes first. */
+/* What was cut off the log when it reached its bound (runtime/supervisor/logs.h) comes first. */
 static char *
 read_old(const struct log *log, size_t *ret_length)
 {
@@ -319,7 +319,6 @@ static const struct option_row rows[] = {
         {"since", 0, OPTION_FUTURE, "TIME", "Only lines after this time", 0},
         {"until", 0, OPTION_FUTURE, "TIME", "Only lines before this time", 0},
         {"timestamps", 't', OPTION_FUTURE, NULL, "The time of each line", 0},
-        {"events", 0, OPTION_FUTURE, NULL, "What happened to the VMs", 0},
         {NULL},
 };
 

@@ -30,6 +30,7 @@ operate_open(struct verb_call *call, const struct observe_options *look, gboolea
         g_autofree char *note = NULL;
         g_autoptr(GError) error = NULL;
 
+        session->by = call->verb;
         if (lock && !session_lock(session, (int)call->globals->lock_timeout_ms, &note, &error)) {
                 *ret_status = print_error(error);
                 return NULL;

@@ -8,7 +8,7 @@
 const struct verb *const verbs[] = {
         &verb_up,      &verb_down, &verb_plan,    &verb_ps,         &verb_config, &verb_start,   &verb_stop,
         &verb_restart, &verb_kill, &verb_pause,   &verb_unpause,    &verb_logs,   &verb_console, &verb_ip,
-        &verb_inspect, &verb_wait, &verb_rm,      &verb_ls,         &verb_doctor, &verb_init,    &verb_explain,
+        &verb_inspect, &verb_wait, &verb_events,  &verb_rm,      &verb_ls,         &verb_doctor, &verb_init,    &verb_explain,
         &verb_schema,  &verb_help, &verb_version, &verb_completion,
         &verb_pull,    &verb_images, &verb_prune, NULL,
 };
@@ -40,9 +40,12 @@ static const char *const elsewhere[][2] = {
 
 static const char *const later[] = {
         "ssh",    "exec",    "cp",    "ssh-config", "run",    "port",  "snapshot",   "clone",    "rename", "commit",
-        "export", "import",  "convert", "stats",    "top",    "events", "graph",     "screenshot", "send-key",
+        "export", "import",  "convert", "stats",    "top",    "graph",     "screenshot", "send-key",
         "view",   "capture", "link",  "enable",     "disable", NULL,
 };
+
+/* Typed by drover itself. */
+static const struct verb *const hidden[] = {&verb_supervise, &verb_mend, NULL};
 
 const struct verb *
 verb_find(const char *name)
@@ -50,7 +53,10 @@ verb_find(const char *name)
         for (const struct verb *const *verb = verbs; *verb; verb++)
                 if (strcmp((*verb)->name, name) == 0)
                         return *verb;
-        return strcmp(verb_supervise.name, name) == 0 ? &verb_supervise : NULL;
+        for (const struct verb *const *verb = hidden; *verb; verb++)
+                if (strcmp((*verb)->name, name) == 0)
+                        return *verb;
+        return NULL;
 }
 
 char *

@@ -37,6 +37,7 @@ enum { ARGUMENTS_MANY = G_MAXINT };
 /** struct verb_call - One verb as it was typed */
 struct verb_call {
         const struct globals *globals;
+        const char *verb;        /* its name */
         struct project *project; /* loaded, for verbs that need one; a handler that opens a session takes it */
         void *options;           /* the verb's own struct, filled by its table */
         char **arguments;        /* what is left, NULL-terminated; never NULL */
@@ -84,7 +85,8 @@ int cli_run(int argc, char **argv);
 /* One of these a file cmd/VERB.c (start, stop, restart, pause and unpause share cmd/lifecycle.c) */
 extern const struct verb verb_up, verb_down, verb_plan, verb_ps, verb_config, verb_start, verb_stop, verb_restart, verb_kill,
         verb_pause, verb_unpause, verb_logs, verb_console, verb_ip, verb_inspect, verb_wait, verb_ls, verb_rm, verb_doctor,
-        verb_init, verb_explain, verb_schema, verb_completion, verb_version, verb_help, verb_pull, verb_images, verb_prune;
+        verb_init, verb_explain, verb_schema, verb_completion, verb_version, verb_help, verb_pull, verb_images, verb_prune,
+        verb_events;
 
-/** verb_supervise - What supervisor_ensure() starts; not in the table */
-extern const struct verb verb_supervise;
+/** What the supervisor is started as, and what it starts; not in the table */
+extern const struct verb verb_supervise, verb_mend;

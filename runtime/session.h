@@ -13,6 +13,7 @@ struct session {
         struct world *world;             /* after session_observe() */
         struct resolved *resolved;       /* after session_observe() */
         struct diagnostics *faults;      /* after session_plan(): what plan_make() found; NULL before */
+        const char *by;                  /* the verb, for the journal; NULL: nobody's */
         gboolean root;
         int lock_fd;                     /* -1: not locked */
 };

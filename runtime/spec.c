@@ -200,7 +200,7 @@ spec_path(const struct paths *paths, const char *vm)
 {
         g_autofree char *directory = paths_vm_data(paths, vm);
 
-        return g_build_filename(directory, "spec.json", NULL);
+        return g_build_filename(directory, SPEC_FILE, NULL);
 }
 
 struct spec *

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "parser/keys.h"
 #include "parser/value.h"
 
 #include <string.h>
@@ -133,6 +134,15 @@ state_put(const struct paths *paths, const struct state *state, GError **error)
 {
         g_autofree char *path = g_build_filename(paths->data, "state.json", NULL);
         g_autoptr(json_t) root = encode(state);
+
+        return json_put_file(path, root, 0600, error);
+}
+
+gboolean
+state_put_project(const struct paths *paths, const struct project *project, GError **error)
+{
+        g_autofree char *path = g_build_filename(paths->data, PROJECT_FILE, NULL);
+        g_autoptr(json_t) root = keys_encode(&keys_project, project, FALSE);
 
         return json_put_file(path, root, 0600, error);
 }

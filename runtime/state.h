@@ -14,6 +14,9 @@
 
 enum { STATE_SCHEMA = 1 };
 
+#define SPEC_FILE "spec.json"       /* in a VM's data directory */
+#define PROJECT_FILE "project.json" /* in the project's: see state_put_project() */
+
 /** struct kept_network - What was chosen for a network once */
 struct kept_network {
         char *name;
@@ -60,6 +63,13 @@ struct state *state_load(const struct paths *paths, GError **error) G_GNUC_WARN_
 gboolean state_save(const struct paths *paths, const struct state *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** state_put() - The same, to be followed by state_settle() */
 gboolean state_put(const struct paths *paths, const struct state *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * state_put_project() - Keep the project as it is applied: a project file of its own, without variables, with absolute paths
+ *
+ * What starts a VM again on its own (the supervisor) starts it from this: the user's file may be half edited then, or gone.
+ */
+gboolean state_put_project(const struct paths *paths, const struct project *project, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void state_free(struct state *state);
 typedef struct state state_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(state_t, state_free)

@@ -1,7 +1,7 @@
-/* fake-qemu.c - a program that drover takes for QEMU: two monitors, a pid file, no guest; starts in a millisecond
+/* fake-qemu.c - a program that drover takes for QEMU: three monitors, a pid file, no guest; starts in a millisecond
  *
- * Of QEMU's arguments it understands `-qmp stdio`, -name, -uuid, -S, -pidfile and the listening sockets `control` and
- * `observe`, and ignores all others. How it misbehaves is said by `-fake` (qemu_args of a VM), which may be given several
+ * Of QEMU's arguments it understands `-qmp stdio`, -name, -uuid, -S, -pidfile and the listening sockets `control`,
+ * `observe` and `events`, and ignores all others. How it misbehaves is said by `-fake` (qemu_args of a VM), which may be given several
  * times:
  *
  *     slow=MS      waits so long before the greeting and before each answer
@@ -12,6 +12,8 @@
  *     events       sends two events before each answer
  *     flood        sends events for ever instead of an answer to query-status
  *     noacpi       its guest ignores the power button
+ *     poweroff=MS  its guest powers itself off, so long after it began to run
+ *     panic        its guest's kernel gives up when it gets an NMI
  *     die          writes a reason to standard error and exits with 1 at once
  *     die=COMMAND  the same when it is sent COMMAND
  */
@@ -27,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MONITORS = 2, LINE_BYTES = 65536 };
+enum { MONITORS = 3, LINE_BYTES = 65536 };
 
 struct monitor {
         int listener; /* -1: not given */
@@ -36,11 +38,12 @@ struct monitor {
         size_t length;
 };
 
-static struct monitor monitors[MONITORS] = {{.listener = -1, .client = -1}, {.listener = -1, .client = -1}};
+static struct monitor monitors[MONITORS] = {
+        {.listener = -1, .client = -1}, {.listener = -1, .client = -1}, {.listener = -1, .client = -1}};
 static const char *name = "", *uuid = "00000000-0000-0000-0000-000000000000", *status = "running", *die_at;
 static char pid_file[4096];
-static int slow_ms, late_ms;
-static bool silent, garbage, huge_line, events, flood, noacpi;
+static int slow_ms, late_ms, poweroff_ms = -1;
+static bool silent, garbage, huge_line, events, flood, noacpi, panic;
 static volatile sig_atomic_t terminated;
 
 static void
@@ -167,6 +170,9 @@ run_command(struct monitor *monitor, const char *command, const char *id)
                 tell_all("STOP", "");
         } else if (strcmp(command, "system_reset") == 0) {
                 tell_all("RESET", "{\"guest\": false, \"reason\": \"host-qmp-system-reset\"}");
+        } else if (panic && strcmp(command, "inject-nmi") == 0) {
+                status = "guest-panicked";
+                tell_all("GUEST_PANICKED", "{\"action\": \"pause\"}");
         } else if (strcmp(command, "system_powerdown") == 0) {
                 reply(monitor, "return", value, id);
                 tell_all("POWERDOWN", "");
@@ -250,16 +256,22 @@ listen_to(struct monitor *monitor)
 static void
 serve(void)
 {
+        struct timespec limit = {.tv_sec = poweroff_ms / 1000, .tv_nsec = poweroff_ms % 1000 * 1000000L};
         sigset_t none;
 
         sigemptyset(&none);
         while (!terminated) {
+                bool goes_off = poweroff_ms >= 0 && strcmp(status, "running") == 0;
                 struct pollfd fds[MONITORS];
+                int ready;
 
                 for (int i = 0; i < MONITORS; i++)
                         fds[i] = (struct pollfd){
                                 .fd = monitors[i].client >= 0 ? monitors[i].client : monitors[i].listener, .events = POLLIN};
-                if (ppoll(fds, MONITORS, NULL, &none) < 0)
+                ready = ppoll(fds, MONITORS, goes_off ? &limit : NULL, &none);
+                if (ready == 0)
+                        return tell_all("SHUTDOWN", "{\"guest\": true, \"reason\": \"guest-shutdown\"}");
+                if (ready < 0)
                         continue;
                 for (int i = 0; i < MONITORS; i++) {
                         if (!fds[i].revents)
@@ -298,6 +310,9 @@ misbehave(const char *how)
         events |= strcmp(how, "events") == 0;
         flood |= strcmp(how, "flood") == 0;
         noacpi |= strcmp(how, "noacpi") == 0;
+        panic |= strcmp(how, "panic") == 0;
+        if (strncmp(how, "poweroff=", 9) == 0)
+                poweroff_ms = atoi(how + 9);
         if (strncmp(how, "slow=", 5) == 0)
                 slow_ms = atoi(how + 5);
         if (strncmp(how, "late=", 5) == 0)
@@ -317,6 +332,8 @@ take_chardev(const char *value)
                 monitors[0].listener = atoi(fd + 4);
         if (fd && strncmp(value, "socket,id=observe,", 18) == 0)
                 monitors[1].listener = atoi(fd + 4);
+        if (fd && strncmp(value, "socket,id=events,", 17) == 0)
+                monitors[2].listener = atoi(fd + 4);
 }
 
 static void

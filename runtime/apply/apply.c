@@ -10,6 +10,7 @@
 #include "base/trace.h"
 #include "runtime/apply/graph.h"
 #include "runtime/observe.h"
+#include "runtime/supervisor/journal.h"
 #include "runtime/supervisor/supervisor.h"
 
 #include <string.h>
@@ -20,6 +21,22 @@ struct action {
         struct apply *apply;
         const struct plan_step *step;
 };
+
+/* What was done, or why it could not be. */
+static void
+record(const struct apply *apply, const struct plan_step *step, const GError *failure)
+{
+        struct event event = {
+                .kind = plan_kind_name(step->kind),
+                .name = step->name,
+                .event = plan_action_name(step->action),
+                .by = apply->session->by,
+                .key = failure ? "failed" : NULL,
+                .value = failure ? failure->message : NULL,
+        };
+
+        journal_append(apply->session->world->paths->data, &event);
+}
 
 static gboolean
 run_action(void *data, GError **error)
@@ -39,6 +56,7 @@ run_action(void *data, GError **error)
 
         trace_span("action", start, "%s %s %s: %s", plan_action_name(step->action), plan_kind_name(step->kind), step->name,
                    ok ? "done" : "failed");
+        record(action->apply, step, ok || !error ? NULL : *error);
         if (ok || step->kind == KIND_VM)
                 return ok;
         if (*step->name)
@@ -118,6 +136,8 @@ save_state(struct apply *apply, GError **error)
         if (session->project->directory) {
                 g_free(state->directory);
                 state->directory = g_strdup(session->project->directory);
+                if (!state_put_project(session->world->paths, session->project, error))
+                        return FALSE;
         }
         if (!apply->plan->remove_namespace) {
                 state->isolation = session->world->isolation; /* not the file's, while what runs is in another */

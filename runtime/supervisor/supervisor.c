@@ -1,8 +1,8 @@
-/* supervisor.c - one small process per project, as long as any VM of it lives
+/* supervisor.c - one small process per project: how it is started, and what wakes it
  *
  * What it waits for: inotify on data/vms (a VM is made or removed), on each VM's directory (a log grows, the pid file
- * comes or goes) and on dnsmasq's, and a pidfd of each QEMU. Without an event it does not wake up; only while a QEMU holds
- * its lock and has no pid file, which is how each of them begins and ends, it looks again after a moment.
+ * comes or goes), on dnsmasq's (a lease is given) and on the project's lock (a verb has ended); a pidfd and a monitor of each
+ * QEMU; a pidfd of dnsmasq; and timers while something waits for its time. Without an event it does not wake up.
  */
 #include "runtime/supervisor/supervisor.h"
 
@@ -10,53 +10,26 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/process.h"
-#include "runtime/vm/vm.h"
+#include "runtime/supervisor/logs.h"
+#include "runtime/supervisor/watch.h"
 
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 
 #define LOCK_FILE "supervisor"
-
+#define PROJECT_LOCK "lock"
 #define PROGRAM "drover"
-
 #define DNSMASQ_DIRECTORY "dnsmasq"
+#define LEASES_FILE "leases"
 
-enum { BLIND_MS = 200 };
+enum { DIRECTORY_EVENTS = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR };
 
 static const char *const logs[] = {QEMU_CONSOLE_LOG, QEMU_LOG, "log"};
 
-gboolean
-log_trim(int directory_fd, const char *name, GError **error)
-{
-        g_autofree char *old = g_strconcat(name, ".1", NULL);
-        g_autofree char *tail = NULL;
-        struct stat st;
-        auto_fd from = openat(directory_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        auto_fd to = -1;
-        ssize_t n;
-
-        if (from < 0 || fstat(from, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= LOG_BOUND_BYTES)
-                return TRUE;
-        tail = g_malloc(LOG_KEPT_BYTES);
-        n = pread(from, tail, LOG_KEPT_BYTES, st.st_size - LOG_KEPT_BYTES);
-        if (n < 0)
-                return error_errno(error, "cannot read '%s'", name);
-        if (unlinkat(directory_fd, old, 0) < 0 && errno != ENOENT)
-                return error_errno(error, "cannot replace '%s'", old);
-        to = openat(directory_fd, old, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        /* A full disk must not keep the log from shrinking: what cannot be kept is lost. */
-        if (to >= 0 && write(to, tail, (size_t)n) != n)
-                unlinkat(directory_fd, old, 0);
-        if (ftruncate(from, 0) < 0)
-                return error_errno(error, "cannot truncate '%s'", name);
-        return TRUE;
-}
+/* ---- seen from outside ---- */
 
 gboolean
 supervisor_is_alive(const struct paths *paths)
@@ -66,12 +39,38 @@ supervisor_is_alive(const struct paths *paths)
         return file_is_locked(lock);
 }
 
+static void
+add_setting(GPtrArray *argv, const char *name, const char *value)
+{
+        if (value && *value)
+                g_ptr_array_add(argv, g_strdup_printf("%s=%s", name, value));
+}
+
+static GPtrArray *
+build_argv(const struct paths *paths, const char *project)
+{
+        static const char *const kept[] = {"DROVER_QEMU", "DROVER_QEMU_USER", "DROVER_ACCEL"};
+        GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
+
+        g_ptr_array_add(argv, g_strdup(PROGRAM));
+        g_ptr_array_add(argv, g_strdup("supervise"));
+        g_ptr_array_add(argv, g_strdup(project));
+        g_ptr_array_add(argv, g_strdup(paths->data)); /* for people who look at processes */
+        add_setting(argv, "DROVER_RUN_DIR", paths->run_root);
+        add_setting(argv, "DROVER_DATA_DIR", paths->data_root);
+        add_setting(argv, "DROVER_CACHE_DIR", paths->cache);
+        for (size_t i = 0; i < G_N_ELEMENTS(kept); i++)
+                add_setting(argv, kept[i], g_getenv(kept[i]));
+        g_ptr_array_add(argv, NULL);
+        return argv;
+}
+
 gboolean
 supervisor_ensure(const struct paths *paths, const char *project, struct home *home, GError **error)
 {
         g_autofree char *lock = g_build_filename(paths->data, LOCK_FILE, NULL);
         g_autofree char *scope = g_strdup_printf("drover-%s-supervisor", project);
-        const char *argv[] = {PROGRAM, "supervise", project, paths->data, NULL};
+        g_autoptr(GPtrArray) argv = build_argv(paths, project);
         g_autoptr(GError) reason = NULL;
         struct child child = CHILD_INIT;
         auto_fd lock_fd = -1;
@@ -91,7 +90,7 @@ supervisor_ensure(const struct paths *paths, const char *project, struct home *h
                 return error_prefix(error, "cannot start the supervisor");
         fds[0] = lock_fd;
         fds[1] = namespace_fd;
-        child.argv = argv;
+        child.argv = (const char *const *)argv->pdata;
         child.program = "/proc/self/exe"; /* as we are, also when a new release has taken our name meanwhile */
         child.scope = scope;
         child.fds = fds;
@@ -99,32 +98,53 @@ supervisor_ensure(const struct paths *paths, const char *project, struct home *h
         return child_start(&child, &pid, &pidfd, error);
 }
 
+void
+supervisor_take_settings(const char *const *settings)
+{
+        for (; *settings; settings++) {
+                g_auto(GStrv) parts = g_strsplit(*settings, "=", 2);
+
+                if (g_str_has_prefix(parts[0], "DROVER_") && parts[1])
+                        g_setenv(parts[0], parts[1], TRUE);
+        }
+}
+
 /* ---- the process ---- */
 
-struct supervisor {
-        const char *data;
-        int notify;          /* inotify */
-        int vms_watch;       /* of data/vms */
-        GHashTable *watches; /* watch descriptor -> directory below data */
-        GHashTable *names;   /* the other way round */
-        GArray *polls;       /* struct pollfd: inotify first, then a pidfd of each QEMU */
-        gboolean blind;      /* a VM lives whose process is not known: it is about to write its pid file, or about to end */
-};
-
-static void
-supervisor_clear(struct supervisor *supervisor)
+void
+record(const struct supervisor *supervisor, const char *vm, const char *event, const char *by, const char *key,
+       const char *value, const char *text)
 {
-        for (guint i = 0; i < supervisor->polls->len; i++)
-                close(g_array_index(supervisor->polls, struct pollfd, i).fd);
-        g_array_unref(supervisor->polls);
-        g_hash_table_unref(supervisor->watches);
-        g_hash_table_unref(supervisor->names);
+        journal_append(supervisor->paths->data, &(struct event){"vm", vm, event, by, key, value, text});
+}
+
+gboolean
+supervisor_is_disturbed(const struct supervisor *supervisor)
+{
+        g_autofree char *path = g_build_filename(supervisor->paths->data, PROJECT_LOCK, NULL);
+
+        return file_is_locked(path);
+}
+
+void
+supervisor_watch_file(struct supervisor *supervisor, const char *below, guint32 mask)
+{
+        g_autofree char *path = g_build_filename(supervisor->paths->data, below, NULL);
+        int number;
+
+        if (g_hash_table_contains(supervisor->names, below))
+                return;
+        number = inotify_add_watch(supervisor->notify, path, mask);
+        if (number < 0)
+                return;
+        g_hash_table_insert(supervisor->watches, GINT_TO_POINTER(number), g_strdup(below));
+        g_hash_table_insert(supervisor->names, g_strdup(below), GINT_TO_POINTER(number));
 }
 
 static void
 trim_logs(const struct supervisor *supervisor, const char *below)
 {
-        g_autofree char *path = g_build_filename(supervisor->data, below, NULL);
+        g_autofree char *path = g_build_filename(supervisor->paths->data, below, NULL);
         auto_fd directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
         for (size_t i = 0; directory >= 0 && i < G_N_ELEMENTS(logs); i++)
@@ -133,113 +153,119 @@ trim_logs(const struct supervisor *supervisor, const char *below)
 }
 
 static void
-watch(struct supervisor *supervisor, const char *below)
+watch_directory(struct supervisor *supervisor, const char *below)
 {
-        g_autofree char *path = g_build_filename(supervisor->data, below, NULL);
-        int number;
-
-        trim_logs(supervisor, below);
-        if (g_hash_table_contains(supervisor->names, below))
-                return;
-        number = inotify_add_watch(supervisor->notify, path, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR);
-        if (number < 0)
-                return;
-        g_hash_table_insert(supervisor->watches, GINT_TO_POINTER(number), g_strdup(below));
-        g_hash_table_insert(supervisor->names, g_strdup(below), GINT_TO_POINTER(number));
+        if (!g_hash_table_contains(supervisor->names, below))
+                trim_logs(supervisor, below);
+        supervisor_watch_file(supervisor, below, DIRECTORY_EVENTS);
 }
 
-/* A pidfd of a VM's QEMU, or -1: it does not live, or has not written its pid file yet (which will be an event). */
-static int
-open_qemu(const struct supervisor *supervisor, const char *vm)
+/* The VM whose directory (or whose directory's `own`) this is. */
+static void
+look_at_vm(struct supervisor *supervisor, const char *vm)
 {
-        g_autofree char *pid_file = g_build_filename(supervisor->data, "vms", vm, VM_PID_FILE, NULL);
-        pid_t pid = file_lock_holder(pid_file);
-        auto_fd pidfd = pid > 0 ? process_open(pid) : -1;
+        g_autofree char *below = g_build_filename("vms", vm, NULL);
+        g_autofree char *own = g_build_filename(below, VM_OWN_DIRECTORY, NULL);
+        struct guest *guest = g_hash_table_lookup(supervisor->guests, vm);
 
-        return pidfd >= 0 && file_lock_holder(pid_file) == pid ? fd_steal(&pidfd) : -1;
+        watch_directory(supervisor, below);
+        watch_directory(supervisor, own);
+        if (!guest) {
+                guest = guest_new(supervisor, vm);
+                g_hash_table_insert(supervisor->guests, guest->name, guest);
+        }
+        guest_look(guest);
 }
 
-/* Look at all VMs anew; returns how many live, by their locks. */
-static guint
+/* Look at everything anew. */
+static void
 scan(struct supervisor *supervisor)
 {
-        g_autofree char *path = g_build_filename(supervisor->data, "vms", NULL);
+        g_autofree char *path = g_build_filename(supervisor->paths->data, "vms", NULL);
         g_autoptr(GPtrArray) names = file_list_directory(path, NULL);
-        guint living = 0;
 
-        for (guint i = 1; i < supervisor->polls->len; i++)
-                close(g_array_index(supervisor->polls, struct pollfd, i).fd);
-        g_array_set_size(supervisor->polls, 1);
-        supervisor->blind = FALSE;
-        watch(supervisor, DNSMASQ_DIRECTORY);
-        for (guint i = 0; names && i < names->len; i++) {
-                const char *vm = g_ptr_array_index(names, i);
-                g_autofree char *below = g_build_filename("vms", vm, NULL);
-                g_autofree char *own = g_build_filename(below, VM_OWN_DIRECTORY, NULL);
-                g_autofree char *alive = g_build_filename(path, vm, VM_ALIVE_FILE, NULL);
-                struct pollfd entry = {.events = POLLIN};
-
-                watch(supervisor, below);
-                watch(supervisor, own);
-                if (!file_is_locked(alive))
-                        continue;
-                living++;
-                entry.fd = open_qemu(supervisor, vm);
-                if (entry.fd >= 0)
-                        g_array_append_val(supervisor->polls, entry);
-                else
-                        supervisor->blind = TRUE;
-        }
-        return living;
+        supervisor_watch_file(supervisor, PROJECT_LOCK, IN_CLOSE_WRITE | IN_DELETE_SELF);
+        supervisor_watch_file(supervisor, "vms", IN_CREATE | IN_DELETE | IN_ONLYDIR);
+        watch_directory(supervisor, DNSMASQ_DIRECTORY);
+        for (guint i = 0; names && i < names->len; i++)
+                look_at_vm(supervisor, g_ptr_array_index(names, i));
+        service_look(supervisor);
 }
 
-/* Returns TRUE when VMs may have come or gone. */
-static gboolean
-read_events(struct supervisor *supervisor)
+void
+supervisor_settle(struct supervisor *supervisor)
 {
-        char buffer[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)] __attribute__((aligned(8)));
-        ssize_t n = read(supervisor->notify, buffer, sizeof buffer);
-        gboolean changed = FALSE;
+        struct guest *guest;
+        GHashTableIter iter;
 
-        for (char *at = buffer; n > 0 && at < buffer + n;) {
-                const struct inotify_event *event = (const struct inotify_event *)(gconstpointer)at;
-                const char *below = g_hash_table_lookup(supervisor->watches, GINT_TO_POINTER(event->wd));
-
-                at += sizeof *event + event->len;
-                if (event->mask & IN_IGNORED) {
-                        if (below)
-                                g_hash_table_remove(supervisor->names, below);
-                        g_hash_table_remove(supervisor->watches, GINT_TO_POINTER(event->wd));
-                        changed = TRUE;
-                } else if (event->wd == supervisor->vms_watch || (event->len && strcmp(event->name, QEMU_PID_FILE) == 0)) {
-                        changed = TRUE; /* also when the pid file is written: it is made before QEMU locks it */
-                } else if (event->mask & IN_MODIFY && below) {
-                        if (event->len && g_str_has_suffix(event->name, "log"))
-                                trim_logs(supervisor, below);
-                }
-        }
-        return changed;
+        if (supervisor_is_disturbed(supervisor))
+                return;
+        watch_directory(supervisor, DNSMASQ_DIRECTORY);
+        service_look(supervisor);
+        g_hash_table_iter_init(&iter, supervisor->guests);
+        while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&guest))
+                guest_settle(guest);
+        mend_next(supervisor);
 }
 
 static void
-watch_and_wait(struct supervisor *supervisor)
+take_notice(struct supervisor *supervisor, const struct inotify_event *event, const char *below)
 {
-        while (scan(supervisor) > 0) {
-                gboolean changed = FALSE;
+        g_auto(GStrv) parts = g_strsplit(below, "/", 3);
+        const char *name = event->len ? event->name : "";
 
-                while (!changed) {
-                        struct pollfd *polls = (struct pollfd *)(gpointer)supervisor->polls->data;
-                        int ready = poll(polls, supervisor->polls->len, supervisor->blind ? BLIND_MS : -1);
-
-                        if (ready < 0)
-                                continue;
-                        changed = ready == 0;
-                        for (guint i = 1; i < supervisor->polls->len; i++)
-                                changed = changed || polls[i].revents;
-                        if (polls[0].revents)
-                                changed = read_events(supervisor) || changed;
-                }
+        if (strcmp(below, PROJECT_LOCK) == 0) {
+                supervisor_settle(supervisor);
+        } else if (strcmp(below, "vms") == 0) {
+                if (event->mask & IN_CREATE && *name != '.')
+                        look_at_vm(supervisor, name);
+        } else if (strcmp(below, DNSMASQ_DIRECTORY) == 0) {
+                if (strcmp(name, LEASES_FILE) == 0)
+                        service_read_leases(supervisor, FALSE);
+        } else if (parts[1] && (strcmp(name, QEMU_PID_FILE) == 0 || strcmp(name, VM_OWN_DIRECTORY) == 0)) {
+                look_at_vm(supervisor, parts[1]); /* also when it is written: it is made before QEMU locks it */
+        } else if (parts[1] && strcmp(name, SPEC_FILE) == 0 && g_hash_table_contains(supervisor->guests, parts[1])) {
+                guest_settle(g_hash_table_lookup(supervisor->guests, parts[1]));
         }
+        if (event->mask & IN_MODIFY && g_str_has_suffix(name, "log"))
+                trim_logs(supervisor, below);
+}
+
+static void
+read_notices(void *data)
+{
+        char buffer[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)] __attribute__((aligned(8)));
+        struct supervisor *supervisor = data;
+        ssize_t n = read(supervisor->notify, buffer, sizeof buffer);
+
+        for (char *at = buffer; n > 0 && at < buffer + n;) {
+                const struct inotify_event *event = (const struct inotify_event *)(gconstpointer)at;
+                g_autofree char *below = g_strdup(g_hash_table_lookup(supervisor->watches, GINT_TO_POINTER(event->wd)));
+
+                at += sizeof *event + event->len;
+                if (event->mask & IN_Q_OVERFLOW)
+                        scan(supervisor);
+                if (below && !(event->mask & IN_IGNORED))
+                        take_notice(supervisor, event, below);
+                if (!below || !(event->mask & IN_IGNORED))
+                        continue;
+                g_hash_table_remove(supervisor->names, below);
+                g_hash_table_remove(supervisor->watches, GINT_TO_POINTER(event->wd));
+        }
+}
+
+/* Somebody lives, or will, or it is not yet known what an end means. */
+static gboolean
+is_needed(const struct supervisor *supervisor)
+{
+        struct guest *guest;
+        GHashTableIter iter;
+
+        g_hash_table_iter_init(&iter, supervisor->guests);
+        while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&guest))
+                if (guest->alive || guest->waits || guest->undecided)
+                        return TRUE;
+        return FALSE;
 }
 
 /* Nothing lives: let go of the lock, and look once more. A drover that has just started a VM and found the lock held relies
@@ -249,31 +275,61 @@ has_come_meanwhile(struct supervisor *supervisor)
 {
         struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
 
-        if (fcntl(CHILD_FIRST_FD, F_OFD_SETLK, &lock) < 0 || scan(supervisor) == 0)
+        if (fcntl(CHILD_FIRST_FD, F_OFD_SETLK, &lock) < 0)
+                return FALSE;
+        scan(supervisor);
+        if (!is_needed(supervisor))
                 return FALSE;
         lock.l_type = F_WRLCK;
         return fcntl(CHILD_FIRST_FD, F_OFD_SETLK, &lock) == 0; /* else another one watches now */
 }
 
-gboolean
-supervisor_run(const char *data, GError **error)
+static gboolean
+set_up(struct supervisor *supervisor, GError **error)
 {
-        g_autofree char *vms = g_build_filename(data, "vms", NULL);
-        struct supervisor supervisor = {.data = data};
-        struct pollfd first = {.events = POLLIN};
+        supervisor->service.pidfd = supervisor->mending.pidfd = -1;
+        supervisor->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        supervisor->loop = loop_new(error);
+        if (!supervisor->loop)
+                return FALSE;
+        if (supervisor->notify < 0 || !loop_watch(supervisor->loop, supervisor->notify, read_notices, supervisor))
+                return error_errno(error, "cannot watch '%s'", supervisor->paths->data);
+        supervisor->watches = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+        supervisor->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        supervisor->guests = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, guest_free);
+        supervisor->service.leases = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        return TRUE;
+}
+
+static void
+tear_down(struct supervisor *supervisor)
+{
+        mend_clear(supervisor);
+        service_clear(supervisor);
+        g_hash_table_unref(supervisor->guests);
+        g_hash_table_unref(supervisor->names);
+        g_hash_table_unref(supervisor->watches);
+        loop_free(supervisor->loop);
+        fd_clear(&supervisor->notify);
+}
+
+gboolean
+supervisor_run(const char *project, const char *const *settings, GError **error)
+{
+        g_autoptr(paths_t) paths = NULL;
+        struct supervisor supervisor = {.project = project, .settings = settings};
 
         prctl(PR_SET_NAME, PROGRAM); /* it would be "exe" */
-        supervisor.notify = first.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-        if (supervisor.notify < 0)
-                return error_errno(error, "cannot watch '%s'", data);
-        supervisor.watches = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-        supervisor.names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        supervisor.polls = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
-        g_array_append_val(supervisor.polls, first);
-        supervisor.vms_watch = inotify_add_watch(supervisor.notify, vms, IN_CREATE | IN_DELETE | IN_ONLYDIR);
-        do
-                watch_and_wait(&supervisor);
-        while (has_come_meanwhile(&supervisor));
-        supervisor_clear(&supervisor);
+        supervisor_take_settings(settings);
+        supervisor.paths = paths = paths_new(project);
+        if (!set_up(&supervisor, error))
+                return FALSE;
+        service_read_leases(&supervisor, TRUE);
+        do {
+                scan(&supervisor);
+                while (is_needed(&supervisor))
+                        loop_turn(supervisor.loop);
+        } while (has_come_meanwhile(&supervisor));
+        tear_down(&supervisor);
         return TRUE;
 }

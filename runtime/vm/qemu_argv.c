@@ -167,6 +167,9 @@ build_machine(struct qemu_build *build)
         build_add(build, "-smp", "%u", launch->vm->cpus);
         build_add(build, "-m", "%" G_GUINT64_FORMAT "M", launch->vm->memory_bytes >> 20);
         build_add(build, "-rtc", "base=utc");
+        /* A guest whose kernel gives up says so, and stands still from then on, to be looked at. */
+        build_add_text(build, "-device", "pvpanic");
+        build_add_text(build, "-action", "panic=pause");
 }
 
 static void
@@ -185,6 +188,7 @@ build_channels(struct qemu_build *build)
 
         build_monitor(build, "control", QEMU_SOCKET_CONTROL);
         build_monitor(build, "observe", QEMU_SOCKET_OBSERVE);
+        build_monitor(build, "events", QEMU_SOCKET_EVENTS);
         build_add(build, "-chardev", "socket,id=console,fd=%d,server=on,wait=off,logfile=%s,logappend=on", console, log);
         build_add(build, "-serial", "chardev:console");
         build_add(build, "-chardev", "socket,id=agent,fd=%d,server=on,wait=off",

@@ -68,6 +68,7 @@ struct qemu_command {
 /** The names of QEMU's sockets in the VM's run directory, and of its files in the data directory */
 #define QEMU_SOCKET_CONTROL "control.sock"
 #define QEMU_SOCKET_OBSERVE "observe.sock"
+#define QEMU_SOCKET_EVENTS "events.sock"
 #define QEMU_SOCKET_CONSOLE "console.sock"
 #define QEMU_SOCKET_AGENT "agent.sock"
 #define QEMU_SOCKET_VNC "vnc.sock"

@@ -3,8 +3,8 @@
  * Source: qemu/docs/interop/qmp-spec.txt. Answers are untrusted: a line has at most 4 MiB, every wait has a limit. Events may
  * come before replies; they are kept in order for qmp_wait_event().
  *
- * A second client of one monitor gets no greeting until the first leaves; so QEMU has two, and only verbs that change
- * something use the first ("control").
+ * A second client of one monitor gets no greeting until the first leaves; so QEMU has three: only verbs that change
+ * something use the first ("control"), those that look use the second ("observe"), and the supervisor stays on the third ("events").
  */
 #pragma once
 

@@ -19,7 +19,7 @@
 #include "runtime/storage/disk.h"
 #include "runtime/storage/file_use.h"
 #include "runtime/vm/qmp.h"
-#include "runtime/supervisor/supervisor.h"
+#include "runtime/supervisor/logs.h"
 
 #include <fcntl.h>
 #include <signal.h>

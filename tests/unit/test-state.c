@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "runtime/identity.h"
 #include "runtime/state.h"
-#include "runtime/supervisor/supervisor.h"
+#include "runtime/supervisor/logs.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>

@@ -1,0 +1,222 @@
+/* events.c - drover events: what happened to a project, and what goes on happening */
+#include "cmd/print.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "parser/value.h"
+#include "runtime/supervisor/journal.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+struct events_options {
+        gboolean follow;
+        char *since, *format;
+};
+
+/** struct reader - The journal as it is read */
+struct reader {
+        const struct paths *paths;
+        char *const *names;  /* of VMs; none: everything */
+        gint64 since_us;
+        gboolean json;
+        int fd;              /* -1: there is no journal yet */
+        GString *line;       /* what has no newline yet */
+};
+
+/* "10m" before now, or a time of its own: "2026-05-03", "2026-05-03T10:20:30Z". */
+static gboolean
+parse_since(const char *text, gint64 *ret_us, GError **error)
+{
+        g_autoptr(GTimeZone) here = g_time_zone_new_local();
+        g_autofree char *day = g_strconcat(text, "T00:00:00", NULL);
+        g_autoptr(GDateTime) time = g_date_time_new_from_iso8601(strchr(text, 'T') ? text : day, here);
+        guint64 ms;
+
+        if (time)
+                *ret_us = g_date_time_to_unix(time) * G_USEC_PER_SEC;
+        else if (value_parse_duration(text, &ms, NULL) && ms < G_MAXINT64 / 1000)
+                *ret_us = g_get_real_time() - (gint64)ms * 1000;
+        else
+                return error_set(error, DROVER_ERROR_USAGE, "'%s' is no time: write 10m, 2026-05-03 or 2026-05-03T10:20:30Z",
+                                 text);
+        return TRUE;
+}
+
+static gboolean
+is_shown(const struct reader *reader, const json_t *event)
+{
+        const char *name = json_text(event, "name");
+
+        if (reader->since_us && journal_time(event) < reader->since_us)
+                return FALSE;
+        return !*reader->names || (g_strcmp0(json_text(event, "kind"), "vm") == 0 && name &&
+                                   g_strv_contains((const char *const *)reader->names, name));
+}
+
+static char *
+local_time(const json_t *event)
+{
+        gint64 time_us = journal_time(event);
+        g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(time_us / G_USEC_PER_SEC);
+        g_autofree char *second = time ? g_date_time_format(time, "%Y-%m-%d %H:%M:%S") : g_strdup("?");
+
+        return g_strdup_printf("%s.%03d", second, (int)(time_us % G_USEC_PER_SEC / 1000));
+}
+
+/* "2026-05-03 10:20:30.123  vm web: crashed (by qemu), reason host-signal: its QEMU was killed or died" */
+static void
+print_line(const json_t *event)
+{
+        static const char *const known[] = {"time", "kind", "name", "event", "by", "text", NULL};
+        g_autofree char *time = local_time(event);
+        const char *name = json_text(event, "name"), *by = json_text(event, "by"), *text = json_text(event, "text"), *key;
+        g_autoptr(GString) line = g_string_new(NULL);
+        const json_t *value;
+
+        g_string_append_printf(line, "%s  %s%s%s: %s", time, json_text(event, "kind"), name ? " " : "", name ? name : "",
+                               json_text(event, "event"));
+        if (by)
+                g_string_append_printf(line, " (by %s)", by);
+        json_object_foreach ((json_t *)event, key, value)
+                if (!g_strv_contains(known, key) && json_is_string(value))
+                        g_string_append_printf(line, ", %s %s", key, json_string_value(value));
+        if (text)
+                g_string_append_printf(line, ": %s", text);
+        g_strdelimit(line->str, "\n", ' ');
+        puts(line->str);
+}
+
+static void
+take_line(const struct reader *reader)
+{
+        g_autoptr(json_t) event = journal_parse(reader->line->str, reader->line->len);
+
+        if (!event || !is_shown(reader, event))
+                return;
+        if (reader->json)
+                puts(reader->line->str);
+        else
+                print_line(event);
+}
+
+/* All that stands in the file from where we are. */
+static gboolean
+read_on(struct reader *reader, GError **error)
+{
+        char chunk[65536];
+        ssize_t n;
+
+        while (reader->fd >= 0 && (n = read(reader->fd, chunk, sizeof chunk)) != 0) {
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return error_errno(error, "cannot read '%s/" JOURNAL_FILE "'", reader->paths->data);
+                for (const char *at = chunk, *end; at < chunk + n; at = end + 1) {
+                        end = memchr(at, '\n', (size_t)(chunk + n - at));
+                        g_string_append_len(reader->line, at, (end ? end : chunk + n) - at);
+                        if (!end)
+                                break;
+                        take_line(reader);
+                        g_string_truncate(reader->line, 0);
+                }
+                if (reader->line->len > JOURNAL_LINE_MAX)
+                        g_string_truncate(reader->line, 0); /* no line of ours */
+        }
+        return TRUE;
+}
+
+static void
+open_file(struct reader *reader, const char *name)
+{
+        g_autofree char *path = g_build_filename(reader->paths->data, name, NULL);
+
+        fd_clear(&reader->fd);
+        g_string_truncate(reader->line, 0);
+        reader->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
+/* Is what we read still the one that has the name? */
+static gboolean
+is_current(const struct reader *reader)
+{
+        g_autofree char *path = g_build_filename(reader->paths->data, JOURNAL_FILE, NULL);
+        struct stat ours, there;
+
+        if (stat(path, &there) < 0)
+                return TRUE; /* between two of them */
+        return reader->fd >= 0 && fstat(reader->fd, &ours) == 0 && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+static gboolean
+follow(struct reader *reader, int notify, GError **error)
+{
+        char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+
+        for (;;) {
+                while (!is_current(reader)) {
+                        open_file(reader, JOURNAL_FILE);
+                        if (!read_on(reader, error))
+                                return FALSE;
+                }
+                if (fflush(stdout) != 0 || ferror(stdout))
+                        return TRUE;
+                if (read(notify, buffer, sizeof buffer) < 0 && errno != EINTR)
+                        return error_errno(error, "cannot watch the journal");
+                if (!read_on(reader, error))
+                        return FALSE;
+        }
+}
+
+static gboolean
+print_events(struct reader *reader, gboolean onward, GError **error)
+{
+        auto_fd notify = inotify_init1(IN_CLOEXEC);
+
+        if (onward && inotify_add_watch(notify, reader->paths->data, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
+                error_errno(error, "cannot watch '%s'", reader->paths->data);
+                return error_hint(error, "nothing of this project has been up yet");
+        }
+        open_file(reader, JOURNAL_OLD_FILE);
+        if (!read_on(reader, error))
+                return FALSE;
+        open_file(reader, JOURNAL_FILE);
+        return read_on(reader, error) && (!onward || follow(reader, notify, error));
+}
+
+static int
+run_events(struct verb_call *call)
+{
+        const struct events_options *options = call->options;
+        g_autoptr(paths_t) paths = paths_new(call->project->name);
+        g_autoptr(GString) line = g_string_new(NULL);
+        g_autoptr(GError) error = NULL;
+        struct reader reader = {.paths = paths, .names = call->arguments, .fd = -1, .line = line,
+                                .json = g_strcmp0(options->format, "json") == 0};
+        gboolean ok = (!options->since || parse_since(options->since, &reader.since_us, &error)) &&
+                      print_events(&reader, options->follow, &error);
+
+        fd_clear(&reader.fd);
+        return ok ? EXIT_DONE : print_error(error);
+}
+
+#define ROW(...) OPTION_ROW(struct events_options, __VA_ARGS__)
+
+static const struct option_row rows[] = {
+        ROW("follow", 'f', OPTION_FLAG, NULL, follow, "Go on with what comes, until interrupted"),
+        ROW("since", 0, OPTION_TEXT, "TIME", since, "Only what happened after this time, or in this time: 10m, 2026-05-03"),
+        ROW("format", 0, OPTION_TEXT, "text|json", format, "How to print them; json: an object a line"),
+        {NULL},
+};
+
+const struct verb verb_events = {
+        .name = "events",
+        VERB_OF_VMS,
+        .help = "Print what happened: starts, ends, crashes, leases",
+        .text = "What verbs did and what the supervisor saw, in one order. Names of VMs leave out what concerns others.",
+        .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
+        VERB_OPTIONS(rows, struct events_options),
+        .run = run_events,
+};
