@@ -199,7 +199,7 @@ static const struct key vm_rows[] = {
          .unbuilt = TRUE, .change = CHANGE_LIVE,
          .help = "how to find out that the guest is ready: one of tcp, ping, console, agent and test; default: none",
          .example = "{tcp: 22, interval: 2s}"},
-        {.name = "restart", .type = KEY_SPECIAL, IN(vm, restart), .codec = &codec_restart, .fallback = "no", .unbuilt = TRUE,
+        {.name = "restart", .type = KEY_SPECIAL, IN(vm, restart), .codec = &codec_restart, .fallback = "no",
          .change = CHANGE_LIVE, .help = "what happens when the VM ends by itself: no, on-failure[:N], always, unless-stopped",
          .example = "always"},
         {.name = "autostart", .type = KEY_BOOL, IN(vm, autostart), .fallback = "false", .unbuilt = TRUE,

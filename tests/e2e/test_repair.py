@@ -30,17 +30,17 @@ def actions(lab, *arguments):
 
 
 def test_bridge_deleted_and_dnsmasq_killed(world):
-    """plan shows both, up repairs both, no VM is touched, and the guests reach each other and DHCP again."""
+    """Without a supervisor plan shows both, up repairs both, no VM is touched; the guests reach each other and DHCP again."""
     lab = world.lab(ONE)
     lab.drover("up")
     for name in ("web", "client"):
         lab.console(name).ready()
     pids, bridge = lab.pids(), lab.bridge("lan")
     host.command("ip", "-n", f"drover-{lab.name}", "link", "delete", bridge["ifname"])
-    for pid in lab.dnsmasq():
+    for pid in lab.supervisors() + lab.dnsmasq():
         host.end_process(pid)
 
-    assert actions(lab) == {("network", "lan"): "repair", ("service", ""): "create"}
+    assert actions(lab) == {("network", "lan"): "repair", ("service", ""): "create", ("supervisor", ""): "repair"}
     plan = lab.drover("plan", "--exit-code", status=2)
     assert "repair network lan" in plan.out and "taps off the bridge: 2 → 0" in plan.out, plan
     lab.drover("up")
