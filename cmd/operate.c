@@ -175,6 +175,7 @@ operate(struct verb_call *call, struct operation *operation)
         gboolean dry = call->globals->dry_run;
         struct observe_options look = {
                 .qmp = !cuts_off(&operation->plan),
+                .devices = operation->plan.goal == GOAL_UP,
                 .network = TRUE,
                 .services = TRUE,
                 .images = operation->starts,

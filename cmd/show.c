@@ -96,7 +96,7 @@ show_change(const struct plan_change *change)
 
         append_change(text, change);
         if (change->how != CHANGE_NONE)
-                g_string_append_printf(text, " (%s)", key_change_name(change->how));
+                g_string_append_printf(text, " (%s)", change->drift ? "drift" : key_change_name(change->how));
         return g_string_free(text, FALSE);
 }
 
@@ -125,6 +125,7 @@ show_changes_json(const GPtrArray *changes)
                 json_set_text(item, "from", change->from);
                 json_set_text(item, "to", change->to);
                 json_set_text(item, "change", key_change_name(change->how));
+                json_set(item, "drift", json_boolean(change->drift));
                 json_array_append_new(list, item);
         }
         return list;

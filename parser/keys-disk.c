@@ -17,7 +17,7 @@ static const char *const discard_meant[] = {"on", "unmap", "true", "unmap", "yes
                                             "false", "ignore", "no", "ignore", NULL};
 
 #define ROW_DISK_SIZE(text)                                                                                                    \
-        {.name = "size", .type = KEY_SIZE, IN(disk, size_bytes), .min = MIB, .max = PIB, .change = CHANGE_RESTART,             \
+        {.name = "size", .type = KEY_SIZE, IN(disk, size_bytes), .min = MIB, .max = PIB, .change = CHANGE_LIVE,                \
          .help = text, .example = "20G"}
 #define ROW_DISK_FORMAT(text)                                                                                                  \
         {.name = "format", .type = KEY_ENUM, IN(disk, format), .words = format_words, .change = CHANGE_RECREATE, .help = text, \
@@ -113,10 +113,10 @@ const struct key_table keys_root_disk = {
         .node_offset = offsetof(struct disk, node)};
 
 static const struct key vm_disk_rows[] = {
-        {.name = "disk", .type = KEY_NAME, IN(disk, named), .change = CHANGE_RESTART,
+        {.name = "disk", .type = KEY_NAME, IN(disk, named), .change = CHANGE_LIVE,
          .help = "one of the project's disks, by name; a plain name in the list is short for it; default: none",
          .example = "db-data"},
-        {.name = "name", .type = KEY_NAME, IN(disk, name), .change = CHANGE_RESTART,
+        {.name = "name", .type = KEY_NAME, IN(disk, name), .change = CHANGE_LIVE,
          .help = "name of a disk of the VM's own: its identity and serial; needed where there are two or more; default: data",
          .example = "scratch"},
         ROW_DISK_SIZE("size of a disk of the VM's own; it grows when this grows, and is never shrunk; default: none"),

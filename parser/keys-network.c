@@ -209,7 +209,7 @@ const struct key_table keys_impair = {
         .node_offset = offsetof(struct impair, node)};
 
 static const struct key nic_rows[] = {
-        {.name = "network", .type = KEY_NAME, IN(nic, network), .change = CHANGE_RESTART,
+        {.name = "network", .type = KEY_NAME, IN(nic, network), .change = CHANGE_LIVE,
          .help = "the network that it is on; default: the one of the NIC's name", .example = "lan"},
         {.name = "ip", .type = KEY_IPV4, IN(nic, ip), .change = CHANGE_LIVE,
          .help = "the address that DHCP gives it; default: one of the network's range", .example = "10.20.0.10"},

@@ -39,7 +39,7 @@ static const struct key project_rows[] = {
          .example = "{debian: {file: ./local.qcow2}}"},
         {.name = "disks", .type = KEY_OBJECT_MAP, IN(project, declared_disks), COUNT_IN(project, declared_disk_count),
          .max = 100000,
-         .table = &keys_disk, .change = CHANGE_RESTART, .help = "disks by name that outlive the VMs which use them",
+         .table = &keys_disk, .change = CHANGE_LIVE, .help = "disks by name that outlive the VMs which use them",
          .example = "{db-data: {size: 20G}}"},
         {.name = "vms", .type = KEY_OBJECT_MAP, IN(project, declared_vms), COUNT_IN(project, declared_vm_count),
          .max = 100000, .table = &keys_vm,

@@ -62,6 +62,7 @@ vm_world_free(gpointer data)
         spec_free(vm->spec);
         g_free(vm->detail);
         g_clear_pointer(&vm->mtus, g_hash_table_unref);
+        actual_free(vm->actual);
         g_clear_error(&vm->error);
         g_free(vm);
 }
@@ -157,10 +158,16 @@ take_answer(struct vm_world *vm, const struct qmp_question *question)
         } else {
                 vm->status = status_of(word);
                 vm->detail = g_strdup(word ? word : "its monitor gives no state");
+                vm->actual = actual_parse(question->answers + 1);
         }
 }
 
+/* The state first; what follows is for those that plan. */
+static const char *const commands[] = {"query-status", ACTUAL_COMMANDS, NULL};
+static const char *const arguments[] = {NULL, ACTUAL_ARGUMENTS, NULL};
 static const char *const status_question[] = {"query-status", NULL};
+
+enum { COMMANDS = G_N_ELEMENTS(commands) - 1 };
 
 /* QEMUs that have been asked and not heard yet. */
 struct vm_questions {
@@ -173,13 +180,13 @@ struct vm_questions {
 
 /* Who it is has been told by its lock and its arguments, which hold our UUID; only its state is left to ask. */
 static struct vm_questions *
-ask_all(const struct world *world, struct vm_world **living, guint count)
+ask_all(const struct world *world, struct vm_world **living, guint count, gboolean devices)
 {
         struct vm_questions *all = g_new0(struct vm_questions, 1);
 
         all->asked = g_new0(struct vm_world *, count);
         all->questions = g_new0(struct qmp_question, count);
-        all->answers = g_new0(json_t *, count);
+        all->answers = g_new0(json_t *, count * COMMANDS);
         for (guint i = 0; i < count; i++) {
                 g_autoptr(GError) error = NULL;
                 int directory = vm_open_run_directory(world->paths, living[i]->name, &error);
@@ -190,8 +197,13 @@ ask_all(const struct world *world, struct vm_world **living, guint count)
                         continue;
                 }
                 all->asked[all->count] = living[i];
-                all->questions[all->count] = (struct qmp_question){directory, QEMU_SOCKET_OBSERVE, status_question,
-                                                                   &all->answers[all->count], NULL};
+                all->questions[all->count] = (struct qmp_question){
+                        .directory_fd = directory,
+                        .socket = QEMU_SOCKET_OBSERVE,
+                        .commands = devices ? commands : status_question,
+                        .arguments = devices ? arguments : NULL,
+                        .answers = &all->answers[all->count * COMMANDS],
+                };
                 all->count++;
         }
         all->asking = qmp_ask_begin(all->questions, all->count, QMP_TIMEOUT_MS);
@@ -208,7 +220,8 @@ observe_answers(struct world *world)
         qmp_ask_end(all->asking);
         for (guint i = 0; i < all->count; i++) {
                 take_answer(all->asked[i], &all->questions[i]);
-                json_decref(all->answers[i]);
+                for (guint k = 0; k < COMMANDS; k++)
+                        json_decref(all->questions[i].answers[k]);
                 g_clear_error(&all->questions[i].error);
                 close(all->questions[i].directory_fd);
         }
@@ -245,7 +258,7 @@ compare_names(gconstpointer a, gconstpointer b)
 }
 
 gboolean
-observe_vms(struct world *world, const struct project *project, gboolean qmp, GError **error)
+observe_vms(struct world *world, const struct project *project, const struct observe_options *options, GError **error)
 {
         g_autofree char *directory = g_build_filename(world->paths->data, "vms", NULL);
         g_autoptr(GPtrArray) kept = file_list_directory(directory, error);
@@ -267,9 +280,10 @@ observe_vms(struct world *world, const struct project *project, gboolean qmp, GE
         for (guint i = 0; i < world->vms->len; i++)
                 if (vm_is_alive(g_ptr_array_index(world->vms, i)))
                         g_ptr_array_add(living, g_ptr_array_index(world->vms, i));
-        if (qmp && living->len)
-                world->vm_questions = ask_all(world, (struct vm_world **)living->pdata, living->len);
-        for (guint i = 0; qmp && i < living->len; i++)
+        if (options->qmp && living->len)
+                world->vm_questions =
+                        ask_all(world, (struct vm_world **)living->pdata, living->len, options->devices);
+        for (guint i = 0; options->qmp && i < living->len; i++)
                 find_mtus(g_ptr_array_index(living, i));
         return TRUE;
 }

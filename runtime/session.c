@@ -325,7 +325,7 @@ session_observe(struct session *session, const struct observe_options *options, 
         world->state = state_load(world->paths, error);
         if (!world->state)
                 return FALSE;
-        if (!observe_vms(world, session->project, options->qmp, error))
+        if (!observe_vms(world, session->project, options, error))
                 return FALSE;
         observe_disks(world);
         observe_cache(world, session->project);

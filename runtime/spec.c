@@ -28,6 +28,7 @@ spec_empty(const char *name)
         spec->ports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         spec->macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         spec->disks = g_ptr_array_new_with_free_func(kept_disk_free);
+        spec->refused = g_ptr_array_new_with_free_func(g_free);
         return spec;
 }
 
@@ -52,7 +53,25 @@ spec_free(struct spec *spec)
         g_hash_table_unref(spec->ports);
         g_hash_table_unref(spec->macs);
         g_ptr_array_unref(spec->disks);
+        g_ptr_array_unref(spec->refused);
         g_free(spec);
+}
+
+void
+spec_refuse(struct spec *spec, const char *id)
+{
+        if (!g_ptr_array_find_with_equal_func(spec->refused, id, g_str_equal, NULL))
+                g_ptr_array_add(spec->refused, g_strdup(id));
+}
+
+void
+spec_forget_device(struct spec *spec, const char *id)
+{
+        guint i;
+
+        g_hash_table_remove(spec->ports, id);
+        if (g_ptr_array_find_with_equal_func(spec->refused, id, g_str_equal, &i))
+                g_ptr_array_remove_index(spec->refused, i);
 }
 
 static json_t *
@@ -105,6 +124,16 @@ decode_disk(const char *name, const json_t *object)
 }
 
 static json_t *
+encode_refused(const struct spec *spec)
+{
+        json_t *list = json_array();
+
+        for (guint i = 0; i < spec->refused->len; i++)
+                json_array_append_new(list, json_string(g_ptr_array_index(spec->refused, i)));
+        return list;
+}
+
+static json_t *
 encode(const struct spec *spec)
 {
         json_t *root = json_object(), *ports = json_object(), *macs = json_object(), *disks = json_object();
@@ -132,6 +161,8 @@ encode(const struct spec *spec)
         json_set(root, "ports", ports);
         json_set(root, "macs", macs);
         json_set(root, "disks", disks);
+        if (spec->refused->len)
+                json_set(root, "refused", encode_refused(spec));
         json_set(root, "wish", spec->wish ? json_incref(spec->wish) : NULL);
         json_set(root, "set", spec->set ? json_incref(spec->set) : NULL);
         return root;
@@ -167,6 +198,7 @@ decode(const char *vm, const json_t *root)
         g_autoptr(spec_t) spec = spec_empty(vm);
         const json_t *object;
         const char *name;
+        size_t i;
 
         if (!decode_identity(spec, root))
                 return NULL;
@@ -182,6 +214,9 @@ decode(const char *vm, const json_t *root)
                         return NULL;
                 g_ptr_array_add(spec->disks, disk);
         }
+        json_array_foreach (json_object_get(root, "refused"), i, object)
+                if (json_is_string(object))
+                        spec_refuse(spec, json_string_value(object));
         spec->wish = json_incref(json_object_get(root, "wish"));
         spec->set = json_incref(json_object_get(root, "set"));
         return g_steal_pointer(&spec);

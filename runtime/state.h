@@ -56,6 +56,7 @@ struct spec {
         GHashTable *ports;   /* device id -> GUINT_TO_POINTER(port) */
         GHashTable *macs;    /* NIC name -> MAC as text */
         GPtrArray *disks;    /* struct kept_disk */
+        GPtrArray *refused;  /* char *: ids of devices that its guest was asked to let go of, and did not */
 };
 
 /** state_load() - Read state.json; an empty one with exists = FALSE where there is none. Fails when newer or corrupt */
@@ -109,5 +110,9 @@ struct kept_disk *spec_disk(const struct spec *spec, const char *name);
 struct kept_disk *spec_keep_disk(struct spec *spec, const char *name, const char *format);
 /** spec_port() - The port of a device, the lowest free one for a new device; -1 when all QEMU_MAX_PORTS are taken */
 int spec_port(struct spec *spec, const char *id);
+/** spec_refuse() - Remember that the guest did not let go of a device */
+void spec_refuse(struct spec *spec, const char *id);
+/** spec_forget_device() - It is gone: its port is free, and nothing is refused */
+void spec_forget_device(struct spec *spec, const char *id);
 /** spec_keep_ports() - Forget the ports of all devices but these */
 void spec_keep_ports(struct spec *spec, GPtrArray *ids);

@@ -6,6 +6,7 @@
 #include "network/home.h"
 #include "network/link.h"
 #include "runtime/storage/file_use.h"
+#include "runtime/vm/actual.h"
 #include "runtime/vm/qemu_argv.h"
 #include "runtime/state.h"
 
@@ -29,6 +30,7 @@ struct vm_world {
         char *detail;           /* QEMU's own word for its state, or why it is unreachable; or NULL */
         GError *error;          /* its spec.json cannot be read; spoils nobody else's line */
         gboolean in_file;       /* the project file has it */
+        struct actual *actual;  /* what its QEMU has; NULL: nobody asked, or it gave no answer */
         GHashTable *mtus;       /* device id -> GUINT: host_mtu of its NICs as it runs; NULL: nobody asked */
         guint64 root_written;   /* mtime of an existing root disk, seconds since the epoch; 0: none */
 };

@@ -164,6 +164,8 @@ mark_started(struct apply *apply)
                 spec = apply->session->resolved->vms[step->index].spec;
                 if (!spec->wish)
                         resolve_wish(&apply->session->resolved->vms[step->index]);
+                resolve_ports(&apply->session->resolved->vms[step->index]);
+                g_ptr_array_set_size(spec->refused, 0);
                 spec->present = TRUE;
                 spec->stopped = FALSE;
                 spec->paused = FALSE;
@@ -175,15 +177,16 @@ prepare(struct apply *apply, GError **error)
 {
         struct session *session = apply->session;
         const struct world *world = session->world;
+        gboolean starts;
 
         if (!paths_ensure(world->paths, error))
                 return FALSE;
         remove_drafts(world);
-        if (session->root && (plan_starts(apply->plan) || plan_fetches(apply->plan))) {
-                if (!session_qemu_user(&apply->user, error))
-                        return FALSE;
+        starts = plan_starts(apply->plan) || plan_fetches(apply->plan);
+        if (session->root && session_qemu_user(&apply->user, starts ? error : NULL))
                 apply->host.user = &apply->user;
-        }
+        else if (session->root && starts)
+                return FALSE;
         keep_answers(world);
         find_bridges(apply);
         mark_started(apply);

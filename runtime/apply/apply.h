@@ -30,6 +30,9 @@ gboolean apply_image(struct apply *apply, const struct plan_step *step, GError *
 gboolean apply_disk(struct apply *apply, const struct plan_step *step, GError **error);
 gboolean apply_vm(struct apply *apply, const struct plan_step *step, GError **error);
 
+/** apply_update() - What a VM that runs gets while it runs (apply_live.c) */
+gboolean apply_update(struct apply *apply, const struct plan_step *step, GError **error);
+
 /** apply_await_firewall() - vm_host.before_running: wait until the firewall's step is done; FALSE where it failed */
 gboolean apply_await_firewall(void *data, GError **error);
 

@@ -168,43 +168,6 @@ set_paused(struct apply *apply, const struct plan_step *step, gboolean paused, G
         return spec_save(apply->session->world->paths, spec, error);
 }
 
-/* Put the value at a path of one JSON object where the same path of another has it. */
-static void
-copy_path(json_t *to, const json_t *from, const char *path)
-{
-        g_auto(GStrv) parts = g_strsplit(path, ".", -1);
-
-        for (char **part = parts; *part; part++) {
-                json_t *value = json_object_get(from, *part);
-
-                if (!part[1] || !json_is_object(json_object_get(to, *part))) {
-                        if (value)
-                                json_object_set_new(to, *part, json_deep_copy(value));
-                        else
-                                json_object_del(to, *part);
-                        return;
-                }
-                to = json_object_get(to, *part);
-                from = value;
-        }
-}
-
-/* Live changes have been made by the steps for networks and services: what is left is to remember them. */
-static gboolean
-remember_live_changes(struct apply *apply, const struct plan_step *step, GError **error)
-{
-        const struct resolved_vm *vm = &apply->session->resolved->vms[step->index];
-        g_autoptr(spec_t) spec = copy_applied(apply, step->name);
-
-        for (guint i = 0; i < step->changes->len; i++) {
-                const struct plan_change *change = g_ptr_array_index(step->changes, i);
-
-                copy_path(spec->wish, vm->spec->wish, change->key);
-                copy_path(spec->set, vm->spec->set, change->key);
-        }
-        return spec_save(apply->session->world->paths, spec, error);
-}
-
 gboolean
 apply_vm(struct apply *apply, const struct plan_step *step, GError **error)
 {
@@ -228,7 +191,9 @@ apply_vm(struct apply *apply, const struct plan_step *step, GError **error)
                 ok = set_paused(apply, step, step->action == ACTION_PAUSE, error);
                 return ok ? TRUE : error_prefix(error, "cannot %s vm '%s'", plan_action_name(step->action), step->name);
         case ACTION_UPDATE:
-                return remember_live_changes(apply, step, error);
+        case ACTION_REPAIR:
+                ok = apply_update(apply, step, error);
+                return ok ? TRUE : error_prefix(error, "cannot %s vm '%s'", plan_action_name(step->action), step->name);
         default:
                 return TRUE;
         }

@@ -71,9 +71,8 @@ add_values(GPtrArray *changes, const char *key, const json_t *from, const json_t
         plan_changes_add(changes, key, from_text, to_text, how);
 }
 
-/* What identifies an item of a list of disks: its name, the disk that it refers to, or its file. */
-static const char *
-item_name(const json_t *item)
+const char *
+plan_item_name(const json_t *item)
 {
         const char *name = json_text(item, "name");
 
@@ -94,7 +93,7 @@ get_item(struct side from, const char *name)
         if (json_is_object(from.wish))
                 return (struct side){json_object_get(from.wish, name), json_object_get(from.set, name)};
         json_array_foreach (from.wish, i, item)
-                if (g_strcmp0(item_name(item), name) == 0)
+                if (g_strcmp0(plan_item_name(item), name) == 0)
                         return (struct side){item, json_array_get(from.set, i)};
         return (struct side){NULL, NULL};
 }
@@ -110,8 +109,8 @@ item_names(const json_t *container)
         json_object_foreach ((json_t *)container, name, item)
                 g_ptr_array_add(names, (gpointer)name);
         json_array_foreach (container, i, item)
-                if (item_name(item))
-                        g_ptr_array_add(names, (gpointer)item_name(item));
+                if (plan_item_name(item))
+                        g_ptr_array_add(names, (gpointer)plan_item_name(item));
         return names;
 }
 
@@ -222,27 +221,60 @@ compare_disk_origins(const struct spec *applied, const struct resolved_vm *wante
         plan_changes_add(changes, "image", from, to, CHANGE_RECREATE);
 }
 
-/* What the disks have against what the file says; a VM's own sizes are among its fields, a named disk's are not. */
+struct plan_change *
+plan_changes_find(const GPtrArray *changes, const char *key)
+{
+        for (guint i = 0; i < changes->len; i++)
+                if (strcmp(((struct plan_change *)g_ptr_array_index(changes, i))->key, key) == 0)
+                        return g_ptr_array_index(changes, i);
+        return NULL;
+}
+
+/* What a disk has now: QEMU knows best; a disk that it has not plugged in is made larger when it is. 0: nothing to compare */
+static guint64
+size_now(const struct world *world, const struct vm_world *found, const struct launch_disk *disk)
+{
+        const guint64 *size = g_hash_table_lookup(world->files, disk->path);
+        g_autofree char *id = qemu_disk_id(disk->disk->name);
+        const struct actual_block *block = found->actual ? actual_block(found->actual, id) : NULL;
+
+        return block ? block->size_bytes : found->actual || !size ? 0 : *size;
+}
+
+/* A VM's own sizes are among its fields, a named disk's are not; and either may be less than was once applied. */
 static void
-add_disk_changes(const struct world *world, const struct launch *launch, GPtrArray *changes)
+add_size_change(const struct world *world, const struct vm_world *found, const struct launch_disk *disk, GPtrArray *changes)
+{
+        guint64 size = size_now(world, found, disk);
+        g_autofree char *key = disk->disk->is_root ? g_strdup("disk.size") : g_strdup_printf("disks.%s.size", disk->disk->name);
+        struct plan_change *change = plan_changes_find(changes, key);
+        g_autofree char *from = NULL, *to = NULL;
+
+        if (change && size > disk->disk->size_bytes)
+                change->how = CHANGE_RESTART; /* it is never shrunk, and its next start will be refused: see check_size() */
+        if (!size || disk->disk->size_bytes <= size || change || (!disk->disk->named && !found->actual))
+                return;
+        from = text_format_size(size);
+        to = text_format_size(disk->disk->size_bytes);
+        plan_changes_add(changes, key, from, to, CHANGE_LIVE);
+        ((struct plan_change *)g_ptr_array_index(changes, changes->len - 1))->drift = !disk->disk->named;
+}
+
+/* What the disks have against what the file says. */
+static void
+add_disk_changes(const struct world *world, const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
 {
         for (guint i = 0; i < launch->disk_count; i++) {
                 const struct launch_disk *disk = &launch->disks[i];
-                const guint64 *size = g_hash_table_lookup(world->files, disk->path);
                 const char *format = disk->disk->format == FORMAT_RAW ? "raw" : "qcow2";
                 g_autofree char *key = disk->disk->is_root ? g_strdup("disk.format")
                                                            : g_strdup_printf("disks.%s.format", disk->disk->name);
 
-                if (disk->disk->file || !size)
+                if (disk->disk->file || !g_hash_table_contains(world->files, disk->path))
                         continue;
                 if (!disk->disk->named && strcmp(format, disk->format) != 0)
                         plan_changes_add(changes, key, disk->format, format, CHANGE_RECREATE);
-                if (disk->disk->named && *size && disk->disk->size_bytes > *size) {
-                        g_autofree char *name = g_strdup_printf("disks.%s.size", disk->disk->named);
-                        g_autofree char *from = text_format_size(*size), *to = text_format_size(disk->disk->size_bytes);
-
-                        plan_changes_add(changes, name, from, to, CHANGE_RESTART);
-                }
+                add_size_change(world, found, disk, changes);
         }
 }
 
@@ -276,7 +308,11 @@ plan_vm_changes(const struct world *world, const struct resolved_vm *vm)
                 compare_objects(&keys_vm, "", from, to, CHANGE_RESTART, changes);
                 compare_disk_origins(found->spec, vm, changes);
         }
-        add_disk_changes(world, &vm->launch, changes);
+        add_disk_changes(world, found, &vm->launch, changes);
         add_mtu_changes(found, &vm->launch, changes);
+        if (vm_is_alive(found) && from.wish) {
+                plan_drift(found, &vm->launch, changes);
+                plan_changes_settle(found, &vm->launch, changes);
+        }
         return changes;
 }

@@ -62,6 +62,7 @@ struct plan_change {
         char *key;       /* as in the file: "memory", "networks.lan.ip" */
         char *from, *to; /* NULL: not there */
         enum change how;
+        gboolean drift;  /* made from outside: @from is what QEMU has, not what the spec says */
 };
 
 /** struct transfer - How far a fetch is; written by its step while others read */
@@ -143,6 +144,9 @@ gboolean plan_action_acts(enum plan_action action);
 const char *plan_kind_name(enum plan_kind kind);     /* "network", "vm" ... */
 const char *plan_action_name(enum plan_action action); /* "create", "restart" ... */
 
-/** plan_vm_changes() - Field by field: what differs between what a VM was last started with, which is known, and the file.
- * New array of struct plan_change */
+/** plan_vm_changes() - Field by field: what differs between what a VM was last started with, which is known, or what QEMU was
+ * found to have, and the file; each with the way in which it reaches this VM. New array of struct plan_change */
 GPtrArray *plan_vm_changes(const struct world *world, const struct resolved_vm *vm);
+
+/** plan_take_change() - Once a change was made: the applied wish takes what it is about from the wanted one (take.c) */
+void plan_take_change(struct spec *spec, const struct spec *wanted, const char *key);

@@ -18,12 +18,24 @@ struct planner {
         guint *vm_steps;           /* the step that ends with the VM as wanted, or G_MAXUINT */
         GArray **dependents;       /* of each VM: steps that stop a VM which depends on it; NULL: none */
         guint *network_steps;      /* as vm_steps, for networks */
-        guint firewall_step;
+        guint firewall_step, service_step;
         GHashTable *image_steps;   /* image_source_key() -> number of the step that fetches it */
 };
 
 GPtrArray *plan_changes_new(void);
 void plan_changes_add(GPtrArray *changes, const char *key, const char *from, const char *to, enum change how);
+
+/** plan_changes_find() - The change of a key, or NULL */
+struct plan_change *plan_changes_find(const GPtrArray *changes, const char *key);
+
+/** plan_item_name() - What identifies an item of a VM's list of disks, in a wish: its name, the disk that it refers to, its file */
+const char *plan_item_name(const json_t *item);
+
+/** plan_drift() - Add what of the VM is not as its spec says (drift.c) */
+void plan_drift(const struct vm_world *found, const struct launch *launch, GPtrArray *changes);
+
+/** plan_changes_settle() - Live changes for which this VM has no room, or of which its guest does not let go, wait (drift.c) */
+void plan_changes_settle(const struct vm_world *found, const struct launch *launch, GPtrArray *changes);
 
 /** plan_add() - Add a step; returns it. Its index is plan->steps->len - 1 */
 struct plan_step *plan_add(struct planner *planner, enum plan_kind kind, enum plan_action action, const char *name,

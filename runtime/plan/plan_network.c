@@ -196,6 +196,7 @@ plan_dnsmasq(struct planner *planner)
                                                       : "reservations and names are read again");
         for (guint i = 0; i < planner->project->network_count; i++)
                 plan_step_after(step, planner->network_steps[i]);
+        planner->service_step = plan_last(planner);
 }
 
 /* Killed, it loses nothing, and comes back with the next `up`; where something is started it comes with that. */
@@ -229,6 +230,21 @@ plan_services(struct planner *planner)
         plan_supervisor(planner);
 }
 
+/* NICs that are taken out of a VM that runs, or moved to another network. */
+static void
+add_leaving_nics(const struct planner *planner, const struct plan_step *step, GHashTable *taps)
+{
+        for (guint i = 0; i < step->changes->len; i++) {
+                const struct plan_change *change = g_ptr_array_index(step->changes, i);
+                g_auto(GStrv) parts = g_strsplit(change->key, ".", -1);
+                guint count = g_strv_length(parts);
+
+                if (strcmp(parts[0], "networks") == 0 &&
+                    ((count == 2 && !change->to) || (count == 3 && strcmp(parts[2], "network") == 0)))
+                        g_hash_table_add(taps, lab_tap_name(planner->project->name, step->name, parts[1]));
+        }
+}
+
 /* The taps of VMs that this plan stops: with the VM they are gone, and a VM that starts again comes back with other ones. */
 static GHashTable *
 find_leaving_taps(const struct planner *planner)
@@ -241,6 +257,8 @@ find_leaving_taps(const struct planner *planner)
                 const char *nic;
                 json_t *value;
 
+                if (vm && (step->action == ACTION_UPDATE || step->action == ACTION_REPAIR))
+                        add_leaving_nics(planner, step, taps);
                 if (!vm || !vm->spec || (step->action != ACTION_RESTART && step->action != ACTION_REMOVE))
                         continue;
                 json_object_foreach (json_object_get(vm->spec->wish, "networks"), nic, value)

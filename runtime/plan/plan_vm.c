@@ -70,35 +70,61 @@ refuse_absent_image(struct planner *planner, guint index)
         plan_refuse(planner, faults);
 }
 
-/* Steps that make the VM's missing disks; returns their numbers. */
+/* A step that makes one of the VM's disks, where it is missing; its number goes to @numbers. @image: the step that fetches what is
+ * below its root disk */
+static void
+plan_disk(struct planner *planner, guint index, guint number, guint image, GArray *numbers)
+{
+        const struct launch *launch = &planner->resolved->vms[index].launch;
+        const struct launch_disk *disk = &launch->disks[number];
+        g_autofree char *name = NULL;
+        struct plan_step *step;
+        guint last;
+
+        if (disk->disk->file || g_hash_table_contains(planner->world->files, disk->path))
+                return;
+        name = disk->disk->named ? g_strdup(disk->disk->named) : g_strdup_printf("%s/%s", launch->vm->name, disk->disk->name);
+        step = plan_add(planner, KIND_DISK, ACTION_CREATE, name, index);
+        if (disk->disk->is_root)
+                plan_step_after(step, image);
+        step->disk = number;
+        step->path = g_strdup(disk->path);
+        step->detail = describe_disk(disk);
+        last = plan_last(planner);
+        g_array_append_val(numbers, last);
+}
+
+/* All that are missing; returns the numbers of their steps. */
 static GArray *
 plan_disks(struct planner *planner, guint index)
 {
-        const struct launch *launch = &planner->resolved->vms[index].launch;
         GArray *numbers = g_array_new(FALSE, FALSE, sizeof(guint));
         gboolean absent = wants_image(planner, index) && planner->options->pull == PULL_NEVER;
         guint image = wants_image(planner, index) && !absent ? plan_image(planner, index) : G_MAXUINT;
 
         if (absent)
                 refuse_absent_image(planner, index);
-        for (guint i = 0; i < launch->disk_count; i++) {
-                const struct launch_disk *disk = &launch->disks[i];
-                g_autofree char *name = NULL;
-                struct plan_step *step;
-                guint number;
+        for (guint i = 0; i < planner->resolved->vms[index].launch.disk_count; i++)
+                plan_disk(planner, index, i, image, numbers);
+        return numbers;
+}
 
-                if (disk->disk->file || g_hash_table_contains(planner->world->files, disk->path))
-                        continue;
-                name = disk->disk->named ? g_strdup(disk->disk->named)
-                                         : g_strdup_printf("%s/%s", launch->vm->name, disk->disk->name);
-                step = plan_add(planner, KIND_DISK, ACTION_CREATE, name, index);
-                if (disk->disk->is_root)
-                        plan_step_after(step, image);
-                step->disk = i;
-                step->path = g_strdup(disk->path);
-                step->detail = describe_disk(disk);
-                number = plan_last(planner);
-                g_array_append_val(numbers, number);
+/* Those that are plugged in while it runs. */
+static GArray *
+plan_live_disks(struct planner *planner, guint index, const GPtrArray *changes)
+{
+        const struct launch *launch = &planner->resolved->vms[index].launch;
+        GArray *numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+
+        for (guint i = 0; i < launch->disk_count; i++) {
+                g_autofree char *key = g_strconcat("disks.", launch->disks[i].disk->name, NULL);
+
+                for (guint n = 0; n < changes->len; n++) {
+                        const struct plan_change *change = g_ptr_array_index(changes, n);
+
+                        if (change->to && strcmp(change->key, key) == 0)
+                                plan_disk(planner, index, i, G_MAXUINT, numbers);
+                }
         }
         return numbers;
 }
@@ -154,10 +180,21 @@ pick_changes(GPtrArray *changes, enum change how)
         for (guint i = 0; i < changes->len; i++) {
                 const struct plan_change *change = g_ptr_array_index(changes, i);
 
-                if (change->how == how)
-                        plan_changes_add(picked, change->key, change->from, change->to, how);
+                if (change->how != how)
+                        continue;
+                plan_changes_add(picked, change->key, change->from, change->to, how);
+                ((struct plan_change *)g_ptr_array_index(picked, picked->len - 1))->drift = change->drift;
         }
         return picked;
+}
+
+static gboolean
+is_all_drift(const GPtrArray *changes)
+{
+        for (guint i = 0; i < changes->len; i++)
+                if (!((struct plan_change *)g_ptr_array_index(changes, i))->drift)
+                        return FALSE;
+        return TRUE;
 }
 
 static void
@@ -171,6 +208,43 @@ add_changes(struct planner *planner, guint index, enum plan_action action, GPtrA
         plan_step_after(step, planner->vm_steps[index]); /* which may let it go on: one of them at a time writes its record */
         g_ptr_array_unref(step->changes);
         step->changes = g_ptr_array_ref(changes);
+}
+
+/* What is changed while it runs: behind the networks and disks that it gets, with rules and DHCP in place. */
+static void
+add_live_changes(struct planner *planner, guint index, GPtrArray *changes)
+{
+        const struct vm *vm = planner->resolved->vms[index].vm;
+        g_autoptr(GArray) disks = plan_live_disks(planner, index, changes);
+        struct plan_step *step;
+
+        if (!changes->len)
+                return;
+        add_changes(planner, index, is_all_drift(changes) ? ACTION_REPAIR : ACTION_UPDATE, changes);
+        step = g_ptr_array_index(planner->plan->steps, plan_last(planner));
+        for (guint i = 0; i < disks->len; i++)
+                plan_step_after(step, g_array_index(disks, guint, i));
+        for (guint i = 0; i < vm->nic_count; i++)
+                plan_step_after(step, planner->network_steps[vm->nics[i].network_index]);
+        plan_step_after(step, planner->firewall_step);
+        plan_step_after(step, planner->service_step);
+}
+
+/* The user's own pause ends with `up` as well, but it is no surprise. */
+static void
+plan_continue(struct planner *planner, guint index)
+{
+        const struct vm_world *found = found_vm(planner, index);
+        struct plan_change *change;
+        struct plan_step *step;
+
+        add_simple(planner, index, ACTION_CONTINUE);
+        if (found->status != VM_PAUSED || !found->spec || found->spec->paused)
+                return;
+        step = g_ptr_array_index(planner->plan->steps, plan_last(planner));
+        plan_changes_add(step->changes, "state", "paused", "running", CHANGE_LIVE);
+        change = g_ptr_array_index(step->changes, 0);
+        change->drift = TRUE;
 }
 
 /* A VM that runs, against the file. */
@@ -189,11 +263,9 @@ plan_living(struct planner *planner, guint index)
                 plan_start(planner, index, ACTION_RESTART, changes);
                 return;
         }
-        if (found->status == VM_STARTING && !options->paused)
-                add_simple(planner, index, ACTION_CONTINUE);
-        else if (found->status == VM_PAUSED && !options->paused)
-                add_simple(planner, index, ACTION_CONTINUE);
-        add_changes(planner, index, ACTION_UPDATE, live);
+        if ((found->status == VM_STARTING || found->status == VM_PAUSED) && !options->paused)
+                plan_continue(planner, index);
+        add_live_changes(planner, index, live);
         add_changes(planner, index, ACTION_PENDING, restart);
         add_changes(planner, index, ACTION_FRESH_PENDING, recreate);
         faults_tell(planner->resolved->vms[index].faults, SEVERITY_WARNING, "; it runs on, but its next start would fail",

@@ -118,9 +118,8 @@ resolve_port(struct resolved_vm *vm, const char *id, const struct node *node)
         return port < 0 ? 0 : (guint)port;
 }
 
-/* Ports of devices that are gone become free before new ones are given out. */
-static void
-forget_ports(struct resolved_vm *vm)
+void
+resolve_ports(struct resolved_vm *vm)
 {
         g_autoptr(GPtrArray) ids = g_ptr_array_new_with_free_func(g_free);
 
@@ -279,7 +278,9 @@ resolve_vm(struct resolved *resolved, guint index, const struct world *world)
         check_requirements(vm, world);
         if (kept && kept->wish)
                 resolve_wish(vm); /* there is something to compare it with */
-        forget_ports(vm);
+        /* Ports of devices that are gone become free before new ones are given out; those of a VM that runs when they are gone. */
+        if (!vm_is_alive(found))
+                resolve_ports(vm);
         resolve_disks(resolved, vm, world, FALSE);
         resolve_nics(resolved, vm);
         resolve_firmware(resolved, vm, world);

@@ -42,6 +42,9 @@ void resolve_in_use(struct resolved *resolved, const struct world *world);
  */
 void resolve_wish(struct resolved_vm *vm);
 
+/** resolve_ports() - Forget the ports of devices that the file has no longer: for a VM that is started, or started anew */
+void resolve_ports(struct resolved_vm *vm);
+
 /**
  * resolve_fresh() - Give a VM new disks of its own: the next generation of each, on the image that the file names now
  *

@@ -63,25 +63,36 @@ build_file(struct qemu_build *build, enum descriptor_kind kind, const char *name
         return g_strdup_printf("/dev/fdset/%d", fd);
 }
 
+json_t *
+build_file_node(const char *node, const char *filename, gboolean read_only)
+{
+        return json_pack("{s:s, s:s, s:s, s:b, s:s}", "driver", "file", "node-name", node, "filename", filename, "read-only",
+                         read_only, "discard", "unmap");
+}
+
+json_t *
+build_format_node(const char *node, const char *format, const char *file_node, const char *backing_node, gboolean read_only)
+{
+        json_t *value = json_pack("{s:s, s:s, s:s, s:b, s:s}", "driver", format, "node-name", node, "file", file_node,
+                                  "read-only", read_only, "discard", "unmap");
+
+        /* Said even where there is none: QEMU never opens what the header of a file names. */
+        if (backing_node)
+                json_set_text(value, "backing", backing_node);
+        else if (strcmp(format, "qcow2") == 0)
+                json_set(value, "backing", json_null());
+        return value;
+}
+
 void
 build_nodes(struct qemu_build *build, const char *node, const char *file_node, enum descriptor_kind kind, const char *path,
             const char *format, const char *backing_node)
 {
         g_autofree char *file = build_file(build, kind, path);
         gboolean read_only = kind == DESCRIPTOR_READ;
-        json_t *value;
 
-        build_add_json(build, "-blockdev",
-                       json_pack("{s:s, s:s, s:s, s:b, s:s}", "driver", "file", "node-name", file_node, "filename", file,
-                                 "read-only", read_only, "discard", "unmap"));
-        value = json_pack("{s:s, s:s, s:s, s:b, s:s}", "driver", format, "node-name", node, "file", file_node, "read-only",
-                          read_only, "discard", "unmap");
-        /* Said even where there is none: QEMU never opens what the header of a file names. */
-        if (backing_node)
-                json_set_text(value, "backing", backing_node);
-        else if (strcmp(format, "qcow2") == 0)
-                json_set(value, "backing", json_null());
-        build_add_json(build, "-blockdev", value);
+        build_add_json(build, "-blockdev", build_file_node(file_node, file, read_only));
+        build_add_json(build, "-blockdev", build_format_node(node, format, file_node, backing_node, read_only));
 }
 
 /* A name of at most 22 bytes: with the longest of our prefixes a node name has 31. */
@@ -124,8 +135,8 @@ qemu_disk_node_id(enum disk_node kind, const char *disk)
         return make_id(prefixes[kind], disk);
 }
 
-static gboolean
-is_pcie(const char *machine)
+gboolean
+qemu_is_pcie(const char *machine)
 {
         return strcmp(machine, "q35") == 0 || g_str_has_prefix(machine, "pc-q35");
 }
@@ -233,7 +244,7 @@ qemu_command_build(const struct launch *launch)
                 .launch = launch,
                 .argv = g_ptr_array_new(),
                 .descriptors = g_array_new(FALSE, FALSE, sizeof(struct descriptor)),
-                .pcie = is_pcie(launch->machine),
+                .pcie = qemu_is_pcie(launch->machine),
         };
 
         g_ptr_array_add(build.argv, g_strdup("qemu-system-x86_64"));

@@ -78,6 +78,9 @@ struct qemu_command {
 /** How many spare hot-plug ports a VM is started with, and how many there are at most (q35; pc has 24 slots instead) */
 enum { QEMU_SPARE_PORTS = 8, QEMU_MAX_PORTS = 32 };
 
+/** qemu_is_pcie() - Has a machine PCI Express (q35), rather than one PCI bus (pc)? */
+gboolean qemu_is_pcie(const char *machine);
+
 /** qemu_command_build() - The whole of it. Never fails; returns a new object, qemu_command_free() it */
 struct qemu_command *qemu_command_build(const struct launch *launch);
 void qemu_command_free(struct qemu_command *command);

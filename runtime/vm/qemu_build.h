@@ -1,4 +1,4 @@
-/* qemu_build.h - an argument vector in the making: what qemu_argv.c and qemu_devices.c share */
+/* qemu_build.h - an argument vector in the making: what qemu_argv.c and qemu_devices.c share, and what is plugged in later */
 #pragma once
 
 #include "base/json.h"
@@ -9,7 +9,18 @@ struct qemu_build {
         GPtrArray *argv;     /* char * */
         GArray *descriptors; /* struct descriptor */
         gboolean pcie;       /* q35: devices sit on root ports; else (pc) in slots of the one PCI bus */
+        gboolean hot;        /* for a machine that runs: what concerns booting stays out */
 };
+
+/** build_file_node() - The node of a file, "/dev/fdset/N". Returns a new reference, as the next three do */
+json_t *build_file_node(const char *node, const char *filename, gboolean read_only);
+/** build_format_node() - The node above a file's; @backing_node may be NULL */
+json_t *build_format_node(const char *node, const char *format, const char *file_node, const char *backing_node,
+                          gboolean read_only);
+/** build_disk_device() - The device of a disk on its node; @number: the how manieth it is of its kind (disks, drives) */
+json_t *build_disk_device(const struct qemu_build *build, const struct launch_disk *disk, guint number);
+/** build_nic_device() - The device of a NIC on its netdev */
+json_t *build_nic_device(const struct qemu_build *build, guint number);
 
 /** build_add() - Append an argument and, unless NULL, its value, which is given as a format */
 void build_add(struct qemu_build *build, const char *option, const char *format, ...) G_GNUC_PRINTF(3, 4);

@@ -149,7 +149,7 @@ boot_index(const struct qemu_build *build, enum boot_device kind, guint number)
 static void
 device_boot(const struct qemu_build *build, json_t *device, enum boot_device kind, guint number)
 {
-        int index = boot_index(build, kind, number);
+        int index = build->hot ? -1 : boot_index(build, kind, number);
 
         if (index >= 0)
                 json_set(device, "bootindex", json_integer(index));
@@ -216,15 +216,14 @@ place_cdrom(const struct qemu_build *build, json_t *device, guint number)
                 json_set(device, "unit", json_integer(number % 2));
 }
 
-static void
-build_disk(struct qemu_build *build, const struct launch_disk *disk, guint number)
+json_t *
+build_disk_device(const struct qemu_build *build, const struct launch_disk *disk, guint number)
 {
         gboolean cdrom = disk->disk->media == MEDIA_CDROM;
         g_autofree char *id = qemu_disk_id(disk->disk->name);
         g_autofree char *serial = disk_serial(disk->disk->name);
         json_t *device = device_new(cdrom ? "ide-cd" : "virtio-blk-pci", id);
 
-        build_disk_nodes(build, disk, id);
         if (cdrom)
                 place_cdrom(build, device, number);
         else
@@ -234,11 +233,20 @@ build_disk(struct qemu_build *build, const struct launch_disk *disk, guint numbe
         if (!cdrom)
                 json_set_text(device, "write-cache", "on");
         device_boot(build, device, cdrom ? BOOT_CDROM : BOOT_DISK, number);
-        build_add_json(build, "-device", device);
+        return device;
 }
 
 static void
-build_nic(struct qemu_build *build, guint number)
+build_disk(struct qemu_build *build, const struct launch_disk *disk, guint number)
+{
+        g_autofree char *id = qemu_disk_id(disk->disk->name);
+
+        build_disk_nodes(build, disk, id);
+        build_add_json(build, "-device", build_disk_device(build, disk, number));
+}
+
+json_t *
+build_nic_device(const struct qemu_build *build, guint number)
 {
         static const char *const drivers[] = {
                 [NIC_VIRTIO] = "virtio-net-pci", [NIC_E1000] = "e1000", [NIC_E1000E] = "e1000e", [NIC_RTL8139] = "rtl8139"};
@@ -249,17 +257,25 @@ build_nic(struct qemu_build *build, guint number)
                                                octets[4], octets[5]);
         json_t *device = device_new(drivers[nic->nic->model], id);
 
-        build_add(build, "-netdev", "tap,id=%s,fd=%d", netdev, build_descriptor(build, DESCRIPTOR_TAP, number, NULL));
         device_place_port(build, device, nic->port);
         json_set_text(device, "netdev", netdev);
         json_set_text(device, "mac", mac);
         if (nic->mtu && nic->nic->model == NIC_VIRTIO)
                 json_set(device, "host_mtu", json_integer(nic->mtu));
-        if (boots_from_network(build->launch))
+        if (!build->hot && boots_from_network(build->launch))
                 device_boot(build, device, BOOT_NETWORK, number);
         else
                 json_set_text(device, "romfile", "");
-        build_add_json(build, "-device", device);
+        return device;
+}
+
+static void
+build_nic(struct qemu_build *build, guint number)
+{
+        g_autofree char *netdev = qemu_netdev_id(build->launch->nics[number].nic->name);
+
+        build_add(build, "-netdev", "tap,id=%s,fd=%d", netdev, build_descriptor(build, DESCRIPTOR_TAP, number, NULL));
+        build_add_json(build, "-device", build_nic_device(build, number));
 }
 
 void

@@ -63,9 +63,10 @@ gboolean qmp_wait_event(struct qmp *qmp, const char *event, int timeout_ms, json
 struct qmp_question {
         int directory_fd;              /* in */
         const char *socket;            /* in: its name there */
-        const char *const *commands;   /* in: NULL-terminated, without arguments */
+        const char *const *commands;   /* in: NULL-terminated */
         json_t **answers;              /* the caller's array, zeroed, one a command; out: what "return" held */
         GError *error;                 /* out: why there are none; the caller frees */
+        const char *const *arguments;  /* in: JSON for each command, or NULL; the array itself may be NULL */
 };
 
 /**

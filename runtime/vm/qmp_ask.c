@@ -47,7 +47,9 @@ send_questions(int fd, const struct qmp_question *question, GError **error)
         g_autoptr(GString) text = g_string_new(first);
 
         for (gint64 i = 0; question->commands[i]; i++) {
-                g_autofree char *line = qmp_command_line(question->commands[i], NULL, i + 1);
+                const char *written = question->arguments ? question->arguments[i] : NULL;
+                g_autoptr(json_t) arguments = written ? json_loads(written, 0, NULL) : NULL;
+                g_autofree char *line = qmp_command_line(question->commands[i], arguments, i + 1);
 
                 g_string_append(text, line);
         }

@@ -49,6 +49,19 @@ gboolean vm_start(const struct vm_host *host, const struct launch *launch, const
                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
+ * vm_open_tap() - The tap of a NIC, on its bridge; the descriptor is for QEMU. -1 on failure, see home_tap()
+ */
+int vm_open_tap(const struct vm_host *host, const struct launch *launch, const struct launch_nic *nic, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * vm_prepare_disk() - Before QEMU opens a disk: it grows while nobody has it open; the image below it must be what it was
+ * @kept: what the spec says of it, or NULL
+ */
+gboolean vm_prepare_disk(const struct vm_host *host, const struct launch *launch, const struct launch_disk *disk,
+                         const struct kept_disk *kept, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
  * vm_stop() - ACPI power-off, then, after the grace period, SIGTERM (QEMU's `quit`), then SIGKILL
  * @grace_ms:   0: no ACPI, at once
  * @ret_forced: on success, whether the guest had to be cut off; may be NULL

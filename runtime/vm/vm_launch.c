@@ -87,11 +87,9 @@ open_listener(const struct start *start, const char *name, GError **error)
         return fd_steal(&fd);
 }
 
-static int
-open_tap(const struct start *start, const struct launch_nic *nic, GError **error)
+int
+vm_open_tap(const struct vm_host *host, const struct launch *launch, const struct launch_nic *nic, GError **error)
 {
-        const struct vm_host *host = start->host;
-        const struct launch *launch = start->launch;
         g_autofree char *name = lab_tap_name(launch->project, launch->vm->name, nic->nic->name);
         g_autofree char *object = g_strdup_printf("%s/%s", launch->vm->name, nic->nic->name);
         g_autofree char *alias = lab_alias(launch->project, object);
@@ -176,7 +174,7 @@ open_descriptor(struct start *start, const struct descriptor *descriptor, int al
         case DESCRIPTOR_LISTEN:
                 return open_listener(start, descriptor->name, error);
         case DESCRIPTOR_TAP:
-                return open_tap(start, &start->launch->nics[descriptor->index], error);
+                return vm_open_tap(start->host, start->launch, &start->launch->nics[descriptor->index], error);
         case DESCRIPTOR_READ:
                 fd = open(descriptor->name, O_RDONLY | O_CLOEXEC);
                 break;
@@ -222,34 +220,38 @@ check_uses(const struct launch *launch, GError **error)
         return TRUE;
 }
 
-/* Disks grow while nobody has them open; images below overlays must be what they were. */
+gboolean
+vm_prepare_disk(const struct vm_host *host, const struct launch *launch, const struct launch_disk *disk,
+                const struct kept_disk *kept, GError **error)
+{
+        struct image_info now;
+        guint64 size;
+
+        if (disk->backing_path && kept && kept->backing_path &&
+            (!image_stat(disk->backing_path, &now) || !image_is_same(&now, &kept->backing))) {
+                error_set(error, DROVER_ERROR_FAILED, "image '%s' has changed since disk '%s' was made on it",
+                          disk->backing_path, disk->disk->name);
+                return error_hint(error, "put the old image back, or run 'drover up --fresh %s' (the disk's data is lost)",
+                                  launch->vm->name);
+        }
+        if (disk->disk->file || !disk->disk->size_bytes || !file_exists(disk->path))
+                return TRUE;
+        if (!disk_read_size(disk->path, disk->format, &size, error))
+                return FALSE;
+        return disk->disk->size_bytes <= size ||
+               disk_grow(disk->path, disk->format, disk->disk->size_bytes, host->user, error) ||
+               error_prefix(error, "cannot grow disk '%s'", disk->disk->name);
+}
+
 static gboolean
 prepare_disks(const struct start *start, const struct spec *spec, GError **error)
 {
         const struct launch *launch = start->launch;
 
-        for (guint i = 0; i < launch->disk_count; i++) {
-                const struct launch_disk *disk = &launch->disks[i];
-                const struct kept_disk *kept = spec_disk(spec, disk->disk->name);
-                struct image_info now;
-                guint64 size;
-
-                if (disk->backing_path && kept && kept->backing_path &&
-                    (!image_stat(disk->backing_path, &now) || !image_is_same(&now, &kept->backing))) {
-                        error_set(error, DROVER_ERROR_FAILED, "image '%s' has changed since disk '%s' was made on it",
-                                  disk->backing_path, disk->disk->name);
-                        return error_hint(error,
-                                          "put the old image back, or run 'drover up --fresh %s' (the disk's data is lost)",
-                                          launch->vm->name);
-                }
-                if (disk->disk->file || !disk->disk->size_bytes || !file_exists(disk->path))
-                        continue;
-                if (!disk_read_size(disk->path, disk->format, &size, error))
+        for (guint i = 0; i < launch->disk_count; i++)
+                if (!vm_prepare_disk(start->host, launch, &launch->disks[i], spec_disk(spec, launch->disks[i].disk->name),
+                                     error))
                         return FALSE;
-                if (disk->disk->size_bytes > size &&
-                    !disk_grow(disk->path, disk->format, disk->disk->size_bytes, start->host->user, error))
-                        return error_prefix(error, "cannot grow disk '%s'", disk->disk->name);
-        }
         return TRUE;
 }
 

@@ -97,7 +97,7 @@ def test_memory_waits_for_a_restart(world):
     up = lab.drover("up")
     assert "restart required for vm 'web': memory: 128M → 160M" in up.err and "drover up --restart" in up.err, up
     assert lab.pids() == pids
-    change = {"key": "memory", "from": "128M", "to": "160M", "change": "restart"}
+    change = {"key": "memory", "from": "128M", "to": "160M", "change": "restart", "drift": False}
     assert lab.vms()["web"]["pending"] == [change] and lab.vms()["client"]["pending"] == []
     assert "memory: 128M → 160M" in lab.drover("ps").out
     assert [step["action"] for step in lab.plan()["steps"]] == ["pending"]

@@ -123,22 +123,6 @@ def test_supervisor_of_a_replaced_program(world):
     assert host.processes(lab.data)[supervisor].startswith("drover supervise ")
 
 
-def test_another_network_waits_for_a_restart(world):
-    """A NIC that the file puts on another network stays where it is until the VM restarts: up repairs, it does not rewire."""
-    lab = world.lab(FAKES.replace("vms:", "  dmz: {subnet: 10.31.0.0/24, mode: isolated}\nvms:")
-                    .replace("one: {<<: *fake, networks: [lan]}", "one: {<<: *fake, networks: {eth0: {network: lan}}}"),
-                    fake=True)
-    lab.drover("up")
-    tap = next(link["ifname"] for link in lab.links().values() if link.get("ifalias") == f"drover:{lab.name}/one/eth0")
-    lab.replace("eth0: {network: lan}", "eth0: {network: dmz}")
-    assert actions(lab) == {("vm", "one"): "pending"}
-    lab.drover("up")
-    assert lab.links()[tap]["master"] == lab.bridge("lan")["ifname"]
-    lab.drover("up", "--restart", "-t", "0", "-y")
-    assert lab.links()[tap]["master"] == lab.bridge("dmz")["ifname"]
-    lab.assert_satisfied()
-
-
 def test_what_qemu_may_write(world):
     """As root, QEMU's user owns the directory of its pid file and its disks, and nothing in which root opens files by name."""
     lab = world.lab(FAKES, fake=True)

@@ -38,6 +38,7 @@ free_vm(gpointer data)
         g_free(vm->name);
         spec_free(vm->spec);
         g_clear_pointer(&vm->mtus, g_hash_table_unref);
+        actual_free(vm->actual);
         g_free(vm);
 }
 

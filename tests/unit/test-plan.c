@@ -96,17 +96,17 @@ test_edits(void)
                 {"memory: 1G", "memory: 2G", "pending vm web memory:1G>2G"},
                 {"memory: 1G, ", "", "pending vm web memory:1G>512M"},
                 {"ip: 10.0.0.10", "ip: 10.0.0.11", "update vm web networks.lan.ip:10.0.0.10>10.0.0.11"},
-                {"{lan: {ip: 10.0.0.10}}", "[]", "pending vm web networks.lan:present>"},
+                {"{lan: {ip: 10.0.0.10}}", "[]", "update vm web networks.lan:present>"},
                 {", depends_on: [db]", "", ""},
-                {"web: {disk: 1G", "web: {disk: 2G", "pending vm web disk.size:1G>2G"},
+                {"web: {disk: 1G", "web: {disk: 2G", "update vm web disk.size:1G>2G"},
                 {"web: {disk: 1G", "web: {disk: 1G, labels: {role: front}", ""},
                 {"web: {disk: 1G", "web: {disk: 1G, cpus: 1", ""},
                 {"web: {disk: 1G", "web: {disk: 1G, cpus: 2", "pending vm web cpus:1>2"},
                 {"web: {disk: 1G", "web: {disk: 1G, cpus: {count: 1}", ""},
                 {"memory: 1G", "memory: {size: 1G}", ""},
                 {"memory: 1G", "memory: {size: 2G}", "pending vm web memory:1G>2G"},
-                {"disks: [data]", "disks: []", "pending vm db disks.data:present>"},
-                {"{data: {size: 1G}}", "{data: {size: 2G}}", "pending vm db disks.data.size:1G>2G"},
+                {"disks: [data]", "disks: []", "update vm db disks.data:present>"},
+                {"{data: {size: 1G}}", "{data: {size: 2G}}", "update vm db disks.data.size:1G>2G"},
                 {"web: {disk: 1G", "web: {disk: {size: 1G, format: raw}", "fresh-pending vm web disk.format:qcow2>raw"},
         };
 
@@ -196,7 +196,8 @@ test_states(void)
                 const char *plan;
         } states[] = {
                 {VM_STOPPED, "start vm db\nstart vm web"},        {VM_CRASHED, "start vm db\nstart vm web"},
-                {VM_STARTING, "continue vm db\ncontinue vm web"}, {VM_PAUSED, "continue vm db\ncontinue vm web"},
+                {VM_STARTING, "continue vm db\ncontinue vm web"},
+                {VM_PAUSED, "continue vm db state:paused>running\ncontinue vm web state:paused>running"},
                 {VM_RUNNING, ""},                                 {VM_PANICKED, ""},
         };
 

@@ -1,0 +1,174 @@
+/* apply_live.c - the step that changes a VM which runs
+ *
+ * The spec gets new ports before a device is added, and takes each change over once it is made: killed in between, the next `up`
+ * finds the device in QEMU and goes on. What a guest does not let go of is remembered, and waits for its next start.
+ */
+#include "runtime/apply/apply.h"
+
+#include "base/error.h"
+#include "runtime/vm/live.h"
+
+#include <string.h>
+
+struct update {
+        struct apply *apply;
+        const struct resolved_vm *vm;
+        struct launch launch; /* as resolved, on the machine that runs */
+        struct spec *spec;    /* as applied */
+        struct live *live;    /* NULL until something is said to QEMU */
+};
+
+static gboolean
+connect_live(struct update *update, GError **error)
+{
+        if (!update->live)
+                update->live = live_open(&update->apply->host, &update->launch, error);
+        return update->live != NULL;
+}
+
+static int
+find_nic(const struct launch *launch, const char *name)
+{
+        for (guint i = 0; i < launch->nic_count; i++)
+                if (strcmp(launch->nics[i].nic->name, name) == 0)
+                        return (int)i;
+        return -1;
+}
+
+static int
+find_disk(const struct launch *launch, const char *name)
+{
+        for (guint i = 0; i < launch->disk_count; i++)
+                if (strcmp(launch->disks[i].disk->name, name) == 0)
+                        return (int)i;
+        return -1;
+}
+
+/* What the guest keeps is not asked for again. */
+static gboolean
+finish_removal(struct update *update, const char *id, gboolean removed, GError **error)
+{
+        if (removed)
+                spec_forget_device(update->spec, id);
+        else if (g_error_matches(*error, DROVER_ERROR, DROVER_ERROR_TIMEOUT))
+                spec_refuse(update->spec, id);
+        return removed;
+}
+
+static gboolean
+change_nic(struct update *update, const char *name, const char *what, gboolean present, GError **error)
+{
+        int number = find_nic(&update->launch, name);
+
+        if (!what && !present) {
+                g_autofree char *id = qemu_nic_id(name);
+
+                return connect_live(update, error) &&
+                       finish_removal(update, id, live_remove_nic(update->live, name, error), error);
+        }
+        if (number < 0)
+                return TRUE;
+        if (!what)
+                return connect_live(update, error) && live_add_nic(update->live, (guint)number, error);
+        if (strcmp(what, "network") == 0)
+                return connect_live(update, error) && live_move_nic(update->live, (guint)number, error);
+        return TRUE; /* dnsmasq's step has done it */
+}
+
+static gboolean
+change_disk(struct update *update, const char *name, const char *what, gboolean present, GError **error)
+{
+        int number = find_disk(&update->launch, name);
+
+        if (!what && !present) {
+                g_autofree char *id = qemu_disk_id(name);
+
+                return connect_live(update, error) &&
+                       finish_removal(update, id, live_remove_disk(update->live, name, error), error);
+        }
+        if (number < 0)
+                return TRUE;
+        if (!what)
+                return connect_live(update, error) &&
+                       live_add_disk(update->live, (guint)number, spec_disk(update->vm->spec, name), error);
+        if (strcmp(what, "size") == 0)
+                return connect_live(update, error) && live_grow_disk(update->live, (guint)number, error);
+        return TRUE;
+}
+
+static gboolean
+make_change(struct update *update, const struct plan_change *change, GError **error)
+{
+        g_auto(GStrv) parts = g_strsplit(change->key, ".", 3);
+        gboolean ok = TRUE;
+
+        if (strcmp(parts[0], "networks") == 0 && parts[1])
+                ok = change_nic(update, parts[1], parts[2], change->to != NULL, error);
+        else if (strcmp(parts[0], "disks") == 0 && parts[1])
+                ok = change_disk(update, parts[1], parts[2], change->to != NULL, error);
+        else if (strcmp(parts[0], "disk") == 0)
+                ok = change_disk(update, "root", parts[1], change->to != NULL, error);
+        if (ok)
+                plan_take_change(update->spec, update->vm->spec, change->key);
+        return ok;
+}
+
+/* Those that take something away come first: what they free may be wanted. The first failure is told, all else is done. */
+static gboolean
+make_changes(struct update *update, const GPtrArray *changes, GError **error)
+{
+        gboolean ok = TRUE;
+
+        for (int removals = TRUE; removals >= FALSE; removals--)
+                for (guint i = 0; i < changes->len; i++) {
+                        const struct plan_change *change = g_ptr_array_index(changes, i);
+                        g_autoptr(GError) reason = NULL;
+
+                        if ((change->to == NULL) != removals || make_change(update, change, &reason))
+                                continue;
+                        if (ok)
+                                g_propagate_error(error, g_steal_pointer(&reason));
+                        ok = FALSE;
+                }
+        return ok;
+}
+
+static void
+copy_entry(gpointer key, gpointer value, gpointer data)
+{
+        g_hash_table_replace(data, g_strdup(key), value);
+}
+
+static void
+copy_text_entry(gpointer key, gpointer value, gpointer data)
+{
+        g_hash_table_replace(data, g_strdup(key), g_strdup(value));
+}
+
+static gboolean
+keep_identity(struct update *update, GError **error)
+{
+        g_hash_table_foreach(update->vm->spec->ports, copy_entry, update->spec->ports);
+        g_hash_table_foreach(update->vm->spec->macs, copy_text_entry, update->spec->macs);
+        return spec_save(update->apply->session->world->paths, update->spec, error);
+}
+
+gboolean
+apply_update(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        struct update update = {.apply = apply, .vm = &apply->session->resolved->vms[step->index]};
+        g_autoptr(spec_t) spec = spec_load(apply->session->world->paths, step->name, error);
+        gboolean ok;
+
+        if (!spec)
+                return FALSE;
+        update.spec = spec;
+        update.launch = update.vm->launch;
+        if (spec->machine)
+                update.launch.machine = spec->machine;
+        if (!keep_identity(&update, error))
+                return FALSE;
+        ok = make_changes(&update, step->changes, error);
+        live_close(update.live);
+        return spec_save(apply->session->world->paths, spec, ok ? error : NULL) && ok;
+}

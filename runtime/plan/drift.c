@@ -1,0 +1,166 @@
+/* drift.c - where a VM that runs is not what its spec says, and which changes of it can be made while it runs
+ *
+ * What QEMU has was asked of it (world.h, struct actual). Devices of ours are those whose port the spec keeps: what somebody
+ * plugged in with a monitor, or with qemu_args, is not ours and stays.
+ */
+#include "runtime/plan/plan_build.h"
+
+#include <string.h>
+
+static void
+add_drift(GPtrArray *changes, const char *key, const char *from, const char *to)
+{
+        if (plan_changes_find(changes, key))
+                return;
+        plan_changes_add(changes, key, from, to, CHANGE_LIVE);
+        ((struct plan_change *)g_ptr_array_index(changes, changes->len - 1))->drift = TRUE;
+}
+
+static char *
+disk_key(const struct disk *disk)
+{
+        return disk->is_root ? g_strdup("disk") : g_strconcat("disks.", disk->name, NULL);
+}
+
+/* What it was started with, or given since, and has no longer. */
+static void
+add_missing(const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
+{
+        for (guint i = 0; i < launch->nic_count; i++) {
+                g_autofree char *id = qemu_nic_id(launch->nics[i].nic->name);
+                g_autofree char *key = g_strconcat("networks.", launch->nics[i].nic->name, NULL);
+
+                if (g_hash_table_contains(found->spec->ports, id) && !actual_has(found->actual, id))
+                        add_drift(changes, key, NULL, "present");
+        }
+        for (guint i = 0; i < launch->disk_count; i++) {
+                g_autofree char *id = qemu_disk_id(launch->disks[i].disk->name);
+                g_autofree char *key = disk_key(launch->disks[i].disk);
+
+                if (g_hash_table_contains(found->spec->ports, id) && !actual_has(found->actual, id))
+                        add_drift(changes, key, NULL, "present");
+        }
+}
+
+/* The ids of all that the file wants and all that the VM is known to have. */
+static GHashTable *
+known_ids(const struct vm_world *found, const struct launch *launch)
+{
+        GHashTable *ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        const json_t *item, *disks = json_object_get(found->spec->wish, "disks");
+        const char *name;
+        size_t n;
+
+        for (guint i = 0; i < launch->nic_count; i++)
+                g_hash_table_add(ids, qemu_nic_id(launch->nics[i].nic->name));
+        for (guint i = 0; i < launch->disk_count; i++)
+                g_hash_table_add(ids, qemu_disk_id(launch->disks[i].disk->name));
+        json_object_foreach (json_object_get(found->spec->wish, "networks"), name, item)
+                g_hash_table_add(ids, qemu_nic_id(name));
+        json_array_foreach (disks, n, item)
+                if (plan_item_name(item))
+                        g_hash_table_add(ids, qemu_disk_id(plan_item_name(item)));
+        g_hash_table_add(ids, qemu_disk_id("root"));
+        return ids;
+}
+
+/* What a drover that was killed had added, and nobody wants any more. */
+static void
+add_strays(const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
+{
+        g_autoptr(GHashTable) known = known_ids(found, launch);
+        GHashTableIter iter;
+        const char *id;
+
+        g_hash_table_iter_init(&iter, found->spec->ports);
+        while (g_hash_table_iter_next(&iter, (gpointer *)&id, NULL)) {
+                g_autofree char *key = NULL;
+
+                if (!actual_has(found->actual, id) || g_hash_table_contains(known, id))
+                        continue;
+                key = g_str_has_prefix(id, "nic-") ? g_strconcat("networks.", id + strlen("nic-"), NULL)
+                                                   : g_strconcat("disks.", id + strlen("disk-"), NULL);
+                add_drift(changes, key, "present", NULL);
+        }
+}
+
+void
+plan_drift(const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
+{
+        if (!found->actual)
+                return;
+        add_missing(found, launch, changes);
+        add_strays(found, launch, changes);
+}
+
+/* ---- what of it can be done while the VM runs ---- */
+
+static gboolean
+is_refused(const struct vm_world *found, const char *id)
+{
+        return g_ptr_array_find_with_equal_func(found->spec->refused, id, g_str_equal, NULL);
+}
+
+/* q35 has the ports that it was started with; the slots of pc's one bus are all there. */
+static gboolean
+has_port(const struct vm_world *found, guint port)
+{
+        g_autofree char *id = g_strdup_printf("port%u", port);
+
+        return !found->actual || !found->spec->machine || !qemu_is_pcie(found->spec->machine) || actual_has(found->actual, id);
+}
+
+static gboolean
+nic_is_live(const struct vm_world *found, const struct launch *launch, const struct plan_change *change, const char *name)
+{
+        g_autofree char *id = qemu_nic_id(name);
+
+        for (guint i = 0; change->to && i < launch->nic_count; i++)
+                if (strcmp(launch->nics[i].nic->name, name) == 0)
+                        return has_port(found, launch->nics[i].port);
+        return !is_refused(found, id);
+}
+
+static gboolean
+was_cdrom(const struct vm_world *found, const char *name)
+{
+        const json_t *item, *disks = json_object_get(found->spec->wish, "disks");
+        size_t i;
+
+        json_array_foreach (disks, i, item)
+                if (g_strcmp0(plan_item_name(item), name) == 0)
+                        return g_strcmp0(json_text(item, "media"), "cdrom") == 0;
+        return FALSE;
+}
+
+/* A SATA or IDE drive is there from the start or not at all. */
+static gboolean
+disk_is_live(const struct vm_world *found, const struct launch *launch, const struct plan_change *change, const char *name)
+{
+        g_autofree char *id = qemu_disk_id(name);
+
+        for (guint i = 0; change->to && i < launch->disk_count; i++)
+                if (strcmp(launch->disks[i].disk->name, name) == 0)
+                        return launch->disks[i].disk->media != MEDIA_CDROM && has_port(found, launch->disks[i].port);
+        return !was_cdrom(found, name) && !is_refused(found, id);
+}
+
+void
+plan_changes_settle(const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
+{
+        for (guint i = 0; i < changes->len; i++) {
+                struct plan_change *change = g_ptr_array_index(changes, i);
+                g_auto(GStrv) parts = g_strsplit(change->key, ".", -1);
+                guint count = g_strv_length(parts);
+                gboolean live = TRUE;
+
+                if (change->how != CHANGE_LIVE || count != 2)
+                        continue;
+                if (strcmp(parts[0], "networks") == 0)
+                        live = nic_is_live(found, launch, change, parts[1]);
+                else if (strcmp(parts[0], "disks") == 0)
+                        live = disk_is_live(found, launch, change, parts[1]);
+                if (!live)
+                        change->how = CHANGE_RESTART;
+        }
+}

@@ -1,0 +1,32 @@
+/* actual.h - what a QEMU has, as it says itself: devices and disks
+ *
+ * Taken by the round of questions that observe.c asks of all VMs at once, so the commands need no answer of each other.
+ */
+#pragma once
+
+#include "base/json.h"
+
+/** The commands, in the order in which actual_parse() takes their answers, and their arguments as JSON (NULL: none) */
+#define ACTUAL_COMMANDS "qom-list", "query-block"
+#define ACTUAL_ARGUMENTS "{\"path\": \"/machine/peripheral\"}", NULL
+enum { ACTUAL_ANSWERS = 2 };
+
+/** struct actual_block - What is behind a disk or in a drive */
+struct actual_block {
+        guint64 size_bytes; /* virtual; 0: nothing is in the drive */
+};
+
+struct actual {
+        GHashTable *devices; /* id -> driver: what has an id */
+        GHashTable *blocks;  /* id of a device -> struct actual_block */
+};
+
+/** actual_parse() - From answers, each of which may be NULL; NULL where one of them is missing. A new object */
+struct actual *actual_parse(json_t *const answers[ACTUAL_ANSWERS]);
+void actual_free(struct actual *actual);
+typedef struct actual actual_t;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(actual_t, actual_free)
+
+/** actual_has() - Has it a device of this id? */
+gboolean actual_has(const struct actual *actual, const char *id);
+const struct actual_block *actual_block(const struct actual *actual, const char *id);

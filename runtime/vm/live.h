@@ -1,0 +1,46 @@
+/* live.h - what is changed in a QEMU that runs: NICs and disks, plugged in, taken out, moved, grown
+ *
+ * Each is an ensure over the control monitor: ask, act, check. What was cut short by a kill is found by asking, so doing it again
+ * ends it. Ports and ids are those of the spec, which is saved before a device is added and after it is gone.
+ *
+ * Room is made at boot: q35 has spare pcie-root-ports. pc has its one bus, whose free slots take devices by ACPI: the same
+ * commands with another address.
+ */
+#pragma once
+
+#include "base/json.h"
+#include "runtime/vm/vm.h"
+
+struct live;
+
+/**
+ * live_open() - Connect to a VM's control monitor
+ * @launch: as the VM has to be; its machine is the one that runs. Both are borrowed
+ */
+struct live *live_open(const struct vm_host *host, const struct launch *launch, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void live_close(struct live *live);
+typedef struct live live_t;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(live_t, live_close)
+
+/** live_add_nic() - @number: into launch.nics. On failure neither device nor tap is left */
+gboolean live_add_nic(struct live *live, guint number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * live_remove_nic(), live_remove_disk() - Take it out of the guest, then what was behind it
+ *
+ * Fail with DROVER_ERROR_TIMEOUT where the guest does not let go of it within LIVE_UNPLUG_MS: then it stays, until the
+ * guest does after all, or the VM is started anew.
+ */
+gboolean live_remove_nic(struct live *live, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean live_remove_disk(struct live *live, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+enum { LIVE_UNPLUG_MS = 10000 };
+
+/** live_move_nic() - Put its tap on the bridge of the network that it is on; the guest sees the cable pulled and plugged */
+gboolean live_move_nic(struct live *live, guint number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** live_add_disk() - @number: into launch.disks; its file exists. @kept: what the spec says of it, or NULL */
+gboolean live_add_disk(struct live *live, guint number, const struct kept_disk *kept, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+
+/** live_grow_disk() - To the size that it has to have; never smaller */
+gboolean live_grow_disk(struct live *live, guint number, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,86 @@
+/* live_nic.c - NICs of a VM that runs
+ *
+ * QEMU gets the tap as a descriptor, as at its start. A netdev without its device is what a killed drover leaves, or somebody who
+ * took the device out by hand: it goes, and its tap with it, before a new one comes.
+ */
+#include "runtime/vm/live_build.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "network/lab.h"
+#include "network/link.h"
+
+enum { COMMAND_MS = 10000, CABLE_MS = 250 };
+
+static gboolean
+add_netdev(struct live *live, const struct launch_nic *nic, const char *netdev, GError **error)
+{
+        auto_fd tap = vm_open_tap(live->host, live->launch, nic, error);
+
+        if (tap < 0)
+                return FALSE;
+        if (!qmp_call_fd(live->qmp, "getfd", json_pack("{s:s}", "fdname", netdev), tap, COMMAND_MS, NULL, error))
+                return FALSE;
+        if (live_call(live, "netdev_add", json_pack("{s:s, s:s, s:s}", "type", "tap", "id", netdev, "fd", netdev), NULL, error))
+                return TRUE;
+        live_drop(live, "closefd", "fdname", netdev);
+        return FALSE;
+}
+
+gboolean
+live_add_nic(struct live *live, guint number, GError **error)
+{
+        const struct launch_nic *nic = &live->launch->nics[number];
+        g_autofree char *id = qemu_nic_id(nic->nic->name), *netdev = qemu_netdev_id(nic->nic->name);
+        gboolean has;
+
+        if (!live_has(live, id, &has, error))
+                return error_prefix(error, "cannot add NIC '%s'", nic->nic->name);
+        if (has)
+                return TRUE;
+        live_drop(live, "netdev_del", "id", netdev);
+        if (!add_netdev(live, nic, netdev, error))
+                return error_prefix(error, "cannot add NIC '%s'", nic->nic->name);
+        if (live_call(live, "device_add", build_nic_device(&live->build, number), NULL, error))
+                return TRUE;
+        live_drop(live, "netdev_del", "id", netdev);
+        return error_prefix(error, "cannot add NIC '%s'", nic->nic->name);
+}
+
+gboolean
+live_remove_nic(struct live *live, const char *name, GError **error)
+{
+        g_autofree char *id = qemu_nic_id(name), *netdev = qemu_netdev_id(name);
+        g_autofree char *subject = g_strdup_printf("NIC '%s'", name);
+
+        if (!live_unplug(live, id, subject, error))
+                return FALSE;
+        live_drop(live, "netdev_del", "id", netdev);
+        return TRUE;
+}
+
+static gboolean
+set_link(struct live *live, const char *id, gboolean up, GError **error)
+{
+        return live_call(live, "set_link", json_pack("{s:s, s:b}", "name", id, "up", up), NULL, error);
+}
+
+/* As where a cable is pulled and plugged in elsewhere: a DHCP client asks again. The guest has to run to see it, for which there
+ * is no event: it gets a moment. */
+gboolean
+live_move_nic(struct live *live, guint number, GError **error)
+{
+        const struct launch_nic *nic = &live->launch->nics[number];
+        const struct launch *launch = live->launch;
+        g_autofree char *id = qemu_nic_id(nic->nic->name);
+        g_autofree char *tap = lab_tap_name(launch->project, launch->vm->name, nic->nic->name);
+        g_autofree char *object = g_strdup_printf("%s/%s", launch->vm->name, nic->nic->name);
+        g_autofree char *alias = lab_alias(launch->project, object);
+
+        if (!set_link(live, id, FALSE, error) ||
+            !link_attach(live->host->netlink, tap, live->host->bridges[nic->nic->network_index], alias, nic->mtu, error))
+                return error_prefix(error, "cannot move NIC '%s' to network '%s'", nic->nic->name, nic->nic->network);
+        g_usleep(CABLE_MS * 1000);
+        return set_link(live, id, nic->nic->link == LINK_UP, error) ||
+               error_prefix(error, "cannot plug in NIC '%s'", nic->nic->name);
+}

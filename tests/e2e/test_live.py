@@ -1,0 +1,219 @@
+"""test_live.py - a VM that runs is changed by editing the file: up plugs in, takes out, moves and grows, and restarts nothing"""
+
+import os
+
+import host
+from qemu import Monitor
+
+NICS = """
+networks:
+  lan: {subnet: 10.40.0.0/24, mode: isolated}
+  dmz: {subnet: 10.41.0.0/24, mode: isolated}
+vms:
+  web: {<<: *guest, networks: {lan: {ip: 10.40.0.10}}}
+"""
+
+DISKS = """
+disks: {shared: 32M}
+vms:
+  one: {<<: *guest, networks: [], disk: 16M, disks: [{name: data, size: 64M}]}
+  two: {<<: *guest, networks: []}
+"""
+
+
+def actions(lab, *arguments):
+    return {(step["kind"], step["name"]): step["action"] for step in lab.plan(*arguments)["steps"]}
+
+
+def changes(lab, kind, name):
+    return {change["key"]: change for step in lab.plan()["steps"] if (step["kind"], step["name"]) == (kind, name)
+            for change in step["changes"]}
+
+
+def tap_of(lab, nic):
+    return next((link for link in lab.links().values() if link.get("ifalias") == f"drover:{lab.name}/{nic}"), None)
+
+
+def sectors(lab, vm, disk):
+    """What the guest says of the disk with this serial: its size in sectors of 512 bytes; None where it has none."""
+    text = lab.shell(vm, f'for d in /sys/block/vd*; do [ "$(cat $d/serial)" = {disk} ] && cat $d/size; done; true')
+    return int(text) if text.strip() else None
+
+
+def test_nic(world):
+    """A NIC is added, gets its lease, moves to another network and goes again; QEMU stays the same process."""
+    lab = world.lab(NICS)
+    lab.drover("up")
+    lab.console("web").ready()
+    pids = lab.pids()
+
+    lab.replace("web: {<<: *guest, networks: {lan: {ip: 10.40.0.10}}}",
+                "web: {<<: *guest, networks: {lan: {ip: 10.40.0.10}, more: {network: dmz, ip: 10.41.0.10}}}")
+    assert actions(lab)[("vm", "web")] == "update"
+    assert "networks.more: (none) → present (live)" in lab.drover("plan").out
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert "nic-more" in Monitor(lab, "web").devices()
+    host.wait_until(lambda: "eth1" in lab.shell("web", "ls /sys/class/net"), "the guest has the NIC")
+    assert lab.shell("web", "ip link set eth1 up; udhcpc -i eth1 -s /lease -n -q >/dev/null 2>&1; ip -4 address show eth1 |"
+                            " grep -o 10.41.0.10/24").endswith("\n10.41.0.10/24\n")
+    assert tap_of(lab, "web/more")["master"] == lab.bridge("dmz")["ifname"]
+
+    pulled = int(lab.shell("web", "cat /sys/class/net/eth1/carrier_down_count"))
+    lab.replace("more: {network: dmz, ip: 10.41.0.10}", "more: {network: lan, ip: 10.40.0.11}")
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert tap_of(lab, "web/more")["master"] == lab.bridge("lan")["ifname"]
+    now = int(lab.shell("web", "cat /sys/class/net/eth1/carrier_down_count"))
+    assert now == pulled + 1, "the guest has seen the cable move"
+    assert lab.shell("web", "udhcpc -i eth1 -s /lease -n -q >/dev/null 2>&1; ip -4 address show eth1 |"
+                            " grep -o 10.40.0.11/24").endswith("\n10.40.0.11/24\n")
+
+    lab.replace(", more: {network: lan, ip: 10.40.0.11}", "")
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert "nic-more" not in Monitor(lab, "web").devices() and not tap_of(lab, "web/more")
+    host.wait_until(lambda: "eth1" not in lab.shell("web", "ls /sys/class/net"), "the guest has lost the NIC")
+    assert lab.pids() == pids and lab.shell("web", "ip -4 address show eth0 | grep -c 10.40.0.10/24") == "1\n"
+
+
+def test_network_that_comes_and_goes(world):
+    """A network and a NIC on it are added by one edit and removed by another: the bridge goes once the NIC is out."""
+    lab = world.lab(NICS.replace("  dmz: {subnet: 10.41.0.0/24, mode: isolated}\n", ""))
+    lab.drover("up")
+    lab.console("web").ready()
+    pids = lab.pids()
+    with open(lab.file, encoding="utf-8") as file:
+        before = file.read()
+    lab.replace("mode: isolated}\n", "mode: isolated}\n  dmz: {subnet: 10.41.0.0/24, mode: isolated}\n")
+    lab.replace("networks: {lan: {ip: 10.40.0.10}}}", "networks: {lan: {ip: 10.40.0.10}, dmz: {}}}")
+    lab.drover("up")
+    assert tap_of(lab, "web/dmz")["master"] == lab.bridge("dmz")["ifname"]
+    lab.assert_satisfied()
+    with open(lab.file, "w", encoding="utf-8") as file:
+        file.write(before)
+    lab.drover("up")
+    assert not lab.bridge("dmz") and not tap_of(lab, "web/dmz")
+    lab.assert_satisfied()
+    assert lab.pids() == pids
+
+
+def test_disks(world):
+    """Disks of the VM's own and named ones grow, come and go under a guest that runs, and move from one VM to another."""
+    lab = world.lab(DISKS)
+    lab.drover("up")
+    for name in ("one", "two"):
+        lab.console(name).wait("guest# ")
+    pids = lab.pids()
+    assert sectors(lab, "one", "root") == 32768 and sectors(lab, "one", "data") == 131072
+
+    lab.replace("disk: 16M", "disk: 24M")
+    lab.replace("size: 64M", "size: 96M")
+    assert set(changes(lab, "vm", "one")) == {"disk.size", "disks.data.size"}
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert sectors(lab, "one", "root") == 49152 and sectors(lab, "one", "data") == 196608
+
+    lab.replace("{name: data, size: 96M}", "{name: data, size: 96M}, {name: more, size: 8M}, shared")
+    lab.drover("up")
+    lab.assert_satisfied()
+    host.wait_until(lambda: sectors(lab, "one", "shared") == 65536, "the guest has the named disk")
+    assert sectors(lab, "one", "more") == 16384
+    lab.shell("one", "d=$(grep -l shared /sys/block/vd*/serial); d=${d%/serial}; echo kept > /dev/${d##*/}; sync")
+
+    lab.replace("{name: data, size: 96M}, {name: more, size: 8M}, shared", "{name: more, size: 8M}")
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert sectors(lab, "one", "shared") is None and sectors(lab, "one", "data") is None
+    monitor = Monitor(lab, "one")
+    assert {"disk-root", "disk-more"} == {name for name in monitor.devices() if name.startswith("disk-")}
+    assert not [node for node in monitor.nodes() if "shared" in node or "data" in node]
+    assert os.path.exists(lab.vm_data("one", "data.0.qcow2")), "a disk that is taken out is not removed"
+
+    lab.replace("shared: 32M", "shared: 48M")
+    lab.replace("two: {<<: *guest, networks: []}", "two: {<<: *guest, networks: [], disks: [shared]}")
+    lab.drover("up")
+    lab.assert_satisfied()
+    host.wait_until(lambda: sectors(lab, "two", "shared") == 98304, "the other guest has the disk")
+    assert lab.shell("two", "head -c 4 /dev/vda; echo") == "kept\n"
+    lab.replace("shared: 48M", "shared: 56M")
+    lab.drover("up")
+    assert sectors(lab, "two", "shared") == 114688
+    assert lab.pids() == pids
+
+
+def test_unplugged_by_hand(world):
+    """A NIC and a disk that were taken out with a monitor come back, at the port that they had; nothing restarts."""
+    lab = world.lab(NICS.replace("networks: {lan: {ip: 10.40.0.10}}", "disk: 16M, networks: {lan: {ip: 10.40.0.10}},"
+                                                                      " disks: [{name: data, size: 8M}]"))
+    lab.drover("up")
+    lab.console("web").ready()
+    pids, spec = lab.pids(), lab.spec("web")
+    Monitor(lab, "web").unplug("nic-lan")
+    Monitor(lab, "web").unplug("disk-data")
+    plan = lab.drover("plan", "--exit-code", status=2).out
+    assert "~ repair vm web\n" in plan and "networks.lan: (none) → present (drift)" in plan, plan
+    assert "disks.data: (none) → present (drift)" in plan, plan
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert lab.pids() == pids and lab.spec("web")["ports"] == spec["ports"]
+    host.wait_until(lambda: "eth0" in lab.shell("web", "ls /sys/class/net"), "the guest has its NIC again")
+    lab.shell("web", "ip link set eth0 up; udhcpc -i eth0 -s /lease -n -q >/dev/null 2>&1; ip -4 address | grep 10.40.0.10/24")
+    assert sectors(lab, "web", "data") == 16384
+
+
+def test_paused_and_grown_by_hand(world):
+    """A QEMU that was halted with its monitor goes on, and plan says why; a disk that was grown so is told and left alone."""
+    lab = world.lab(DISKS)
+    lab.drover("up")
+    lab.console("one").wait("guest# ")
+    pids = lab.pids()
+    Monitor(lab, "one").call("stop")
+    assert changes(lab, "vm", "one")["state"]["drift"] and actions(lab) == {("vm", "one"): "continue"}
+    assert "state: paused → running (drift)" in lab.drover("plan").out
+    lab.drover("up")
+    lab.assert_satisfied()
+    lab.drover("pause", "one")
+    assert changes(lab, "vm", "one") == {}, "the user's own pause is no drift"
+    lab.drover("up")
+
+    Monitor(lab, "one").call("block_resize", {"node-name": "disk-data", "size": 128 << 20})
+    plan = lab.drover("plan")
+    assert "disk 'data' has 128M and is never shrunk to 64M" in plan.err, plan
+    lab.drover("up")
+    assert sectors(lab, "one", "data") == 262144 and lab.pids() == pids
+    lab.replace("size: 64M", "size: 160M")
+    lab.drover("up")
+    assert sectors(lab, "one", "data") == 327680 and lab.pids() == pids
+
+
+def test_guest_keeps_a_device(world):
+    """A guest that lets go of nothing: up says so after its limit, then the change waits for a restart, which makes it."""
+    # Halted before its first instruction, it hears of nothing.
+    lab = world.lab(NICS.replace("lan: {ip: 10.40.0.10}}", "lan: {ip: 10.40.0.10}, dmz: {}}"))
+    lab.drover("up", "--paused")
+    pids = lab.pids()
+    lab.replace("lan: {ip: 10.40.0.10}, dmz: {}}", "lan: {ip: 10.40.0.10}}")
+    up = lab.drover("up", "--paused", status=7)
+    assert "cannot update vm 'web': the guest did not let go of NIC 'dmz' within 10 s" in up.err, up
+    assert "drover up --restart web" in up.err and lab.pids() == pids, up
+    assert "nic-dmz" in Monitor(lab, "web").devices()
+    again = lab.drover("up", "--paused")
+    assert "restart required for vm 'web': networks.dmz: present → (none)" in again.err, again
+    assert [change["key"] for change in lab.vms()["web"]["pending"]] == ["networks.dmz"]
+    lab.drover("up", "--restart", "--paused", "-t", "0")
+    assert "nic-dmz" not in Monitor(lab, "web").devices() and lab.pids() != pids
+
+
+def test_no_free_port(world):
+    """What there is no port for any more waits for a restart, which makes more of them."""
+    lab = world.lab(DISKS)
+    lab.drover("up")
+    lab.console("one").wait("guest# ")
+    more = ", ".join(f"{{name: d{i}, size: 1M}}" for i in range(9))
+    lab.replace("{name: data, size: 64M}", f"{{name: data, size: 64M}}, {more}")
+    assert actions(lab)[("vm", "one")] == "pending"
+    lab.drover("up")
+    monitor = Monitor(lab, "one")
+    assert {f"disk-d{i}" for i in range(8)} <= set(monitor.devices()) and "disk-d8" not in monitor.devices()
+    assert [change["key"] for change in lab.vms()["one"]["pending"]] == ["disks.d8"]
