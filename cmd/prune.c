@@ -89,7 +89,8 @@ const struct verb verb_prune = {
         .name = "prune",
         .synopsis = "",
         .help = "Remove images that no VM uses",
-        .text = "Of the cache alone: images that no VM of any project lies on, and what was left of downloads that ended early. "
+        .text = "Of the cache alone: images that no VM of any project lies on, and what was left of downloads that "
+                "ended early. "
                 "Disks are never touched. With --dry-run it only says what would go.",
         VERB_OPTIONS(rows, struct prune_options),
         .run = run_prune,

@@ -31,7 +31,8 @@ const struct verb verb_pull = {
         .name = "pull",
         VERB_OF_VMS,
         .help = "Fetch the images of VMs",
-        .text = "Fetches into the cache what VMs name by URL, checks it, and starts nothing. An image without a checksum in the "
+        .text = "Fetches into the cache what VMs name by URL, checks it, and starts nothing. An image without a checksum "
+                "in the "
                 "file is asked for anew; a VM that lies on an older one keeps it until 'up --fresh'.",
         .needs = NEEDS_PROJECT,
         VERB_OPTIONS(rows, struct pull_options),

@@ -92,8 +92,8 @@ encode_nothing(const struct key *key, const void *object)
 static json_t *
 schema_paths(void)
 {
-        return json_pack("{s:[{s:s, s:i}, {s:s, s:{s:s, s:i}, s:i}]}", "anyOf", "type", "string", "minLength", 1, "type", "array",
-                         "items", "type", "string", "minLength", 1, "minItems", 1);
+        return json_pack("{s:[{s:s, s:i}, {s:s, s:{s:s, s:i}, s:i}]}", "anyOf", "type", "string", "minLength", 1, "type",
+                         "array", "items", "type", "string", "minLength", 1, "minItems", 1);
 }
 
 const struct key_codec codec_paths = {"path, or list of paths", decode_paths, encode_nothing, schema_paths};

@@ -178,7 +178,8 @@ find_base(struct extender *extender, struct link *link, const struct node *writt
         hint = hint_for_vm(extender, group, extends.vm);
         return diagnostics_add(extender->loader->diagnostics, SEVERITY_ERROR, "unknown-base", value->place, hint,
                                "extends of vm '%s': there is no vm '%s'%s%s%s", name_of(link), extends.vm,
-                               group->source ? " in '" : "", group->source ? group->source->name : "", group->source ? "'" : "");
+                               group->source ? " in '" : "", group->source ? group->source->name : "",
+                               group->source ? "'" : "");
 }
 
 static guint

@@ -94,7 +94,8 @@ check_twice(const char *const *files, GError **error)
                         if (strcmp(files[i], "-") == 0)
                                 return error_set(error, DROVER_ERROR_USAGE, "standard input is named twice with -f");
                         error_set(error, DROVER_ERROR_USAGE, "'%s' is named twice with -f", files[i]);
-                        return strcmp(files[i], files[j]) == 0 ? FALSE : error_hint(error, "it is the same file as '%s'", files[j]);
+                        return strcmp(files[i], files[j]) == 0 ? FALSE
+                                                               : error_hint(error, "it is the same file as '%s'", files[j]);
                 }
         }
         return TRUE;

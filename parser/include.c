@@ -113,7 +113,8 @@ check_entry(struct loader *loader, const struct node *entry)
         const struct node *checked = NULL;
 
         if (node_is_null(entry))
-                loader_fail(loader, "include-empty", entry->place, "write a path, or remove the dash", "include: an entry is empty");
+                loader_fail(loader, "include-empty", entry->place, "write a path, or remove the dash",
+                            "include: an entry is empty");
         else if (entry->kind == NODE_LIST)
                 decode_shape_fault(&decoder, NULL, entry, SHAPE_MAP);
         else

@@ -25,7 +25,8 @@ static const char *const rtc_aliases[] = {"localtime", "local", "gmt", "utc", "h
 const char *const keys_arch_meant[] = {"amd64", "x86_64", "x86-64", "x86_64", "x64", "x86_64", "arm64", "aarch64", NULL};
 
 static const struct key boot_rows[] = {
-        {.name = "order", .type = KEY_SPECIAL, IN(boot, order), .codec = &codec_boot_order, .replaced = TRUE, .change = CHANGE_RESTART,
+        {.name = "order", .type = KEY_SPECIAL, IN(boot, order), .codec = &codec_boot_order, .replaced = TRUE,
+         .change = CHANGE_RESTART,
          .help = "what is tried, first to last: disk, cdrom, network; default: disk, then cdrom, then network",
          .example = "[disk, network]"},
         {.name = "kernel", .type = KEY_PATH, IN(boot, kernel), .change = CHANGE_RESTART,
@@ -167,10 +168,12 @@ static const struct key vm_rows[] = {
          .fallback = "x86_64", .unbuilt = TRUE, .change = CHANGE_RESTART, .help = "architecture of the machine",
          .example = "aarch64"},
         {.name = "ports", .type = KEY_OBJECT_LIST, IN(vm, ports), COUNT_IN(vm, port_count), .max = 4096, .table = &keys_port,
-         .identity = merge_identity_port, .unbuilt = TRUE, .change = CHANGE_LIVE, .help = "ports of the host that lead into the VM; default: none",
+         .identity = merge_identity_port, .unbuilt = TRUE, .change = CHANGE_LIVE,
+         .help = "ports of the host that lead into the VM; default: none",
          .example = "[\"8080:80\"]"},
         {.name = "mounts", .type = KEY_OBJECT_LIST, IN(vm, mounts), COUNT_IN(vm, mount_count), .max = 64, .table = &keys_mount,
-         .identity = merge_identity_mount, .unbuilt = TRUE, .change = CHANGE_RESTART, .help = "folders of the host in the guest; default: none",
+         .identity = merge_identity_mount, .unbuilt = TRUE, .change = CHANGE_RESTART,
+         .help = "folders of the host in the guest; default: none",
          .example = "[\"./src:/src:ro\"]"},
         {.name = "cloud_init", .type = KEY_OBJECT, IN(vm, cloud_init), .indirect = TRUE, .table = &keys_cloud_init,
          .unbuilt = TRUE, .change = CHANGE_RESTART,

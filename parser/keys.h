@@ -70,7 +70,7 @@ struct key {
         gboolean indirect;             /* KEY_OBJECT: the field is a pointer, NULL where the key is not written */
         gboolean named;                /* KEY_OBJECT_MAP: a list of names is short for a map */
         gboolean replaced;             /* by what is merged over it, although it is a list or a map */
-        char *(*identity)(const struct node *entry); /* a list: entries with the same one are merged (merge.h); NULL: appended */
+        char *(*identity)(const struct node *entry); /* a list: same ones are merged (merge.h); NULL: appended */
         gboolean required;             /* an object without it is an error */
         gboolean consumed;             /* by loader.h, before decoding: neither decoded nor encoded */
         gboolean unbuilt;              /* understood, but nothing acts on it yet: refused at plan unless it is the fallback */

@@ -149,8 +149,8 @@ load(const struct load_options *options, const char *text, size_t length, struct
                 ok = source != NULL;
         }
         if (ok && text)
-                g_ptr_array_add(sources, (gpointer)sources_add_text(diagnostics->sources, "drover.yaml", options->directory, text,
-                                                                    length, error));
+                g_ptr_array_add(sources, (gpointer)sources_add_text(diagnostics->sources, "drover.yaml", options->directory,
+                                                                    text, length, error));
         if (ok && sources->len && sources->pdata[0])
                 project = finish(&loader, sources, project, error);
         else

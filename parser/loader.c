@@ -135,7 +135,8 @@ read_source(struct loader *loader, char *key, const char *path, const char *name
 const struct source *
 loader_open(struct loader *loader, const char *path, GError **error)
 {
-        const struct source *source = read_source(loader, key_of_file(path), path, strcmp(path, "-") == 0 ? "<stdin>" : path, error);
+        const struct source *source =
+                read_source(loader, key_of_file(path), path, strcmp(path, "-") == 0 ? "<stdin>" : path, error);
 
         if (source && loader->bytes > LOAD_MAX_BYTES) {
                 error_set(error, DROVER_ERROR_CONFIG, "the project's files have more than %d MiB in all", LOAD_MAX_BYTES >> 20);
@@ -215,7 +216,8 @@ loader_scope_beside(struct loader *loader, const struct scope *above, const stru
                 return above;
         scope = scope_below(loader, above, source->directory, &known);
         scope->directory = source->directory;
-        if (known || environment_read_default(scope->environment, loader->diagnostics->sources, source, loader->diagnostics, &error))
+        if (known ||
+            environment_read_default(scope->environment, loader->diagnostics->sources, source, loader->diagnostics, &error))
                 return scope;
         return fail_unreadable(loader, /* ID: */ "unreadable-env", (struct place){source}, NULL, error);
 }
@@ -248,8 +250,10 @@ loader_scope_of(struct loader *loader, const struct scope *above, const struct n
                 g_autofree char *name = NULL, *absolute = resolve_path(path->place.source, path->text, &name);
                 g_autoptr(GError) error = NULL;
 
-                if (!environment_read_file(scope->environment, loader->diagnostics->sources, absolute, loader->diagnostics, &error))
-                        return fail_unreadable(loader, /* ID: */ "unreadable-env-file", path->place, "env_file of include", error);
+                if (!environment_read_file(scope->environment, loader->diagnostics->sources, absolute, loader->diagnostics,
+                                           &error))
+                        return fail_unreadable(loader, /* ID: */ "unreadable-env-file", path->place, "env_file of include",
+                                               error);
         }
         return scope;
 }

@@ -50,7 +50,7 @@ void loader_clear(struct loader *loader);
 /** loader_read() - The top of a file as written, variables replaced; NULL after a fault in it, which is a diagnostic */
 struct node *loader_read(struct loader *loader, const struct source *source, const struct scope *scope);
 
-/** loader_scope_beside() - Below @above, the `.env` beside a file, if there is one that is not above already; NULL after a fault */
+/** loader_scope_beside() - Below @above, the `.env` beside a file, unless it is above already; NULL after a fault */
 const struct scope *loader_scope_beside(struct loader *loader, const struct scope *above, const struct source *source);
 
 /**
@@ -65,7 +65,7 @@ const struct scope *loader_scope_for(struct loader *loader, struct place place, 
 /** loader_path_at() - One of a value that is a path or a list of paths; NULL behind the last */
 const struct node *loader_path_at(const struct node *value, guint index);
 
-/** loader_open() - Read a file of the command line. Fails as sources_read() does, and when there are too many or too large ones */
+/** loader_open() - Read a file of the command line. Fails as sources_read() does, and when all are too many or too large */
 const struct source *loader_open(struct loader *loader, const char *path, GError **error);
 
 /**

@@ -191,7 +191,8 @@ merge_pair(struct merge *merge, const struct rule *rule, const struct node *key,
                 return keep_apart(merge, rule, key, below, over);
         merge->path = &step;
         if (is_name)
-                merged = merge_values(merge, (struct rule){rule->table ? WAY_OBJECT : WAY_SHAPE, NULL, rule->table}, below, over);
+                merged = merge_values(merge, (struct rule){rule->table ? WAY_OBJECT : WAY_SHAPE, NULL, rule->table}, below,
+                                      over);
         else if (!rule->table)
                 merged = merge_values(merge, (struct rule){WAY_SHAPE}, below, over);
         else if (g_str_has_prefix(key->text, "x-"))
@@ -401,7 +402,8 @@ merge_entry(struct merge *merge, const struct key_table *table, struct node *bel
 {
         gboolean as_object = table && (has_short_key(table) || (below->kind == NODE_MAP && over->kind == NODE_MAP));
 
-        return merge_values(merge, (struct rule){as_object ? WAY_OBJECT : WAY_LOOSE, NULL, as_object ? table : NULL}, below, over);
+        return merge_values(merge, (struct rule){as_object ? WAY_OBJECT : WAY_LOOSE, NULL, as_object ? table : NULL}, below,
+                            over);
 }
 
 static struct node *

@@ -189,8 +189,8 @@ node_is_same(const struct node *a, const struct node *b)
 {
         if (a == b)
                 return TRUE;
-        if (a->kind != b->kind || a->count != b->count || a->place.line != b->place.line || a->place.column != b->place.column ||
-            a->place.source != b->place.source)
+        if (a->kind != b->kind || a->count != b->count || a->place.line != b->place.line ||
+            a->place.column != b->place.column || a->place.source != b->place.source)
                 return FALSE;
         if (a->kind == NODE_SCALAR)
                 return a->quoted == b->quoted && strcmp(a->text, b->text) == 0;

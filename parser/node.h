@@ -47,5 +47,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(key_index_t, key_index_free)
 /** key_index_find() - The place of a key in the map, or -1 */
 gint64 key_index_find(const struct key_index *index, const char *key);
 
-/** node_is_same() - Do two nodes say the same, and stand at the same place of the same file, although it may have been read twice? */
+/** node_is_same() - Do two nodes say the same at the same place of the same file, even where that was read twice? */
 gboolean node_is_same(const struct node *a, const struct node *b);

@@ -176,7 +176,8 @@ resolve_disks(struct check *check, struct vm *vm)
 static void
 resolve_fetch(struct check *check, struct image *image)
 {
-        g_autofree char *uri = image->file && (image->sha256 || image->sha512) ? g_filename_to_uri(image->file, NULL, NULL) : NULL;
+        g_autofree char *uri =
+                image->file && (image->sha256 || image->sha512) ? g_filename_to_uri(image->file, NULL, NULL) : NULL;
 
         image->fetch_url = image->url ? image->url : uri ? store_text(check->store, uri, -1) : NULL;
 }

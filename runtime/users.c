@@ -28,8 +28,8 @@ add_vm(GHashTable *users, const char *project, const char *vm, GError **error)
         if (!spec && g_error_matches(local, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
                 return TRUE;
         if (!spec)
-                return error_set(error, DROVER_ERROR_CORRUPT, "cannot tell which image vm '%s' of project '%s' stands on: %s", vm,
-                                 project, local->message);
+                return error_set(error, DROVER_ERROR_CORRUPT, "cannot tell which image vm '%s' of project '%s' stands on: %s",
+                                 vm, project, local->message);
         for (guint i = 0; i < spec->disks->len; i++) {
                 const struct kept_disk *disk = spec->disks->pdata[i];
 

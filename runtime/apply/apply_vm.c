@@ -34,7 +34,8 @@ fail_small(const struct resolved_vm *vm, const struct launch_disk *disk, const s
         g_autofree char *size = text_format_size(disk->disk->size_bytes);
         g_autofree char *least = text_format_size(kept->backing.virtual_size_bytes);
 
-        error_set(error, DROVER_ERROR_CONFIG, "vm '%s': a disk of %s is smaller than its image (%s)", vm->vm->name, size, least);
+        error_set(error, DROVER_ERROR_CONFIG, "vm '%s': a disk of %s is smaller than its image (%s)", vm->vm->name, size,
+                  least);
         return error_hint(error, "write %s or more, or leave the size out", least);
 }
 
@@ -58,8 +59,8 @@ create_disk(struct apply *apply, const struct plan_step *step, GError **error)
                 return fail_small(vm, disk, kept, error);
         if (!disk->disk->named && !paths_ensure_vm_data(apply->session->world->paths, vm->vm->name, error))
                 return FALSE;
-        /* The image below an overlay is recorded before the overlay exists: a disk is never without its origin. Both last before a
-         * guest can write to it: vm_start() settles the record. */
+        /* The image below an overlay is recorded before the overlay exists: a disk is never without its origin. Both last
+         * before a guest can write to it: vm_start() settles the record. */
         if (kept && !file_exists(disk->path) && !record_disks(apply, vm, error))
                 return FALSE;
         return disk_ensure(&wish, error);

@@ -43,8 +43,8 @@ struct graph_options {
 /**
  * graph_yield() - Called by an action: from here on it mostly waits, another one may begin in its place
  *
- * No more than `parallel` actions have given their place away at one time; beyond that, with one thread, or outside of an action
- * it does nothing.
+ * No more than `parallel` actions have given their place away at one time; beyond that, with one thread, or outside of an
+ * action it does nothing.
  */
 void graph_yield(void);
 

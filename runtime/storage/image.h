@@ -23,9 +23,8 @@ struct image_info {
  * an extent outside itself, and one that is encrypted. A file without a known header is raw. qemu-img gets limits on
  * memory, CPU and wall time. Fails with DROVER_ERROR_NOT_FOUND, _PERMISSION as open(2) does.
  */
-gboolean image_probe(const char *path, const struct child_user *user, const struct image_info *known, struct image_info *ret_info,
-                     GError **error)
-        G_GNUC_WARN_UNUSED_RESULT;
+gboolean image_probe(const char *path, const struct child_user *user, const struct image_info *known,
+                     struct image_info *ret_info, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** image_recall() - What qemu-img said of it in an earlier run; FALSE where that is not known, or the file is another by now */
 gboolean image_recall(const char *cache, const char *path, struct image_info *ret_info);

@@ -1,7 +1,7 @@
 /* image_memory.c - what qemu-img said of an image, kept in the cache
  *
- * Asking qemu-img takes 15 ms in the way of every `up` that makes an overlay. Its answer is kept under the image's path, with all
- * that tells whether the file is still what it was. It is believed only where every part of it is as expected, and
+ * Asking qemu-img takes 15 ms in the way of every `up` that makes an overlay. Its answer is kept under the image's path, with
+ * all that tells whether the file is still what it was. It is believed only where every part of it is as expected, and
  * image_probe() still looks at the first bytes itself; any doubt means to ask anew. So nothing has to be synced either.
  */
 #include "runtime/storage/image.h"

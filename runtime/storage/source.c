@@ -26,7 +26,8 @@ image_source_key(const struct image_source *source)
 
         if (!remote->url)
                 return NULL;
-        return g_strdup_printf("%s %s %s", remote->url, remote->sha256 ? remote->sha256 : "", remote->sha512 ? remote->sha512 : "");
+        return g_strdup_printf("%s %s %s", remote->url, remote->sha256 ? remote->sha256 : "",
+                               remote->sha512 ? remote->sha512 : "");
 }
 
 char *

@@ -20,5 +20,5 @@ char *image_source_key(const struct image_source *source);
 /** image_source_title() - What it is called in a plan: its name, or the last part of its URL or path. New string */
 char *image_source_title(const struct image_source *source);
 
-/** image_title() - A file below an overlay, for a person: "sha256-2f0c1b6e8d5a" for one of the cache, else its path. New string */
+/** image_title() - A file below an overlay, for a person: "sha256-2f0c1b6e8d5a" (of the cache) or its path. New string */
 char *image_title(const char *path);

@@ -31,7 +31,7 @@ struct qmp *qmp_connect(int directory_fd, const char *name, int timeout_ms, GErr
 struct qmp *qmp_greet(int directory_fd, const char *name, int timeout_ms, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean qmp_ready(struct qmp *qmp, int timeout_ms, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** qmp_new() - The same as qmp_connect() over a connected socket, which it takes over also on failure; for tests and for listeners we bound */
+/** qmp_new() - The same over a connected socket, which it takes also on failure; for tests and for listeners we bound */
 struct qmp *qmp_new(int fd, int timeout_ms, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void qmp_free(struct qmp *qmp);
 typedef struct qmp qmp_t;

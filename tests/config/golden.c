@@ -307,10 +307,10 @@ run_directory(struct golden *golden, const char *name)
 static void
 check_ids(struct golden *golden)
 {
-        g_autoptr(GRegex) regex =
-                g_regex_new("(?:check_fault\\(|report\\(problem|decode_fault\\(|check_unknown\\(|value_fail\\(|fault\\(run,|loader_fail\\(|"
-                            "SEVERITY_[A-Z]+,|ID:)[^\";]*?\"([a-z][a-z0-9]*(?:-[a-z0-9]+)+|[a-z]+)\"",
-                            G_REGEX_DEFAULT, 0, NULL);
+        g_autoptr(GRegex) regex = g_regex_new(
+                "(?:check_fault\\(|report\\(problem|decode_fault\\(|check_unknown\\(|value_fail\\(|fault\\(run,|loader_fail\\(|"
+                "SEVERITY_[A-Z]+,|ID:)[^\";]*?\"([a-z][a-z0-9]*(?:-[a-z0-9]+)+|[a-z]+)\"",
+                G_REGEX_DEFAULT, 0, NULL);
         /* These depend on the directory, or take very large files: tests/unit/test-load.c and test-merge.c show them. */
         static const char *const elsewhere[] = {"no-name",       "merge-too-large", "too-many-files", "too-many-bytes",
                                                 "include-depth", NULL};

@@ -23,7 +23,10 @@ def alive(lab, *arguments):
 
 
 def test_scale_and_back(world):
-    """Three replicas, two, and three again: what goes keeps its disks and comes back as it was; none of the others is touched."""
+    """Three replicas, two, and three again: what goes keeps its disks and comes back as it was.
+
+    None of the others is touched.
+    """
     lab = world.lab(LAB)
     lab.drover("up", "--paused")
     first = alive(lab)

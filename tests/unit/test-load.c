@@ -146,7 +146,8 @@ test_twice(struct fixture *fixture, gconstpointer data)
 {
         g_autofree char *file = g_build_filename(fixture->directory, "drover.yaml", NULL);
         g_autofree char *link = g_build_filename(fixture->directory, "link.yaml", NULL);
-        const char *const same[] = {file, file, NULL}, *const linked[] = {file, link, NULL}, *const input[] = {"-", file, "-", NULL};
+        const char *const same[] = {file, file, NULL}, *const linked[] = {file, link, NULL},
+                          *const input[] = {"-", file, "-", NULL};
         const char *many[LOAD_MAX_FILES + 2] = {NULL};
 
         put(fixture, "drover.yaml", "vms: {}\n");
@@ -266,8 +267,9 @@ main(int argc, char **argv)
                 void (*function)(struct fixture *, gconstpointer);
         } tests[] = {
                 {"/load/find-file", test_find_file}, {"/load/file-name", test_file_name}, {"/load/no-file", test_no_file},
-                {"/load/override", test_override},       {"/load/twice", test_twice}, {"/load/names", test_names},         {"/load/paths", test_paths},
-                {"/load/model", test_model},         {"/load/many", test_many},           {"/load/too-many", test_too_many},
+                {"/load/override", test_override},   {"/load/twice", test_twice},         {"/load/names", test_names},
+                {"/load/paths", test_paths},         {"/load/model", test_model},         {"/load/many", test_many},
+                {"/load/too-many", test_too_many},
         };
 
         g_test_init(&argc, &argv, NULL);

@@ -1,4 +1,4 @@
-/* test-merge.c - what merging costs at its limits, and what makes two entries of a list one; the rest is in tests/config/multi */
+/* test-merge.c - what merging costs at its limits, what makes two entries of a list one; the rest is in tests/config/multi */
 #include "base/error.h"
 #include "base/file.h"
 #include "parser/load.h"
@@ -66,7 +66,8 @@ static gboolean
 load(struct fixture *fixture)
 {
         static const char *const nothing[] = {NULL};
-        const struct load_options options = {.directory = fixture->directory, .no_files = TRUE, .root = TRUE, .environ = nothing};
+        const struct load_options options = {
+                .directory = fixture->directory, .no_files = TRUE, .root = TRUE, .environ = nothing};
         g_autoptr(GError) error = NULL;
         gint64 start = g_get_monotonic_time();
 
@@ -220,8 +221,9 @@ test_many_vms(struct fixture *fixture, gconstpointer data)
         const struct vm *last;
 
         for (guint i = 0; i < 10000; i++)
-                g_string_append_printf(text, "  vm%u:\n    extends: {file: base.yaml, vm: server}\n    networks: {lan: {ip: 10.1.%u.%u}}\n", i,
-                                       i / 250, i % 250 + 1);
+                g_string_append_printf(
+                        text, "  vm%u:\n    extends: {file: base.yaml, vm: server}\n    networks: {lan: {ip: 10.1.%u.%u}}\n", i,
+                        i / 250, i % 250 + 1);
         put(fixture, "drover.yaml", text->str, -1);
         put(fixture, "base.yaml", "vms:\n  small: {image: ./i, memory: 1G, cpus: 2, labels: {a: b, c: d}}\n"
                                   "  server: {extends: small, networks: {lan: {model: e1000}}, boot: {order: [disk]}}\n", -1);
@@ -237,10 +239,12 @@ static void
 test_extends_fan_out(struct fixture *fixture, gconstpointer data)
 {
         for (guint i = 0; i < 100; i++)
-                put_format(fixture, i, "vms:\n  a: {extends: {file: f%u.yaml, vm: a}}\n  b: {extends: {file: f%u.yaml, vm: a}}\n",
-                           i + 1, i + 1);
+                put_format(fixture, i,
+                           "vms:\n  a: {extends: {file: f%u.yaml, vm: a}}\n  b: {extends: {file: f%u.yaml, vm: a}}\n", i + 1,
+                           i + 1);
         put_format(fixture, 100, "vms: {a: {memory: 3G}, b: {}}\n");
-        put(fixture, "drover.yaml", "vms:\n  x: {extends: {file: f0.yaml, vm: a}}\n  y: {extends: {file: f0.yaml, vm: b}}\n", -1);
+        put(fixture, "drover.yaml", "vms:\n  x: {extends: {file: f0.yaml, vm: a}}\n  y: {extends: {file: f0.yaml, vm: b}}\n",
+            -1);
         g_assert_true(load(fixture));
         g_assert_cmpuint(fixture->project->vms[1].memory_bytes >> 30, ==, 3);
 }
@@ -292,7 +296,8 @@ test_identities(void)
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++) {
-                g_autofree char *a = identity_of(pairs[i].a, pairs[i].identity), *b = identity_of(pairs[i].b, pairs[i].identity);
+                g_autofree char *a = identity_of(pairs[i].a, pairs[i].identity),
+                                *b = identity_of(pairs[i].b, pairs[i].identity);
 
                 g_test_message("%s -> %s, %s -> %s", pairs[i].a, a, pairs[i].b, b);
                 g_assert_nonnull(a);

@@ -14,9 +14,9 @@
         "vms:\n"                                                                                                               \
         "  db:\n"                                                                                                              \
         "    replicas: 3\n"                                                                                                    \
-        "    networks: {lan: {ip: 10.20.0.254, ip6: \"fd00:20::ffff\", mac: \"52:54:00:00:00:ff\"}, lan2: {network: lan}}\n"     \
+        "    networks: {lan: {ip: 10.20.0.254, ip6: \"fd00:20::ffff\", mac: \"52:54:00:00:00:ff\"}, lan2: {network: lan}}\n" \
         "    disks: [data, {disk: common, shared: true}, {name: own, size: 1G}]\n"                                             \
-        "    ports: [\"8080-8089:80\", \"9000-9005:90-91/udp\"]\n"                                                              \
+        "    ports: [\"8080-8089:80\", \"9000-9005:90-91/udp\"]\n" \
         "  web: {networks: [], depends_on: [db]}\n"                                                                            \
         "  debug: {networks: [], profiles: [debug, extra], depends_on: [web, db]}\n"                                           \
         "  late: {networks: [], profiles: [late], replicas: 2, depends_on: [debug]}\n"
@@ -142,7 +142,8 @@ static void
 test_profiles(void)
 {
         const char *const debug[] = {"debug", NULL}, *const all[] = {"*", NULL}, *const wrong[] = {"debgu", NULL};
-        const char *const named[] = {"debug", NULL}, *const replica[] = {"late-2", NULL}, *const both[] = {"late", "extra", NULL};
+        const char *const named[] = {"debug", NULL}, *const replica[] = {"late-2", NULL},
+                          *const both[] = {"late", "extra", NULL};
         g_auto(fixture_t) fixture = {NULL, NULL, NULL};
         g_autofree const char **profiles = NULL;
 
