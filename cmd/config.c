@@ -6,12 +6,13 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "parser/origin.h"
 #include "parser/interpolate.h"
 
 #include <string.h>
 
 struct config_options {
-        gboolean quiet, vms, networks, images, profiles, hash, variables;
+        gboolean quiet, origin, vms, networks, images, profiles, hash, variables;
         char *format, *qemu;
 };
 
@@ -215,6 +216,84 @@ print_qemu(struct verb_call *call, const char *name)
         return EXIT_DONE;
 }
 
+/* "base.yaml:12, extended from vm 'server' at drover.yaml:3"; @name: what -p says, or NULL */
+static char *
+describe_origin(const struct value_origin *origin, const char *name)
+{
+        const struct origin *via = origin->place.via;
+        g_autoptr(GString) text = g_string_new(NULL);
+
+        if (name && strcmp(origin->path, "name") == 0)
+                return g_strdup("-p");
+        if (!origin->place.source || !origin->place.line)
+                return g_strdup("default");
+        g_string_append_printf(text, "%s:%u", origin->place.source->name, origin->place.line);
+        for (guint i = 0; via && i <= ORIGINS_SHOWN; i++, via = via->next) {
+                g_autofree char *step = i < ORIGINS_SHOWN ? origin_format(via) : NULL;
+
+                g_string_append_printf(text, ", %s", step ? step : "...");
+        }
+        return text_make_printable(text->str, -1);
+}
+
+static json_t *
+via_to_json(const struct origin *via)
+{
+        json_t *list = json_array();
+
+        for (guint i = 0; via && i < ORIGINS_SHOWN; i++, via = via->next) {
+                json_t *step = json_pack("{s:s}", "text", via->text);
+
+                if (via->place.source && via->place.line)
+                        json_object_update_new(step, json_pack("{s:s, s:I}", "file", via->place.source->name, "line",
+                                                               (json_int_t)via->place.line));
+                json_array_append_new(list, step);
+        }
+        return list;
+}
+
+/* A default has no file and no line, and neither has what -p says. */
+static json_t *
+origin_to_json(const struct value_origin *origin, const char *name)
+{
+        static const struct place nowhere = {NULL};
+        gboolean is_named = name && strcmp(origin->path, "name") == 0;
+        const struct place *place = is_named ? &nowhere : &origin->place;
+        json_t *object = json_pack("{s:s, s:O, s:b}", "path", origin->path, "value", origin->value, "default",
+                                   !is_named && !(place->source && place->line));
+
+        if (place->source && place->line)
+                json_object_update_new(object, json_pack("{s:s, s:I, s:I, s:o}", "file", place->source->name, "line",
+                                                         (json_int_t)place->line, "column", (json_int_t)place->column, "via",
+                                                         via_to_json(place->via)));
+        return object;
+}
+
+/* Each value with where it is written and how it got there. */
+static int
+print_origins(const struct project *project, const char *name, gboolean json)
+{
+        g_autoptr(json_t) file = keys_encode(&keys_project, project, TRUE);
+        g_autoptr(GPtrArray) origins = project_origins(project, file), notes = g_ptr_array_new_with_free_func(g_free);
+        g_autofree char *text = NULL;
+        json_t *list = json_array();
+
+        for (guint i = 0; i < origins->len; i++) {
+                if (json)
+                        json_array_append_new(list, origin_to_json(origins->pdata[i], name));
+                else
+                        g_ptr_array_add(notes, describe_origin(origins->pdata[i], name));
+        }
+        if (json) {
+                print_document("origins", list);
+                return EXIT_DONE;
+        }
+        json_decref(list);
+        text = yaml_format_with_notes(file, notes);
+        fputs(text, stdout);
+        return EXIT_DONE;
+}
+
 static int
 print_whole(const struct project *project, gboolean json)
 {
@@ -247,6 +326,8 @@ run_config(struct verb_call *call)
                 print_variables(call->variables, g_strcmp0(options->format, "json") == 0);
                 return EXIT_DONE;
         }
+        if (options->origin)
+                return print_origins(call->project, call->globals->project_name, g_strcmp0(options->format, "json") == 0);
         if (options->qemu)
                 return print_qemu(call, options->qemu);
         if (options->vms)
@@ -275,7 +356,7 @@ static const struct option_row rows[] = {
         ROW("hash", 0, OPTION_FLAG, NULL, hash, "A hash of what the file says of each VM, or of those named"),
         ROW("qemu", 0, OPTION_TEXT, "VM", qemu, "The exact QEMU command line of a VM, quoted for a shell"),
         ROW("variables", 0, OPTION_FLAG, NULL, variables, "Variables that the file names, with their defaults"),
-        {"origin", 0, OPTION_FUTURE, NULL, "Where each value comes from", 0},
+        ROW("origin", 0, OPTION_FLAG, NULL, origin, "Each value with the file and line where it is written"),
         ROW("profiles", 0, OPTION_FLAG, NULL, profiles, "Names of the profiles"),
         {NULL},
 };

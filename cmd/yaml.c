@@ -76,8 +76,31 @@ yaml_scalar(const char *text)
         return g_string_free(out, FALSE);
 }
 
+enum { NOTE_MAX_COLUMN = 56 }; /* a longer line has its comment behind two blanks */
+
+struct writer {
+        GString *out;
+        const GPtrArray *notes; /* or NULL */
+        guint next;             /* of the notes */
+        size_t line;            /* where the present one begins */
+};
+
 static void
-append_leaf(GString *out, const json_t *value)
+end_line(struct writer *writer, gboolean is_value)
+{
+        const char *note = is_value && writer->notes ? writer->notes->pdata[writer->next++] : NULL;
+
+        if (note) {
+                glong width = g_utf8_strlen(writer->out->str + writer->line, -1);
+
+                g_string_append_printf(writer->out, "%*s# %s", (int)MAX(NOTE_MAX_COLUMN - width, 2), "", note);
+        }
+        g_string_append_c(writer->out, '\n');
+        writer->line = writer->out->len;
+}
+
+static void
+append_leaf(struct writer *writer, const json_t *value)
 {
         g_autofree char *text = NULL;
 
@@ -88,9 +111,9 @@ append_leaf(GString *out, const json_t *value)
         else if (json_is_array(value))
                 text = g_strdup("[]");
         else
-                text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-        g_string_append(out, text ? text : "null");
-        g_string_append_c(out, '\n');
+                text = json_dumps(value, JSON_ENCODE_ANY);
+        g_string_append(writer->out, text ? text : "null");
+        end_line(writer, TRUE);
 }
 
 static gboolean
@@ -100,8 +123,9 @@ is_block(const json_t *value)
 }
 
 static void
-append_block(GString *out, const json_t *value, int depth)
+append_block(struct writer *writer, const json_t *value, int depth)
 {
+        GString *out = writer->out;
         const char *key;
         json_t *item;
         size_t i;
@@ -114,30 +138,38 @@ append_block(GString *out, const json_t *value, int depth)
                 /* The first key of a map in a list stands behind the dash. */
                 g_string_append_printf(out, "%*s%s:", first && depth < 0 ? 0 : 2 * ABS(depth), "", name);
                 first = FALSE;
-                g_string_append(out, is_block(item) ? "\n" : " ");
-                if (is_block(item))
-                        append_block(out, item, ABS(depth) + 1);
-                else
-                        append_leaf(out, item);
+                if (is_block(item)) {
+                        end_line(writer, FALSE);
+                        append_block(writer, item, ABS(depth) + 1);
+                } else {
+                        g_string_append_c(out, ' ');
+                        append_leaf(writer, item);
+                }
         }
         json_array_foreach((json_t *)value, i, item)
         {
                 g_string_append_printf(out, "%*s- ", i == 0 && depth < 0 ? 0 : 2 * ABS(depth), "");
                 if (is_block(item))
-                        append_block(out, item, -(ABS(depth) + 1));
+                        append_block(writer, item, -(ABS(depth) + 1));
                 else
-                        append_leaf(out, item);
+                        append_leaf(writer, item);
         }
+}
+
+char *
+yaml_format_with_notes(const json_t *value, const GPtrArray *notes)
+{
+        struct writer writer = {g_string_new(NULL), notes};
+
+        if (is_block(value))
+                append_block(&writer, value, 0);
+        else
+                append_leaf(&writer, value);
+        return g_string_free(writer.out, FALSE);
 }
 
 char *
 yaml_format(const json_t *value)
 {
-        GString *out = g_string_new(NULL);
-
-        if (is_block(value))
-                append_block(out, value, 0);
-        else
-                append_leaf(out, value);
-        return g_string_free(out, FALSE);
+        return yaml_format_with_notes(value, NULL);
 }

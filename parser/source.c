@@ -12,7 +12,6 @@ enum {
         SHOWN_CHARACTERS = 160,    /* of a source line */
         SHOWN_BEFORE = 80,         /* of them before the caret, in a longer line */
         TEXT_MAX_CHARACTERS = 400, /* of a message: it may quote the file */
-        ORIGINS_SHOWN = 8,         /* steps on the way of a value */
 };
 
 struct sources {

@@ -9,6 +9,7 @@
 enum {
         SOURCE_MAX_BYTES = 16 << 20,
         DIAGNOSTIC_MAX_SHOWN = 100, /* more are only counted */
+        ORIGINS_SHOWN = 8,          /* steps on the way of a value */
 };
 
 /** struct source - One file as it was read; lives as long as the sources that hold it */

@@ -7,7 +7,8 @@
  *
  * multi/NAME is a case of several files: a project, what it needs, `args` (a line each: `-f FILE`, `--env-file FILE`,
  * `--profile P`, `--scale VM=N`, `--vm NAME`), `env` (the whole environment, NAME=VALUE lines), `stdin` (what standard input
- * holds), and what comes out: `expect.err` and, where it loads, `expect.json`.
+ * holds), and what comes out: `expect.err` and, where it loads, `expect.json`
+ * (and, where there is one, `expect.origin`: where each value comes from).
  *
  *     cd tests/config && golden [--accept] [FILE...]
  *
@@ -18,6 +19,7 @@
 #include "base/json.h"
 #include "parser/keys.h"
 #include "parser/load.h"
+#include "parser/origin.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -237,6 +239,31 @@ free_arguments(struct arguments *arguments)
         g_ptr_array_unref(arguments->vm_names);
 }
 
+/* "vms.web.memory: base.yaml:3:5, extended from vm 'server' at drover.yaml:7"; a default has nothing behind the colon. */
+static char *
+print_origins(const struct project *project)
+{
+        g_autoptr(json_t) encoded = keys_encode(&keys_project, project, TRUE);
+        g_autoptr(GPtrArray) origins = project_origins(project, encoded);
+        GString *text = g_string_new(NULL);
+
+        for (guint i = 0; i < origins->len; i++) {
+                const struct value_origin *origin = origins->pdata[i];
+                const struct place *place = &origin->place;
+
+                g_string_append_printf(text, "%s:", origin->path);
+                if (place->line)
+                        g_string_append_printf(text, " %s:%u:%u", place->source->name, place->line, place->column);
+                for (const struct origin *via = place->via; via; via = via->next) {
+                        g_autofree char *step = origin_format(via);
+
+                        g_string_append_printf(text, ", %s", step);
+                }
+                g_string_append_c(text, '\n');
+        }
+        return g_string_free(text, FALSE);
+}
+
 static void
 open_stdin(void)
 {
@@ -279,6 +306,11 @@ run_case(struct golden *golden, const char *name)
         json = project ? dump(project, TRUE) : g_strdup("");
         json_relative = relative(golden, json);
         compare(golden, name, "expect.json", json_relative);
+        if (project && access("expect.origin", F_OK) == 0) {
+                g_autofree char *origins = print_origins(project);
+
+                compare(golden, name, "expect.origin", origins);
+        }
         if (project) {
                 check_round_trip(golden, name, project, TRUE);
                 check_round_trip(golden, name, project, FALSE);
