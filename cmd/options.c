@@ -13,7 +13,7 @@ enum { DEFAULT_LOCK_TIMEOUT_MS = 10000, PARALLEL_MAX = 256 };
 #define ROW(...) OPTION_ROW(struct globals, __VA_ARGS__)
 
 const struct option_row global_options[] = {
-        ROW("file", 'f', OPTION_LIST, "FILE", files, "Project file; repeatable, - is standard input"),
+        ROW("file", 'f', OPTION_LIST, "FILE", files, "Project file; several are merged, - is standard input"),
         ROW("project-name", 'p', OPTION_TEXT, "NAME", project_name, "Name of the project"),
         ROW("profile", 0, OPTION_LIST, "PROFILE", profiles, "Also the VMs of this profile; repeatable, * is all of them"),
         ROW("env-file", 0, OPTION_LIST, "FILE", env_files, "Variables for the project file; repeatable, later ones win"),

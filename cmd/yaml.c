@@ -111,7 +111,7 @@ append_leaf(struct writer *writer, const json_t *value)
         else if (json_is_array(value))
                 text = g_strdup("[]");
         else
-                text = json_dumps(value, JSON_ENCODE_ANY);
+                text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
         g_string_append(writer->out, text ? text : "null");
         end_line(writer, TRUE);
 }
