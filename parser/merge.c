@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { MAX_COPIES = 1000000 };
+enum { MAX_COPIES = 500000 };
 
 /* One step on the path to what is being merged: "vms", "web", "ports". */
 struct step {
