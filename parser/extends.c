@@ -22,8 +22,8 @@ enum state {
 
 /* The VMs of the project, or of a file from which some of them are taken. */
 struct group {
-        struct node *vms;   /* a map, or NULL: there are none */
-        guchar *states;     /* of each */
+        struct node *vms; /* a map, or NULL: there are none */
+        guchar *states;   /* of each */
         struct key_index *index;
         const struct source *source; /* NULL: the project */
 };

@@ -160,8 +160,8 @@ load(const struct load_options *options, const char *text, size_t length, struct
 }
 
 static struct project *
-load_with_diagnostics(const struct load_options *options, const char *text, size_t length,
-                      struct diagnostics **ret_diagnostics, GError **error)
+load_with_diagnostics(const struct load_options *options, const char *text, size_t length, struct diagnostics **ret_diagnostics,
+                      GError **error)
 {
         struct sources *sources = sources_new();
 

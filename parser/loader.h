@@ -21,7 +21,7 @@ struct reading {
         const struct reading *above; /* NULL: a file of the command line */
         const struct source *source;
         const struct scope *scope;
-        struct place place;          /* in the file above: what names this one */
+        struct place place; /* in the file above: what names this one */
         guint depth;
 };
 
@@ -30,12 +30,12 @@ struct loader {
         struct project_store *store;
         struct diagnostics *diagnostics;
         struct merge merge;
-        GHashTable *sources; /* by device and inode, so that a file is read once, by whatever paths -> struct source */
-        GHashTable *scopes;  /* by the one above and what is below it -> struct scope */
-        struct scope top;    /* drover's environment and the files of --env-file */
+        GHashTable *sources;  /* by device and inode, so that a file is read once, by whatever paths -> struct source */
+        GHashTable *scopes;   /* by the one above and what is below it -> struct scope */
+        struct scope top;     /* drover's environment and the files of --env-file */
         GHashTable *scope_of; /* struct source -> the struct scope in which it was read */
-        GHashTable *tops;    /* what came out of files that others name, by the files -> struct node, NULL after a fault */
-        guint file_count;    /* also those that are read for the second time, with other variables */
+        GHashTable *tops;     /* what came out of files that others name, by the files -> struct node, NULL after a fault */
+        guint file_count;     /* also those that are read for the second time, with other variables */
         size_t bytes;
         gboolean full;       /* no more files are read: there are too many, or too large ones, which was told */
         gboolean has_tags;   /* some file has !reset or !override */

@@ -1,20 +1,12 @@
-/* merge.c - one project file over another, one VM over the VM that it extends */
-#include "parser/merge.h"
+/* merge.c - two values merged, by the table of keys */
+#include "parser/merge-inside.h"
 
 #include <string.h>
 
-enum { MAX_COPIES = 500000 };
-
-/* One step on the path to what is being merged: "vms", "web", "ports". */
-struct step {
-        const struct step *above;
-        const char *name;
-};
-
 /* How two values are merged. */
 enum way {
-        WAY_SHAPE,   /* maps merge, lists append, anything else is replaced; a list is no map */
-        WAY_LOOSE,   /* the same, but two shapes replace each other: the key takes several */
+        WAY_SHAPE, /* maps merge, lists append, anything else is replaced; a list is no map */
+        WAY_LOOSE, /* the same, but two shapes replace each other: the key takes several */
         WAY_REPLACE,
         WAY_OBJECT,  /* a map with a table, or its short form */
         WAY_NAMES,   /* a map of names, or the list that is short for it */
@@ -52,12 +44,6 @@ rule_for(const struct key *key)
         default:
                 return key->table ? (struct rule){WAY_OBJECT, key, key->table} : (struct rule){WAY_REPLACE};
         }
-}
-
-void
-merge_init(struct merge *merge, struct project_store *store, struct diagnostics *diagnostics)
-{
-        *merge = (struct merge){.store = store, .diagnostics = diagnostics, .room = TREE_MAX_NODES, .copies = MAX_COPIES};
 }
 
 static void
@@ -124,9 +110,8 @@ take_room(struct merge *merge, guint values, size_t bytes, const struct node *no
         return store_alloc(merge->store, bytes);
 }
 
-/* A map or list like @model with room for @count entries and none in it; NULL when there is no more room. */
-static struct node *
-new_node(struct merge *merge, enum node_kind kind, const struct node *model, guint count)
+struct node *
+merge_new_node(struct merge *merge, enum node_kind kind, const struct node *model, guint count)
 {
         size_t arrays = kind == NODE_MAP ? 2 : 1;
         struct node *node = take_room(merge, count + 1, sizeof *node + arrays * count * sizeof *node->items, model);
@@ -141,8 +126,8 @@ new_node(struct merge *merge, enum node_kind kind, const struct node *model, gui
         return node;
 }
 
-static void
-add(struct node *node, struct node *key, struct node *value)
+void
+merge_add(struct node *node, struct node *key, struct node *value)
 {
         if (node->keys)
                 node->keys[node->count] = key;
@@ -207,7 +192,7 @@ merge_pair(struct merge *merge, const struct rule *rule, const struct node *key,
 static struct node *
 merge_maps(struct merge *merge, const struct rule *rule, const struct node *below, const struct node *over)
 {
-        struct node *map = new_node(merge, NODE_MAP, over, below->count + over->count);
+        struct node *map = merge_new_node(merge, NODE_MAP, over, below->count + over->count);
         g_autoptr(key_index_t) index = key_index_new(over);
         g_autofree gboolean *done = g_new0(gboolean, over->count + 1);
 
@@ -224,11 +209,11 @@ merge_maps(struct merge *merge, const struct rule *rule, const struct node *belo
                 } else {
                         item = take_below(merge, item);
                 }
-                add(map, j < 0 || merge->below_leads ? below->keys[i] : over->keys[j], item);
+                merge_add(map, j < 0 || merge->below_leads ? below->keys[i] : over->keys[j], item);
         }
         for (guint j = 0; j < over->count; j++)
                 if (!done[j])
-                        add(map, over->keys[j], over->items[j]);
+                        merge_add(map, over->keys[j], over->items[j]);
         return map;
 }
 
@@ -251,13 +236,13 @@ as_map(struct merge *merge, const struct key_table *table, struct node *node)
                 return node;
         if (node->kind != NODE_SCALAR || !has_short_key(table))
                 return NULL;
-        map = new_node(merge, NODE_MAP, node, 1);
+        map = merge_new_node(merge, NODE_MAP, node, 1);
         key = map ? take_room(merge, 1, sizeof *key, node) : NULL;
         if (!key)
                 return NULL;
         key->text = table->short_key;
         key->place = node->place;
-        add(map, key, node);
+        merge_add(map, key, node);
         return map;
 }
 
@@ -296,7 +281,7 @@ names_as_map(struct merge *merge, struct node *list)
 
         if (list->kind != NODE_LIST)
                 return list->kind == NODE_MAP ? list : NULL;
-        map = new_node(merge, NODE_MAP, list, list->count);
+        map = merge_new_node(merge, NODE_MAP, list, list->count);
         nothing = map ? take_room(merge, list->count, (list->count + 1) * sizeof *nothing, list) : NULL;
         if (!nothing)
                 return NULL;
@@ -307,7 +292,7 @@ names_as_map(struct merge *merge, struct node *list)
                         return NULL;
                 nothing[i] = (struct node){.kind = NODE_SCALAR, .text = "", .place = name->place};
                 if (!g_tree_lookup(seen, name->text))
-                        add(map, name, &nothing[i]);
+                        merge_add(map, name, &nothing[i]);
                 g_tree_insert(seen, (gpointer)name->text, name);
         }
         return map;
@@ -317,7 +302,7 @@ names_as_map(struct merge *merge, struct node *list)
 static struct node *
 merge_name_lists(struct merge *merge, const struct node *below, const struct node *over)
 {
-        struct node *list = new_node(merge, NODE_LIST, over, below->count + over->count);
+        struct node *list = merge_new_node(merge, NODE_LIST, over, below->count + over->count);
         g_autoptr(GTree) seen = g_tree_new_full(compare_texts, NULL, NULL, NULL);
 
         if (!list)
@@ -330,7 +315,7 @@ merge_name_lists(struct merge *merge, const struct node *below, const struct nod
                         g_tree_insert(seen, (gpointer)item->text, item);
                 else if (item->kind == NODE_SCALAR && g_tree_lookup(seen, item->text))
                         continue;
-                add(list, NULL, i < below->count ? take_below(merge, item) : item);
+                merge_add(list, NULL, i < below->count ? take_below(merge, item) : item);
         }
         return list;
 }
@@ -357,15 +342,15 @@ merge_names(struct merge *merge, const struct rule *rule, struct node *below, st
 static struct node *
 append_lists(struct merge *merge, const struct node *below, const struct node *over)
 {
-        struct node *list = new_node(merge, NODE_LIST, over, below->count + over->count);
+        struct node *list = merge_new_node(merge, NODE_LIST, over, below->count + over->count);
 
         if (!list)
                 return (struct node *)over;
         settle(merge, list, below, over);
         for (guint i = 0; i < below->count; i++)
-                add(list, NULL, take_below(merge, below->items[i]));
+                merge_add(list, NULL, take_below(merge, below->items[i]));
         for (guint i = 0; i < over->count; i++)
-                add(list, NULL, over->items[i]);
+                merge_add(list, NULL, over->items[i]);
         return list;
 }
 
@@ -409,7 +394,7 @@ merge_entry(struct merge *merge, const struct key_table *table, struct node *bel
 static struct node *
 merge_entries(struct merge *merge, const struct rule *rule, const struct node *below, const struct node *over)
 {
-        struct node *list = new_node(merge, NODE_LIST, over, below->count + over->count);
+        struct node *list = merge_new_node(merge, NODE_LIST, over, below->count + over->count);
         g_autofree gboolean *done = g_new0(gboolean, over->count + 1);
         g_autoptr(GTree) index = index_entries(merge, rule->key, over, done);
 
@@ -421,15 +406,15 @@ merge_entries(struct merge *merge, const struct rule *rule, const struct node *b
                 guint j = identity ? GPOINTER_TO_UINT(g_tree_lookup(index, identity)) : 0;
 
                 if (j == 0 || done[j - 1]) {
-                        add(list, NULL, take_below(merge, below->items[i]));
+                        merge_add(list, NULL, take_below(merge, below->items[i]));
                         continue;
                 }
                 done[j - 1] = TRUE;
-                add(list, NULL, merge_entry(merge, rule->table, below->items[i], over->items[j - 1]));
+                merge_add(list, NULL, merge_entry(merge, rule->table, below->items[i], over->items[j - 1]));
         }
         for (guint j = 0; j < over->count; j++)
                 if (!done[j])
-                        add(list, NULL, over->items[j]);
+                        merge_add(list, NULL, over->items[j]);
         return list;
 }
 
@@ -506,129 +491,8 @@ merge_values(struct merge *merge, struct rule rule, struct node *below, struct n
         return keep_tag(merge, below, over);
 }
 
-/* ---- the front ---- */
-
 struct node *
-merge_files(struct merge *merge, struct node *below, struct node *over)
+merge_tops(struct merge *merge, const struct key_table *table, struct node *below, struct node *over)
 {
-        struct node *merged;
-
-        merge->below_leads = TRUE;
-        merged = merge_values(merge, (struct rule){WAY_OBJECT, NULL, &keys_project}, below, over);
-        merge->below_leads = FALSE;
-        return merged;
-}
-
-/* What a file says of itself has no effect where it is included. */
-static struct node *
-without_own(struct merge *merge, struct node *included)
-{
-        included = merge_without(merge, included, "name");
-        return merge_without(merge, included, "isolation");
-}
-
-struct node *
-merge_included(struct merge *merge, struct node *included, struct node *includer)
-{
-        struct node *merged;
-
-        merge->apart = TRUE;
-        merged = merge_values(merge, (struct rule){WAY_OBJECT, NULL, &keys_project}, without_own(merge, included), includer);
-        merge->apart = FALSE;
-        return merged;
-}
-
-/* Out of a map that was just made. */
-static void
-drop_key(struct node *map, const char *key)
-{
-        guint kept = 0;
-
-        for (guint i = 0; i < map->count; i++) {
-                if (strcmp(map->keys[i]->text, key) == 0)
-                        continue;
-                map->keys[kept] = map->keys[i];
-                map->items[kept++] = map->items[i];
-        }
-        map->count = kept;
-}
-
-static void *
-alloc_copy(void *store, size_t bytes)
-{
-        return store_alloc(store, bytes);
-}
-
-struct node *
-merge_vm(struct merge *merge, const char *name, struct node *below, struct node *over, const char *base, struct place extends)
-{
-        g_autofree char *text = g_strdup_printf("extended from vm '%s'", base);
-        struct via via = {alloc_copy, merge->store, merge->diagnostics->sources, text, extends, merge->copies};
-        const struct step top = {NULL, "vms"}, step = {&top, name};
-        struct node *merged;
-
-        merge->path = &step;
-        merge->via = &via;
-        merged = merge_values(merge, (struct rule){WAY_OBJECT, NULL, &keys_vm}, below, over);
-        merge->via = NULL;
-        merge->path = NULL;
-        merge->copies = via.room;
-        if (merged == over)
-                return merge_without(merge, merged, "extends");
-        drop_key(merged, "extends");
-        return merged;
-}
-
-struct node *
-merge_without(struct merge *merge, struct node *map, const char *key)
-{
-        struct node *copy;
-
-        if (!node_get(map, key))
-                return map;
-        copy = new_node(merge, NODE_MAP, map, map->count);
-        if (!copy)
-                return map;
-        copy->reset = map->reset;
-        for (guint i = 0; i < map->count; i++)
-                if (strcmp(map->keys[i]->text, key) != 0)
-                        add(copy, map->keys[i], map->items[i]);
-        return copy;
-}
-
-/* The entries that are not marked, in arrays of their own: copies share those of the keys. */
-static void
-drop_marked(struct project_store *store, struct node *node, guint marked)
-{
-        struct node **items = store_alloc(store, 2 * (node->count - marked) * sizeof *items);
-        struct node **keys = node->keys ? items + (node->count - marked) : NULL;
-        guint kept = 0;
-
-        for (guint i = 0; i < node->count; i++) {
-                if (node->items[i]->reset)
-                        continue;
-                if (keys)
-                        keys[kept] = node->keys[i];
-                items[kept++] = node->items[i];
-        }
-        node->items = items;
-        node->keys = keys;
-        node->count = kept;
-}
-
-void
-merge_finish(struct project_store *store, struct node *node)
-{
-        guint marked = 0;
-
-        if (node->kind == NODE_SCALAR)
-                return;
-        for (guint i = 0; i < node->count; i++) {
-                if (node->items[i]->reset)
-                        marked++;
-                else
-                        merge_finish(store, node->items[i]);
-        }
-        if (marked)
-                drop_marked(store, node, marked);
+        return merge_values(merge, (struct rule){WAY_OBJECT, NULL, table}, below, over);
 }

@@ -239,7 +239,7 @@ free_arguments(struct arguments *arguments)
         g_ptr_array_unref(arguments->vm_names);
 }
 
-/* "vms.web.memory: base.yaml:3:5, extended from vm 'server' at drover.yaml:7"; a default has nothing behind the colon. */
+/* "vms.web.memory: base.yaml:3:5, extended from vm 'server' at drover.yaml:7"; defaults are left out. */
 static char *
 print_origins(const struct project *project)
 {
@@ -251,9 +251,9 @@ print_origins(const struct project *project)
                 const struct value_origin *origin = origins->pdata[i];
                 const struct place *place = &origin->place;
 
-                g_string_append_printf(text, "%s:", origin->path);
-                if (place->line)
-                        g_string_append_printf(text, " %s:%u:%u", place->source->name, place->line, place->column);
+                if (!place->line)
+                        continue;
+                g_string_append_printf(text, "%s: %s:%u:%u", origin->path, place->source->name, place->line, place->column);
                 for (const struct origin *via = place->via; via; via = via->next) {
                         g_autofree char *step = origin_format(via);
 

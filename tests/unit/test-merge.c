@@ -49,8 +49,7 @@ put(const struct fixture *fixture, const char *name, const char *text, gssize le
         g_assert_true(g_file_set_contents(path, text, length, NULL));
 }
 
-static void G_GNUC_PRINTF(3, 4)
-put_format(const struct fixture *fixture, guint number, const char *format, ...)
+static void G_GNUC_PRINTF(3, 4) put_format(const struct fixture *fixture, guint number, const char *format, ...)
 {
         g_autofree char *name = g_strdup_printf("f%u.yaml", number), *text = NULL;
         va_list args;
@@ -147,8 +146,10 @@ test_large_files(struct fixture *fixture, gconstpointer data)
 
                 put(fixture, name, text, SOURCE_MAX_BYTES - 1);
         }
-        put(fixture, "drover.yaml", "# A comment makes it more than four times the limit of a file.\n"
-                                    "include: [f1.yaml, f2.yaml, f3.yaml, f4.yaml, f5.yaml]\n", -1);
+        put(fixture, "drover.yaml",
+            "# A comment makes it more than four times the limit of a file.\n"
+            "include: [f1.yaml, f2.yaml, f3.yaml, f4.yaml, f5.yaml]\n",
+            -1);
         refuse(fixture, "too-many-bytes");
 }
 
@@ -225,8 +226,10 @@ test_many_vms(struct fixture *fixture, gconstpointer data)
                         text, "  vm%u:\n    extends: {file: base.yaml, vm: server}\n    networks: {lan: {ip: 10.1.%u.%u}}\n", i,
                         i / 250, i % 250 + 1);
         put(fixture, "drover.yaml", text->str, -1);
-        put(fixture, "base.yaml", "vms:\n  small: {image: ./i, memory: 1G, cpus: 2, labels: {a: b, c: d}}\n"
-                                  "  server: {extends: small, networks: {lan: {model: e1000}}, boot: {order: [disk]}}\n", -1);
+        put(fixture, "base.yaml",
+            "vms:\n  small: {image: ./i, memory: 1G, cpus: 2, labels: {a: b, c: d}}\n"
+            "  server: {extends: small, networks: {lan: {model: e1000}}, boot: {order: [disk]}}\n",
+            -1);
         g_assert_true(load(fixture));
         last = project_find_vm(fixture->project, "vm9999");
         g_assert_cmpuint(last->memory_bytes >> 30, ==, 1);
@@ -316,11 +319,16 @@ main(int argc, char **argv)
                 const char *path;
                 void (*function)(struct fixture *, gconstpointer);
         } tests[] = {
-                {"/include/many-files", test_many_files},       {"/include/depth", test_depth},
-                {"/include/fan-out", test_fan_out},             {"/include/large-files", test_large_files},
-                {"/include/strange-files", test_strange_files}, {"/extends/long-chain", test_long_chain},
-                {"/extends/growing-chain", test_growing_chain}, {"/extends/long-cycle", test_long_cycle},
-                {"/extends/many-vms", test_many_vms},           {"/extends/fan-out", test_extends_fan_out},
+                {"/include/many-files", test_many_files},
+                {"/include/depth", test_depth},
+                {"/include/fan-out", test_fan_out},
+                {"/include/large-files", test_large_files},
+                {"/include/strange-files", test_strange_files},
+                {"/extends/long-chain", test_long_chain},
+                {"/extends/growing-chain", test_growing_chain},
+                {"/extends/long-cycle", test_long_cycle},
+                {"/extends/many-vms", test_many_vms},
+                {"/extends/fan-out", test_extends_fan_out},
         };
 
         g_test_init(&argc, &argv, NULL);
