@@ -39,13 +39,13 @@ static const char *const elsewhere[][2] = {
 };
 
 static const char *const later[] = {
-        "ssh",    "exec",    "cp",    "ssh-config", "run",    "port",  "snapshot",   "clone",    "rename", "commit",
+        "ssh",    "exec",    "cp",    "ssh-config", "run",    "snapshot",   "clone",    "rename", "commit",
         "export", "import",  "convert", "stats",    "top",    "graph",     "screenshot", "send-key",
         "view",   "capture", "link",  "enable",     "disable", NULL,
 };
 
 /* Typed by drover itself. */
-static const struct verb *const hidden[] = {&verb_supervise, &verb_mend, NULL};
+static const struct verb *const hidden[] = {&verb_supervise, &verb_mend, &verb_forward, NULL};
 
 const struct verb *
 verb_find(const char *name)

@@ -90,3 +90,6 @@ extern const struct verb verb_up, verb_down, verb_plan, verb_ps, verb_config, ve
 
 /** What the supervisor is started as, and what it starts; not in the table */
 extern const struct verb verb_supervise, verb_mend;
+
+/** verb_forward - What forwarder_ensure() starts; not in the table either */
+extern const struct verb verb_forward;

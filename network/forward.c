@@ -30,6 +30,7 @@ enum {
         DATAGRAM_BYTES = 65536,
         PIPE_BYTES = 256 << 10,
         SHARE = 32, /* splices at a time */
+        LIST_AT_ONCE = 512,
         FDS_A_CONNECTION = 6,
         TCP_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP,
 };
@@ -80,10 +81,17 @@ struct flow {
         gboolean dead;
 };
 
+/* A drover that came by the control socket. */
+struct visitor {
+        struct watched watched;
+        gboolean dead;
+};
+
 struct server {
         int epoll;
         struct watched control, timer;
         gboolean ended;
+        GPtrArray *visitors;
         GPtrArray *listeners;
         gboolean sweep;        /* some of them may be removed ones that nobody needs any more */
         GHashTable *connections;
@@ -113,11 +121,25 @@ address_format(const union forward_address *address)
 }
 
 char *
+forward_format_outside(const struct forward *forward)
+{
+        g_autofree char *address = address_format(&forward->outside);
+
+        return g_strdup_printf("%s/%s", address, forward->protocol == FORWARD_UDP ? "udp" : "tcp");
+}
+
+char *
+forward_format_inside(const struct forward *forward)
+{
+        return address_format(&forward->inside);
+}
+
+char *
 forward_format(const struct forward *forward)
 {
-        g_autofree char *outside = address_format(&forward->outside), *inside = address_format(&forward->inside);
+        g_autofree char *outside = forward_format_outside(forward), *inside = forward_format_inside(forward);
 
-        return g_strdup_printf("%s/%s -> %s", outside, forward->protocol == FORWARD_UDP ? "udp" : "tcp", inside);
+        return g_strdup_printf("%s -> %s", outside, inside);
 }
 
 static int
@@ -165,16 +187,28 @@ forward_listen(const struct forward *forward, GError **error)
 
 /* ---- both sides of the control socket ---- */
 
+enum order_kind {
+        ORDER_LIST, /* the ports from number @from on */
+        ORDER_SET,
+        ORDER_REMOVE,
+};
+
 struct order {
-        guint32 add;
+        guint32 kind, from;
         struct forward forward;
 };
 
+/* Each order has one answer, so that neither side ever waits for room. */
+struct answer {
+        gint32 number; /* errno, or 0 */
+        guint32 count;
+        struct forward forwards[LIST_AT_ONCE];
+};
+
 static gboolean
-send_order(int control, const struct forward *forward, int fd, GError **error)
+send_order(int control, const struct order *order, int fd)
 {
-        struct order order = {.add = fd >= 0, .forward = *forward};
-        struct iovec part = {&order, sizeof order};
+        struct iovec part = {(void *)order, sizeof *order};
         char buffer[CMSG_SPACE(sizeof fd)] __attribute__((aligned(8))) = {0};
         struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 
@@ -189,21 +223,69 @@ send_order(int control, const struct forward *forward, int fd, GError **error)
                 header->cmsg_len = CMSG_LEN(sizeof fd);
                 memcpy(CMSG_DATA(header), &fd, sizeof fd);
         }
-        if (sendmsg(control, &message, MSG_NOSIGNAL) != sizeof order)
-                return error_errno(error, "the forwarder of published ports is gone");
+        return sendmsg(control, &message, MSG_NOSIGNAL) == sizeof *order;
+}
+
+static gboolean
+ask(int control, const struct order *order, int fd, struct answer *answer, GError **error)
+{
+        const size_t head = offsetof(struct answer, forwards);
+        ssize_t n = send_order(control, order, fd) ? recv(control, answer, sizeof *answer, 0) : -1;
+
+        if (n < 0)
+                return error_errno(error, "the forwarder of published ports does not answer");
+        if ((size_t)n < head || answer->count > LIST_AT_ONCE || (size_t)n != head + answer->count * sizeof(struct forward))
+                return error_set(error, DROVER_ERROR_FAILED, "the forwarder of published ports has ended");
         return TRUE;
 }
 
-gboolean
-forward_add(int control, const struct forward *forward, int listener, GError **error)
+static gboolean
+change(int control, enum order_kind kind, const struct forward *forward, int fd, GError **error)
 {
-        return send_order(control, forward, listener, error);
+        const struct order order = {.kind = kind, .forward = *forward};
+        g_autofree struct answer *answer = g_new0(struct answer, 1);
+        g_autofree char *text = NULL;
+
+        if (!ask(control, &order, fd, answer, error))
+                return FALSE;
+        if (!answer->number)
+                return TRUE;
+        text = forward_format(forward);
+        return error_from_errno(error, answer->number, "the forwarder of published ports cannot take %s", text);
+}
+
+gboolean
+forward_set(int control, const struct forward *forward, int listener, GError **error)
+{
+        return change(control, ORDER_SET, forward, listener, error);
 }
 
 gboolean
 forward_remove(int control, const struct forward *forward, GError **error)
 {
-        return send_order(control, forward, -1, error);
+        return change(control, ORDER_REMOVE, forward, -1, error);
+}
+
+GArray *
+forward_list(int control, GError **error)
+{
+        g_autoptr(GArray) forwards = g_array_new(FALSE, FALSE, sizeof(struct forward));
+        g_autofree struct answer *answer = g_new0(struct answer, 1);
+
+        do {
+                const struct order order = {.kind = ORDER_LIST, .from = forwards->len};
+
+                if (!ask(control, &order, -1, answer, error))
+                        return NULL;
+                g_array_append_vals(forwards, answer->forwards, answer->count);
+        } while (answer->count == LIST_AT_ONCE);
+        return g_steal_pointer(&forwards);
+}
+
+gboolean
+forward_same_outside(const struct forward *a, const struct forward *b)
+{
+        return a->protocol == b->protocol && memcmp(&a->outside, &b->outside, sizeof a->outside) == 0;
 }
 
 /* ---- the loop's bookkeeping ---- */
@@ -629,32 +711,81 @@ find_listener(struct server *server, const struct forward *forward)
         for (guint i = 0; i < server->listeners->len; i++) {
                 struct listener *listener = server->listeners->pdata[i];
 
-                if (!listener->removed && memcmp(&listener->forward, forward, sizeof *forward) == 0)
+                if (!listener->removed && forward_same_outside(&listener->forward, forward))
                         return listener;
         }
         return NULL;
 }
 
-static void
-add_listener(struct server *server, const struct forward *forward, int fd)
+static int
+add_listener(struct server *server, const struct forward *forward, int *fd)
 {
-        struct listener *listener = g_new0(struct listener, 1);
+        struct listener *listener;
 
-        listener->watched.fd = fd;
+        if (*fd < 0)
+                return ENOENT;
+        if (server->listeners->len >= FORWARD_MAX)
+                return ENOSPC;
+        listener = g_new0(struct listener, 1);
+        listener->watched.fd = fd_steal(fd);
         listener->watched.function = forward->protocol == FORWARD_UDP ? on_datagram : on_listener;
         listener->forward = *forward;
         g_ptr_array_add(server->listeners, listener);
-        if (!watch(server, &listener->watched, server->full && forward->protocol == FORWARD_TCP ? 0 : EPOLLIN))
-                g_ptr_array_remove_fast(server->listeners, listener);
+        if (watch(server, &listener->watched, server->full && forward->protocol == FORWARD_TCP ? 0 : EPOLLIN))
+                return 0;
+        g_ptr_array_remove_fast(server->listeners, listener);
+        return ENOMEM;
 }
 
-/* A UDP listener is also what answers go out by: it stays until its clients are silent. */
+/* What UDP clients send next goes where the port leads then. */
+static void
+forget_flows(struct server *server, const struct listener *listener)
+{
+        g_autoptr(GPtrArray) flows = g_ptr_array_new();
+        GHashTableIter iter;
+        gpointer key;
+
+        g_hash_table_iter_init(&iter, server->flows);
+        while (g_hash_table_iter_next(&iter, &key, NULL))
+                if (((struct flow *)key)->listener == listener)
+                        g_ptr_array_add(flows, key);
+        for (guint i = 0; i < flows->len; i++)
+                flow_kill(server, flows->pdata[i]);
+}
+
+/* The port is free once this is answered. */
 static void
 remove_listener(struct server *server, struct listener *listener)
 {
         listener->removed = TRUE;
-        epoll_ctl(server->epoll, EPOLL_CTL_DEL, listener->watched.fd, NULL);
+        forget_flows(server, listener);
+        fd_clear(&listener->watched.fd);
         server->sweep = TRUE;
+}
+
+static int
+set_listener(struct server *server, const struct forward *forward, int *fd)
+{
+        struct listener *listener = find_listener(server, forward);
+
+        if (!listener)
+                return add_listener(server, forward, fd);
+        forget_flows(server, listener);
+        listener->forward.inside = forward->inside;
+        return 0;
+}
+
+static void
+list_listeners(const struct server *server, guint from, struct answer *answer)
+{
+        guint number = 0;
+
+        for (guint i = 0; i < server->listeners->len && answer->count < LIST_AT_ONCE; i++) {
+                const struct listener *listener = server->listeners->pdata[i];
+
+                if (!listener->removed && number++ >= from)
+                        answer->forwards[answer->count++] = listener->forward;
+        }
 }
 
 static int
@@ -669,29 +800,78 @@ take_descriptor(struct msghdr *message)
 }
 
 static void
-on_control(struct server *server, struct watched *watched, guint32 events)
+carry_out(struct server *server, const struct order *order, int *fd, struct answer *answer)
+{
+        struct listener *listener = find_listener(server, &order->forward);
+
+        switch ((enum order_kind)order->kind) {
+        case ORDER_LIST:
+                list_listeners(server, order->from, answer);
+                return;
+        case ORDER_SET:
+                answer->number = set_listener(server, &order->forward, fd);
+                return;
+        case ORDER_REMOVE:
+                if (listener)
+                        remove_listener(server, listener);
+                return;
+        }
+        answer->number = EINVAL;
+}
+
+static void
+on_order(struct server *server, struct watched *watched, guint32 events)
 {
         struct order order = {0};
         struct iovec part = {&order, sizeof order};
         char buffer[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
         struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = buffer, .msg_controllen = sizeof buffer};
         ssize_t n = recvmsg(watched->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-        struct listener *listener;
+        struct answer answer = {0};
         int fd;
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
-        if (n <= 0) {
-                server->ended = TRUE;
+        fd = n > 0 ? take_descriptor(&message) : -1;
+        if (n == sizeof order) {
+                carry_out(server, &order, &fd, &answer);
+                n = send(watched->fd, &answer, offsetof(struct answer, forwards) + answer.count * sizeof(struct forward),
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        } else {
+                n = -1;
+        }
+        fd_clear(&fd);
+        if (n < 0) {
+                ((struct visitor *)(void *)watched)->dead = TRUE;
+                server->sweep = TRUE;
+                epoll_ctl(server->epoll, EPOLL_CTL_DEL, watched->fd, NULL);
+        }
+}
+
+static void
+visitor_free(gpointer data)
+{
+        struct visitor *visitor = data;
+
+        fd_clear(&visitor->watched.fd);
+        g_free(visitor);
+}
+
+static void
+on_control(struct server *server, struct watched *watched, guint32 events)
+{
+        int fd = accept4(watched->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct visitor *visitor;
+
+        if (fd < 0) {
+                server->ended = errno == EINVAL; /* shut down */
                 return;
         }
-        fd = take_descriptor(&message);
-        listener = n == sizeof order ? find_listener(server, &order.forward) : NULL;
-        if (n == sizeof order && order.add && fd >= 0 && !listener && server->listeners->len < FORWARD_MAX)
-                add_listener(server, &order.forward, fd_steal(&fd));
-        else if (listener && !order.add)
-                remove_listener(server, listener);
-        fd_clear(&fd);
+        visitor = g_new0(struct visitor, 1);
+        visitor->watched = (struct watched){fd, on_order};
+        g_ptr_array_add(server->visitors, visitor);
+        if (!watch(server, &visitor->watched, EPOLLIN))
+                g_ptr_array_remove_fast(server->visitors, visitor);
 }
 
 /* ---- the process ---- */
@@ -717,6 +897,9 @@ bury(struct server *server)
                 if (listener->removed && !listener->flows)
                         g_ptr_array_remove_index_fast(server->listeners, i - 1);
         }
+        for (guint i = server->sweep ? server->visitors->len : 0; i > 0; i--)
+                if (((struct visitor *)server->visitors->pdata[i - 1])->dead)
+                        g_ptr_array_remove_index_fast(server->visitors, i - 1);
         server->sweep = FALSE;
         if (room && server->full)
                 watch_listeners(server, TRUE);
@@ -752,6 +935,7 @@ server_free(struct server *server)
         g_ptr_array_unref(server->dead);
         g_ptr_array_unref(server->dead_flows);
         g_ptr_array_unref(server->listeners);
+        g_ptr_array_unref(server->visitors);
         fd_clear(&server->timer.fd);
         fd_clear(&server->epoll);
         g_free(server);
@@ -772,6 +956,7 @@ forward_serve(int control, GError **error)
         server->timer = (struct watched){timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_timer};
         server->control = (struct watched){control, on_control};
         server->listeners = g_ptr_array_new_with_free_func(listener_free);
+        server->visitors = g_ptr_array_new_with_free_func(visitor_free);
         server->connections = g_hash_table_new(NULL, NULL);
         server->dead = g_ptr_array_new_with_free_func(connection_free);
         server->dead_flows = g_ptr_array_new();

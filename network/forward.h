@@ -46,14 +46,30 @@ int forward_listen(const struct forward *forward, GError **error) G_GNUC_WARN_UN
 /** forward_format() - "127.0.0.1:8080/tcp -> 10.20.0.10:80". Returns a new string */
 char *forward_format(const struct forward *forward);
 
-/** forward_add() - Hand a port and its listener to the process behind @control; @listener stays the caller's */
-gboolean forward_add(int control, const struct forward *forward, int listener, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** forward_format_outside(), forward_format_inside() - Its two halves: "127.0.0.1:8080/tcp", "10.20.0.10:80". New strings */
+char *forward_format_outside(const struct forward *forward);
+char *forward_format_inside(const struct forward *forward);
 
-/** forward_remove() - Take a port back: its listener is closed, its connections go on */
+/** forward_same_outside() - Are these the same port of the host? Only one of them can be published */
+gboolean forward_same_outside(const struct forward *a, const struct forward *b);
+
+/* What follows asks the process behind @control, a connection to its control socket (SOCK_SEQPACKET; best with SO_RCVTIMEO). */
+
+/** forward_list() - The ports that it serves: struct forward in a new array */
+GArray *forward_list(int control, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * forward_set() - Hand it a port with its listener, which stays the caller's
+ * @listener: -1 for a port of the host that it serves already and that is to lead elsewhere: connections go on, UDP clients
+ *            are led there with what they send next
+ */
+gboolean forward_set(int control, const struct forward *forward, int listener, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** forward_remove() - Take a port back: its listener is closed when this returns, its connections go on */
 gboolean forward_remove(int control, const struct forward *forward, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
- * forward_serve() - Be that process: returns when the other end of @control (a SOCK_SEQPACKET pair) is closed
+ * forward_serve() - Be that process: returns when @control, a listening SOCK_SEQPACKET socket, is shut down
  *
  * To be called in the namespace whose guests are to be reached, in a process or thread of its own. Sleeps while nothing
  * happens. Fails only where it cannot begin.

@@ -1,4 +1,4 @@
-/* inside.h - what home.c and the process inside the namespace say to each other; nobody else sees it
+/* inside.h - what home.c and the processes inside the namespace say to each other; nobody else in the house sees it
  *
  * A request is a header and a payload: texts that end with NUL. A reply likewise, with at most one descriptor beside its
  * header. The process inside speaks first: it tells how entering went.
@@ -43,6 +43,9 @@ gboolean home_receive(int socket, void *data, size_t length, int *ret_fd);
 
 /** home_enter() - Enter or make the namespace (namespace.c). FALSE without an error: there is none */
 gboolean home_enter(const struct home_options *options, GError **error);
+
+/** home_enter_descriptor() - Enter a network namespace; a user enters the user namespace that owns it first. FALSE with errno */
+gboolean home_enter_descriptor(int fd, gboolean root);
 
 /** home_has_name() - Is there a file where a namespace of root's has its name? */
 gboolean home_has_name(const char *project);

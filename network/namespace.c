@@ -190,9 +190,8 @@ enter_named(const char *project, GError **error)
 
 /* ---- through a process that holds it ---- */
 
-/* Enter by a descriptor of a network namespace; a user enters the user namespace that owns it first. */
-static gboolean
-enter_descriptor(int fd, gboolean root)
+gboolean
+home_enter_descriptor(int fd, gboolean root)
 {
         auto_fd user = root ? -1 : ioctl(fd, NS_GET_USERNS);
 
@@ -218,7 +217,7 @@ is_this_projects(const struct home_options *options, int fd)
         pid_t pid = fork();
 
         if (pid == 0)
-                _exit(enter_descriptor(fd, options->root) && is_marked(options->project) ? 0 : 1);
+                _exit(home_enter_descriptor(fd, options->root) && is_marked(options->project) ? 0 : 1);
         while (pid > 0 && waitpid(pid, &status, 0) < 0)
                 if (errno != EINTR)
                         return FALSE;
@@ -228,7 +227,7 @@ is_this_projects(const struct home_options *options, int fd)
 static gboolean
 try_descriptor(const struct home_options *options, int fd)
 {
-        return is_namespace(fd) && is_elsewhere(fd) && is_this_projects(options, fd) && enter_descriptor(fd, options->root);
+        return is_namespace(fd) && is_elsewhere(fd) && is_this_projects(options, fd) && home_enter_descriptor(fd, options->root);
 }
 
 /* The namespace that a process lives in, and those that it has open. */

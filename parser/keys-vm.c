@@ -168,7 +168,7 @@ static const struct key vm_rows[] = {
          .fallback = "x86_64", .unbuilt = TRUE, .change = CHANGE_RESTART, .help = "architecture of the machine",
          .example = "aarch64"},
         {.name = "ports", .type = KEY_OBJECT_LIST, IN(vm, ports), COUNT_IN(vm, port_count), .max = 4096, .table = &keys_port,
-         .identity = merge_identity_port, .unbuilt = TRUE, .change = CHANGE_LIVE,
+         .identity = merge_identity_port, .change = CHANGE_LIVE,
          .help = "ports of the host that lead into the VM; default: none",
          .example = "[\"8080:80\"]"},
         {.name = "mounts", .type = KEY_OBJECT_LIST, IN(vm, mounts), COUNT_IN(vm, mount_count), .max = 64, .table = &keys_mount,

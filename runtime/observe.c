@@ -80,6 +80,8 @@ world_free(struct world *world)
         g_clear_pointer(&world->vms_by_name, g_hash_table_unref);
         g_clear_pointer(&world->vms, g_ptr_array_unref);
         g_clear_pointer(&world->leases, g_array_unref);
+        g_clear_pointer(&world->taken_ports, g_array_unref);
+        forwarder_state_clear(&world->forwarder);
         g_clear_pointer(&world->fetched, g_hash_table_unref);
         g_clear_pointer(&world->images, g_hash_table_unref);
         g_clear_pointer(&world->plain_files, g_hash_table_unref);
@@ -293,10 +295,11 @@ observe_members(const struct world *world)
 {
         GArray *pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
         g_autofree char *directory = g_build_filename(world->paths->data, "dnsmasq", NULL);
-        pid_t dnsmasq = dnsmasq_find(directory);
+        pid_t services[] = {dnsmasq_find(directory), forwarder_find(world->paths->data)};
 
-        if (dnsmasq > 0)
-                g_array_append_val(pids, dnsmasq);
+        for (size_t i = 0; i < G_N_ELEMENTS(services); i++)
+                if (services[i] > 0)
+                        g_array_append_val(pids, services[i]);
         for (guint i = 0; i < world->vms->len; i++) {
                 const struct vm_world *vm = g_ptr_array_index(world->vms, i);
 

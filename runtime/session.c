@@ -297,15 +297,25 @@ open_home(struct session *session, gboolean create, GError **error)
         return world->links != NULL;
 }
 
+/* What resolve() has to know of it: addresses that guests have already. */
+static void
+observe_serving(struct world *world)
+{
+        g_autofree char *directory = g_build_filename(world->paths->data, "dnsmasq", NULL);
+
+        world->leases = dnsmasq_leases(directory);
+        observe_forwarder(world);
+}
+
 static gboolean
 observe_services(struct session *session, gboolean services, GError **error)
 {
         struct world *world = session->world;
         const struct lab *lab = &session->resolved->lab;
 
-        world->leases = dnsmasq_leases(lab->directory);
         if (!services)
                 return TRUE;
+        observe_ports(world, session->resolved);
         dnsmasq_observe(lab, &world->dnsmasq);
         world->supervised = supervisor_is_alive(world->paths);
         if (!world->home || (world->isolation == ISOLATION_HOST && !session->root))
@@ -338,6 +348,8 @@ session_observe(struct session *session, const struct observe_options *options, 
                 observe_host(world, as);
                 observe_images(world, session->project, as);
         }
+        if (options->network)
+                observe_serving(world);
         session->resolved = resolve(session->project, world);
         if (options->images) {
                 observe_uses(world, session->resolved);
@@ -352,7 +364,7 @@ needs_home(const struct plan *plan)
         for (guint i = 0; i < plan->steps->len; i++) {
                 const struct plan_step *step = g_ptr_array_index(plan->steps, i);
 
-                if (plan_action_acts(step->action) && step->action != ACTION_REMOVE && step->kind <= KIND_SERVICE)
+                if (plan_action_acts(step->action) && step->action != ACTION_REMOVE && step->kind <= KIND_PORTS)
                         return TRUE;
         }
         return plan_starts(plan);

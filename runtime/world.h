@@ -3,6 +3,7 @@
 
 #include "network/dnsmasq.h"
 #include "network/firewall.h"
+#include "network/forwarder.h"
 #include "network/home.h"
 #include "network/link.h"
 #include "runtime/storage/file_use.h"
@@ -55,6 +56,12 @@ struct probed_image {
         GError *error; /* why it cannot be used, or NULL */
 };
 
+/** struct taken_port - A port of the file that somebody else has */
+struct taken_port {
+        struct forward forward;
+        char *holder; /* who, or NULL */
+};
+
 struct world {
         struct paths *paths;
         struct state *state;
@@ -68,6 +75,10 @@ struct world {
         struct vm_questions *vm_questions; /* observe_answers() has not been called yet; NULL: it has, or nothing was asked */
         struct dnsmasq_state dnsmasq;
         enum firewall_state firewall;
+        struct forwarder_state forwarder;
+        GArray *taken_ports;              /* struct taken_port; NULL: nobody looked, or nothing is published */
+        guint first_open_port;            /* below it, ports are root's and we are not; 0: as root, or nobody looked */
+        gboolean ipv6;                    /* this host has IPv6 */
         gboolean supervised;              /* the supervisor lives */
         GArray *leases;                   /* struct lease */
         struct qemu_info *qemu;           /* NULL where no QEMU is installed */

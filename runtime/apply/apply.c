@@ -44,11 +44,11 @@ run_action(void *data, GError **error)
         static gboolean (*const functions[])(struct apply *, const struct plan_step *, GError **) = {
                 [KIND_NETWORK] = apply_network, [KIND_FIREWALL] = apply_firewall, [KIND_SERVICE] = apply_service,
                 [KIND_IMAGE] = apply_image,     [KIND_DISK] = apply_disk,         [KIND_VM] = apply_vm,
-                [KIND_SUPERVISOR] = apply_supervisor,
+                [KIND_SUPERVISOR] = apply_supervisor, [KIND_PORTS] = apply_ports,
         };
         static const char *const subjects[] = {[KIND_NETWORK] = "network", [KIND_FIREWALL] = "the firewall",
                                                [KIND_SERVICE] = "DHCP and DNS", [KIND_IMAGE] = "image", [KIND_DISK] = "disk",
-                                               [KIND_SUPERVISOR] = "the supervisor"};
+                                               [KIND_PORTS] = "published ports", [KIND_SUPERVISOR] = "the supervisor"};
         struct action *action = data;
         const struct plan_step *step = action->step;
         gint64 start = g_get_monotonic_time();

@@ -1,4 +1,4 @@
-/* apply_network.c - the steps for bridges, firewall, dnsmasq and the supervisor */
+/* apply_network.c - the steps for bridges, firewall, dnsmasq, published ports and the supervisor */
 #include "runtime/apply/apply.h"
 
 #include "base/error.h"
@@ -119,6 +119,20 @@ apply_service(struct apply *apply, const struct plan_step *step, GError **error)
         if (step->action == ACTION_REMOVE)
                 return dnsmasq_stop(directory, error);
         return dnsmasq_ensure(apply->host.home, &apply->session->resolved->lab, error);
+}
+
+gboolean
+apply_ports(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        const struct session *session = apply->session;
+        struct child_user user;
+        const struct forwarder_place place = {session->project->name, session->world->paths->data, session->world->paths->run,
+                                              session->root ? &user : NULL};
+
+        if (step->action == ACTION_REMOVE)
+                return forwarder_stop(&place, error);
+        return (!session->root || session_qemu_user(&user, error)) &&
+               forwarder_ensure(apply->host.home, &place, apply->plan->forwards, error);
 }
 
 gboolean

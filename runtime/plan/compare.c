@@ -174,7 +174,8 @@ compare_long(const struct key *row, const char *path, struct side from, struct s
 static void
 compare_field(const struct key *row, const char *path, struct side from, struct side to, GPtrArray *changes)
 {
-        if (row->change == CHANGE_RECREATE || json_equal(from.wish, to.wish))
+        if (row->change == CHANGE_RECREATE || json_equal(from.wish, to.wish) ||
+            row->table == &keys_port) /* plan_ports.c compares with what is served */
                 return;
         if (row->table && row->type == KEY_OBJECT && json_is_object(from.wish) && json_is_object(to.wish))
                 compare_objects(row->table, path, from, to, row->change, changes);

@@ -23,6 +23,7 @@ static const struct {
 
 static const char *const kinds[] = {
         [KIND_NETWORK] = "network", [KIND_FIREWALL] = "firewall", [KIND_SERVICE] = "service",
+        [KIND_PORTS] = "ports",
         [KIND_IMAGE] = "image",     [KIND_DISK] = "disk",         [KIND_VM] = "vm",
         [KIND_SUPERVISOR] = "supervisor",
 };
@@ -66,6 +67,7 @@ plan_free(struct plan *plan)
                 return;
         g_ptr_array_unref(plan->steps);
         g_ptr_array_unref(plan->notes);
+        g_array_unref(plan->forwards);
         g_free(plan);
 }
 
@@ -250,7 +252,7 @@ is_anything_alive(const struct world *world)
         for (guint i = 0; i < world->vms->len; i++)
                 if (vm_is_alive(g_ptr_array_index(world->vms, i)))
                         return TRUE;
-        return world->dnsmasq.pid != 0;
+        return world->dnsmasq.pid != 0 || world->forwarder.pid != 0;
 }
 
 static gboolean
@@ -353,6 +355,7 @@ plan_make(const struct project *project, const struct world *world, const struct
         planner.plan = g_new0(struct plan, 1);
         planner.plan->steps = g_ptr_array_new_with_free_func(step_free);
         planner.plan->notes = g_ptr_array_new_with_free_func(g_free);
+        planner.plan->forwards = g_array_new(FALSE, FALSE, sizeof(struct forward));
         planner.vm_steps = g_new(guint, project->vm_count);
         planner.dependents = g_new0(GArray *, project->vm_count);
         planner.network_steps = g_new(guint, project->network_count);

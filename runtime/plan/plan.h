@@ -27,6 +27,7 @@ enum plan_kind {
         KIND_NETWORK,
         KIND_FIREWALL,
         KIND_SERVICE, /* dnsmasq */
+        KIND_PORTS,   /* published ones */
         KIND_IMAGE,   /* to be fetched */
         KIND_DISK,
         KIND_VM,
@@ -73,7 +74,7 @@ struct transfer {
 struct plan_step {
         enum plan_kind kind;
         enum plan_action action;
-        char *name;          /* of the object; of a disk "VM/DISK" or its own name; empty for firewall and service */
+        char *name;          /* of the object; of a disk "VM/DISK" or its own name; empty for firewall, service and ports */
         char *detail;        /* more words for a person, or NULL */
         GPtrArray *changes;  /* struct plan_change */
         guint index;         /* into resolved.lab.networks, resolved.vms; G_MAXUINT: it is not in the file */
@@ -88,6 +89,7 @@ struct plan_step {
 struct plan {
         GPtrArray *steps;   /* struct plan_step, in an order in which each stands behind those it waits for */
         GPtrArray *notes;   /* char *: things worth a word */
+        GArray *forwards;   /* struct forward: the published ports as they are to be, where there is a step for them */
         enum pull_policy pull; /* as it was asked for */
         guint64 memory_needed; /* bytes, of the VMs that will be started */
         gboolean remove_namespace; /* nothing of the project stays up: home_remove(), run directory */

@@ -53,6 +53,7 @@ guint plan_last(const struct planner *planner);
 /** The parts: each adds its steps. Those that may fail say why */
 void plan_networks(struct planner *planner);
 void plan_services(struct planner *planner);
+void plan_ports(struct planner *planner);
 gboolean plan_vms(struct planner *planner, GError **error);
 void plan_orphans(struct planner *planner);
 void plan_networks_removed(struct planner *planner);

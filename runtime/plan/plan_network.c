@@ -227,6 +227,7 @@ plan_services(struct planner *planner)
                 plan_add(planner, KIND_FIREWALL, ACTION_REMOVE, "", G_MAXUINT);
         }
         plan_dnsmasq(planner);
+        plan_ports(planner);
         plan_supervisor(planner);
 }
 
@@ -335,6 +336,8 @@ plan_networks_removed(struct planner *planner)
 
         if (all && planner->world->dnsmasq.pid)
                 remove_after_vms(planner, KIND_SERVICE);
+        if (all && (planner->world->forwarder.pid || planner->world->forwarder.was_killed))
+                remove_after_vms(planner, KIND_PORTS);
         if (all && planner->world->firewall != FIREWALL_ABSENT)
                 remove_after_vms(planner, KIND_FIREWALL);
         planner->plan->remove_namespace = all;

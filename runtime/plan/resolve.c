@@ -333,6 +333,7 @@ resolve(const struct project *project, const struct world *world)
         for (guint i = 0; i < project->vm_count; i++)
                 resolve_vm(resolved, i, world);
         add_reservations(resolved);
+        resolve_published(resolved, world);
         resolved->lab.hosts = (const struct lab_host *)(gpointer)store->hosts->data;
         resolved->lab.host_count = store->hosts->len;
         return resolved;
@@ -376,6 +377,7 @@ resolved_free(struct resolved *resolved)
         g_clear_pointer(&resolved->faults, g_ptr_array_unref);
         g_string_chunk_free(resolved->store->strings);
         g_array_unref(resolved->store->hosts);
+        g_array_unref(resolved->published);
         g_ptr_array_unref(resolved->store->lists);
         g_free(resolved->store->networks);
         g_free(resolved->store);

@@ -20,8 +20,16 @@ struct resolved_vm {
         GPtrArray *faults;    /* struct fault *: why it cannot be started here (image missing, machine unknown ...); or NULL */
 };
 
+/** struct published - One port of the host that leads into a VM of the file */
+struct published {
+        struct forward forward; /* inside: address 0 where none is known */
+        guint vm;
+        const struct port *port;
+};
+
 struct resolved {
         struct lab lab;
+        GArray *published; /* struct published */
         struct resolved_vm *vms; /* one for each of project.vms, in that order */
         guint vm_count;
         GPtrArray *faults; /* struct fault *: why networks cannot be made (no free subnet, a clash with a route); or NULL */

@@ -146,6 +146,19 @@ format_faults(const struct bench *bench)
         return g_string_free(text, FALSE);
 }
 
+static inline void
+pretend_published(struct bench *bench)
+{
+        const GArray *published = bench->resolved->published;
+        struct forwarder_state *state = &bench->world->forwarder;
+
+        forwarder_state_clear(state);
+        state->pid = published->len ? 1 : 0;
+        state->forwards = g_array_new(FALSE, FALSE, sizeof(struct forward));
+        for (guint i = 0; i < published->len; i++)
+                g_array_append_val(state->forwards, g_array_index(published, struct published, i).forward);
+}
+
 /* All that the file wants is there and runs, started from @text. */
 static inline void
 pretend_up(struct bench *bench, enum vm_status status)
@@ -166,6 +179,7 @@ pretend_up(struct bench *bench, enum vm_status status)
         }
         bench->world->dnsmasq = (struct dnsmasq_state){1, TRUE, TRUE};
         bench->world->firewall = FIREWALL_SAME;
+        pretend_published(bench);
 }
 
 /* The same world, another file. */

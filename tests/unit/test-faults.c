@@ -259,6 +259,66 @@ test_in_use(void)
         bench_clear(&bench);
 }
 
+static void
+add_taken(struct bench *bench, guint number, const char *holder)
+{
+        struct taken_port port = {g_array_index(bench->resolved->published, struct published, number).forward,
+                                  g_strdup(holder)};
+
+        g_array_append_val(bench->world->taken_ports, port);
+}
+
+/* Ports that others have, that are root's, or that lead nowhere; a range is told once, and what is served already is ours. */
+static void
+test_ports(void)
+{
+        static const char text[] = "name: lab\n"
+                                   "isolation: private\n"
+                                   "networks: {lan: {subnet: 10.0.0.0/24}}\n"
+                                   "vms:\n"
+                                   "  a: {networks: {lan: {ip: 10.0.0.9}}, ports: ['8080-8082:80-82', '53:53/udp']}\n"
+                                   "  b: {networks: [], ports: ['8090:80']}\n"
+                                   "  c: {networks: [lan], ports: ['9000:80', '22:22']}\n";
+        static const char expected[] =
+                "drover.yaml:5:48: error: ports of vm 'a': port 8081/tcp of the host is taken by pid 9 (nginx)\n"
+                "    5 |   a: {networks: {lan: {ip: 10.0.0.9}}, ports: ['8080-8082:80-82', '53:53/udp']}\n"
+                "      |                                                ^~~~~~~~~~~~~~~~~ end it, or take another port of the "
+                "host\n"
+                "drover.yaml:5:67: error: ports of vm 'a': port 53/udp of the host is root's: yours begin at 1024\n"
+                "    5 |   a: {networks: {lan: {ip: 10.0.0.9}}, ports: ['8080-8082:80-82', '53:53/udp']}\n"
+                "      |                                                                   ^~~~~~~~~~~ take a higher one; or let "
+                "root allow it: 'sysctl net.ipv4.ip_unprivileged_port_start'\n"
+                "drover.yaml:6:29: error: ports of vm 'b': no address of it is known that port 8090/tcp of the host could lead "
+                "to\n"
+                "    6 |   b: {networks: [], ports: ['8090:80']}\n"
+                "      |                             ^~~~~~~~~ reserve one: 'networks: {NETWORK: {ip: ADDRESS}}', of the VM's "
+                "first network\n"
+                "drover.yaml:7:32: error: ports of vm 'c': port 9000/tcp of the host is taken by a process that is not to be "
+                "seen\n"
+                "    7 |   c: {networks: [lan], ports: ['9000:80', '22:22']}\n"
+                "      |                                ^~~~~~~~~ end it, or take another port of the host\n";
+        g_autofree char *found = NULL;
+        GError *error = NULL;
+        struct bench bench;
+
+        bench_init(&bench, text);
+        resolve_again(&bench);
+        bench.world->taken_ports = g_array_new(FALSE, FALSE, sizeof(struct taken_port));
+        bench.world->first_open_port = 1024;
+        add_taken(&bench, 1, "pid 9 (nginx)");
+        add_taken(&bench, 2, "pid 9 (nginx)");
+        add_taken(&bench, 5, NULL);
+        bench.world->forwarder.forwards = g_array_new(FALSE, FALSE, sizeof(struct forward));
+        g_array_append_val(bench.world->forwarder.forwards, g_array_index(bench.resolved->published, struct published, 6).forward);
+        g_assert_null(make_plan(&bench, &up, &error));
+        found = format_faults(&bench);
+        g_assert_cmpstr(found, ==, expected);
+        for (guint i = 0; i < 3; i++)
+                g_free(g_array_index(bench.world->taken_ports, struct taken_port, i).holder);
+        g_clear_error(&error);
+        bench_clear(&bench);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -270,5 +330,6 @@ main(int argc, char **argv)
         g_test_add_func("/faults/running", test_running);
         g_test_add_func("/faults/shrink", test_shrink);
         g_test_add_func("/faults/in-use", test_in_use);
+        g_test_add_func("/faults/ports", test_ports);
         return g_test_run();
 }

@@ -1,7 +1,7 @@
 /* test-forward.c - published ports, on loopback: what goes in comes out, and ports change while it runs */
 #include "base/error.h"
 #include "base/fd.h"
-#include "network/forward.h"
+#include "network/listening.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -9,11 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 enum { LIMIT_S = 20 };
 
 struct fixture {
-        int control; /* of the forwarder */
+        int listening, control; /* of the forwarder; connected to it */
         GThread *forwarder, *guest;
         int guest_fd; /* a TCP listener that echoes */
         guint16 guest_port;
@@ -95,18 +96,22 @@ run_forwarder(gpointer data)
 
         g_assert_true(forward_serve(control, &error));
         g_assert_no_error(error);
-        close(control);
         return NULL;
 }
 
 static void
 set_up(struct fixture *fixture, gconstpointer data)
 {
-        int pair[2];
+        struct sockaddr_un name = {.sun_family = AF_UNIX};
+        socklen_t length = sizeof name;
 
-        g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), ==, 0);
-        fixture->control = pair[0];
-        fixture->forwarder = g_thread_new("forwarder", run_forwarder, GINT_TO_POINTER(pair[1]));
+        fixture->listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        fixture->control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        g_assert_cmpint(bind(fixture->listening, (struct sockaddr *)&name, sizeof name.sun_family), ==, 0); /* a free one */
+        g_assert_cmpint(getsockname(fixture->listening, (struct sockaddr *)&name, &length), ==, 0);
+        g_assert_cmpint(listen(fixture->listening, 4), ==, 0);
+        fixture->forwarder = g_thread_new("forwarder", run_forwarder, GINT_TO_POINTER(fixture->listening));
+        g_assert_cmpint(connect(fixture->control, (struct sockaddr *)&name, length), ==, 0);
         fixture->guest_fd = open_bound(SOCK_STREAM, &fixture->guest_port);
         setsockopt(fixture->guest_fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0}, sizeof(struct timeval));
         g_assert_cmpint(listen(fixture->guest_fd, 512), ==, 0);
@@ -117,7 +122,9 @@ static void
 tear_down(struct fixture *fixture, gconstpointer data)
 {
         close(fixture->control);
+        shutdown(fixture->listening, SHUT_RDWR);
         g_thread_join(fixture->forwarder);
+        close(fixture->listening);
         shutdown(fixture->guest_fd, SHUT_RDWR);
         g_thread_join(fixture->guest);
         close(fixture->guest_fd);
@@ -142,7 +149,7 @@ publish(struct fixture *fixture, const struct forward *forward)
         auto_fd listener = forward_listen(forward, &error);
 
         g_assert_no_error(error);
-        g_assert_true(forward_add(fixture->control, forward, listener, &error));
+        g_assert_true(forward_set(fixture->control, forward, listener, &error));
 }
 
 static int
@@ -255,7 +262,7 @@ test_live(struct fixture *fixture, gconstpointer data)
         struct forward second = make_forward(FORWARD_TCP, free_port(SOCK_STREAM), fixture->guest_port);
         g_autoptr(GError) error = NULL;
         auto_fd old = -1, other = -1;
-        int again = -1;
+        int again;
 
         publish(fixture, &first);
         old = dial(ntohs(first.outside.ipv4.sin_port));
@@ -267,9 +274,8 @@ test_live(struct fixture *fixture, gconstpointer data)
         g_assert_error(error, DROVER_ERROR, DROVER_ERROR_BUSY);
         g_clear_error(&error);
         g_assert_true(forward_remove(fixture->control, &first, &error));
-        for (gint64 end = g_get_monotonic_time() + LIMIT_S * G_USEC_PER_SEC; again < 0 && g_get_monotonic_time() < end;)
-                again = forward_listen(&first, NULL); /* once the port is given back, which nobody tells us */
-        g_assert_cmpint(again, >=, 0);
+        again = forward_listen(&first, &error);
+        g_assert_no_error(error);
         close(again);
         assert_echo(old, "the connection that was there goes on");
         assert_echo(other, "and so does the other port");
@@ -313,6 +319,71 @@ test_udp(struct fixture *fixture, gconstpointer data)
 }
 
 static void
+ask_echo(int client, int guest, const char *question)
+{
+        char got[64] = "";
+
+        g_assert_cmpint(send(client, question, strlen(question), 0), ==, strlen(question));
+        g_assert_cmpint(recv(guest, got, sizeof got, 0), ==, strlen(question));
+        g_assert_cmpstr(got, ==, question);
+}
+
+/* A port that leads elsewhere keeps its listener; one that is taken back is free at once, also where UDP clients used it. */
+static void
+test_changed(struct fixture *fixture, gconstpointer data)
+{
+        guint16 guest_ports[2], client_port;
+        auto_fd one = open_bound(SOCK_DGRAM, &guest_ports[0]), two = open_bound(SOCK_DGRAM, &guest_ports[1]);
+        auto_fd client = open_bound(SOCK_DGRAM, &client_port);
+        struct forward forward = make_forward(FORWARD_UDP, free_port(SOCK_DGRAM), guest_ports[0]);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GArray) none = NULL, list = NULL;
+        auto_fd again = -1;
+
+        none = forward_list(fixture->control, &error);
+        g_assert_cmpuint(none->len, ==, 0);
+        g_assert_false(forward_set(fixture->control, &forward, -1, &error)); /* it has no such port yet */
+        g_clear_error(&error);
+        publish(fixture, &forward);
+        g_assert_cmpint(connect(client, &forward.outside.any, sizeof forward.outside.ipv4), ==, 0);
+        ask_echo(client, one, "first");
+        forward.inside = loopback(guest_ports[1]);
+        g_assert_true(forward_set(fixture->control, &forward, -1, &error));
+        ask_echo(client, two, "second");
+        list = forward_list(fixture->control, &error);
+        g_assert_cmpuint(list->len, ==, 1);
+        g_assert_cmpint(memcmp(&g_array_index(list, struct forward, 0), &forward, sizeof forward), ==, 0);
+        g_assert_true(forward_remove(fixture->control, &forward, &error));
+        again = forward_listen(&forward, &error);
+        g_assert_no_error(error);
+}
+
+/* More than go into one answer. */
+static void
+test_list(struct fixture *fixture, gconstpointer data)
+{
+        enum { PORTS = 1100 };
+        g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GArray) list = NULL;
+
+        for (guint i = 0; i < PORTS; i++) {
+                struct forward forward = make_forward(FORWARD_TCP, 0, (guint16)(i + 1));
+                auto_fd listener = forward_listen(&forward, &error); /* any port that is free */
+                socklen_t length = sizeof forward.outside.ipv4;
+
+                g_assert_no_error(error);
+                g_assert_cmpint(getsockname(listener, &forward.outside.any, &length), ==, 0);
+                g_assert_true(forward_set(fixture->control, &forward, listener, &error));
+        }
+        list = forward_list(fixture->control, &error);
+        g_assert_cmpuint(list->len, ==, PORTS);
+        for (guint i = 0; i < PORTS; i++)
+                g_hash_table_add(seen, GUINT_TO_POINTER(g_array_index(list, struct forward, i).inside.ipv4.sin_port));
+        g_assert_cmpuint(g_hash_table_size(seen), ==, PORTS);
+}
+
+static void
 test_format(void)
 {
         struct forward forward = make_forward(FORWARD_UDP, 5353, 53);
@@ -327,6 +398,62 @@ test_format(void)
         g_assert_cmpstr(other, ==, "[::1]:80/tcp -> 127.0.0.1:8080");
 }
 
+/* Who has a port, in the words of /proc/net of a little-endian host: other states and other ports do not count. */
+static void
+test_listening(void)
+{
+        static const char tcp[] =
+                "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+                "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 811 1 0 100 0\n"
+                "   1: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 812 1 0 100 0\n"
+                "   2: 0100007F:1F91 0100007F:0050 01 00000000:00000000 00:00000000 00000000     0        0 813 1 0 100 0\n";
+        static const char udp6[] =
+                "  sl  local_address                         remote_address                        st tx_queue rx_queue tr\n"
+                "  9: 00000000000000000000000000000000:14E9 00000000000000000000000000000000:0000 07 00000000:00000000 "
+                "00:00000000 00000000     0        0 821 2 0 0\n";
+        static const struct {
+                guint16 port;
+                guint64 inode;
+        } cases[] = {{8080, 811}, {80, 812}, {8081, 0}, {8082, 0}};
+        g_autoptr(GArray) sockets = g_array_new(FALSE, FALSE, sizeof(struct listening));
+        struct forward forward;
+
+        listening_parse(tcp, FORWARD_TCP, AF_INET, sockets);
+        listening_parse(udp6, FORWARD_UDP, AF_INET6, sockets);
+        g_assert_cmpuint(sockets->len, ==, 3);
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                const struct listening *found;
+
+                forward = make_forward(FORWARD_TCP, cases[i].port, 1);
+                found = listening_find(sockets, &forward);
+                g_assert_cmpuint(found ? found->inode : 0, ==, cases[i].inode);
+        }
+        forward.outside.ipv6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(5353),
+                                                     .sin6_addr = in6addr_loopback};
+        g_assert_null(listening_find(sockets, &forward));
+        forward.protocol = FORWARD_UDP;
+        g_assert_cmpuint(listening_find(sockets, &forward)->inode, ==, 821);
+}
+
+/* The holder of a socket of ours is this program. */
+static void
+test_holder(void)
+{
+        guint16 port;
+        auto_fd fd = open_bound(SOCK_STREAM, &port);
+        struct forward forward = make_forward(FORWARD_TCP, port, 1);
+        g_autoptr(GArray) sockets = NULL;
+        g_autofree char *holder = NULL, *pid = g_strdup_printf("pid %d (", (int)getpid());
+        const struct listening *found;
+
+        g_assert_cmpint(listen(fd, 1), ==, 0);
+        sockets = listening_dump();
+        found = listening_find(sockets, &forward);
+        g_assert_nonnull(found);
+        holder = listening_holder(found);
+        g_assert_true(g_str_has_prefix(holder, pid));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -336,6 +463,10 @@ main(int argc, char **argv)
         g_test_add("/forward/refused", struct fixture, NULL, set_up, test_refused, tear_down);
         g_test_add("/forward/live", struct fixture, NULL, set_up, test_live, tear_down);
         g_test_add("/forward/udp", struct fixture, NULL, set_up, test_udp, tear_down);
+        g_test_add("/forward/changed", struct fixture, NULL, set_up, test_changed, tear_down);
+        g_test_add("/forward/list", struct fixture, NULL, set_up, test_list, tear_down);
+        g_test_add_func("/forward/listening", test_listening);
+        g_test_add_func("/forward/holder", test_holder);
         g_test_add_func("/forward/format", test_format);
         return g_test_run();
 }

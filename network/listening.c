@@ -1,0 +1,143 @@
+/* listening.c - which ports of this namespace are taken, and by whom. Source: proc(5), /proc/net/tcp */
+#include "network/listening.h"
+
+#include "base/file.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 64 << 20, STATE_LISTEN = 0x0a };
+
+/* Words of 32 bits, each printed as a number of the host. */
+static gboolean
+parse_address(const char *text, int family, union forward_address *address)
+{
+        guint32 words[4] = {0};
+        guint port = 0;
+
+        if (family == AF_INET) {
+                if (sscanf(text, "%8x:%4x", &words[0], &port) != 2)
+                        return FALSE;
+                address->ipv4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((guint16)port)};
+                memcpy(&address->ipv4.sin_addr, words, sizeof address->ipv4.sin_addr);
+                return TRUE;
+        }
+        if (sscanf(text, "%8x%8x%8x%8x:%4x", &words[0], &words[1], &words[2], &words[3], &port) != 5)
+                return FALSE;
+        address->ipv6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((guint16)port)};
+        memcpy(&address->ipv6.sin6_addr, words, sizeof words);
+        return TRUE;
+}
+
+/* "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 12345 1 ..." */
+void
+listening_parse(const char *text, enum forward_protocol protocol, int family, GArray *sockets)
+{
+        for (const char *line = strchr(text, '\n'); line; line = strchr(line, '\n')) {
+                struct listening found;
+                char local[64], remote[64];
+                guint state;
+
+                line++;
+                memset(&found, 0, sizeof found);
+                if (sscanf(line, " %*u: %63s %63s %2x %*s %*s %*s %*u %*u %" G_GUINT64_FORMAT, local, remote, &state,
+                           &found.inode) != 4)
+                        continue;
+                found.protocol = protocol;
+                if ((protocol == FORWARD_UDP || state == STATE_LISTEN) && parse_address(local, family, &found.address))
+                        g_array_append_val(sockets, found);
+        }
+}
+
+GArray *
+listening_dump(void)
+{
+        static const struct {
+                const char *path;
+                enum forward_protocol protocol;
+                int family;
+        } files[] = {
+                {"/proc/net/tcp", FORWARD_TCP, AF_INET},
+                {"/proc/net/tcp6", FORWARD_TCP, AF_INET6},
+                {"/proc/net/udp", FORWARD_UDP, AF_INET},
+                {"/proc/net/udp6", FORWARD_UDP, AF_INET6},
+        };
+        GArray *sockets = g_array_new(FALSE, FALSE, sizeof(struct listening));
+
+        for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+                g_autofree char *text = NULL;
+
+                if (file_read(files[i].path, FILE_MAX, &text, NULL, NULL))
+                        listening_parse(text, files[i].protocol, files[i].family, sockets);
+        }
+        return sockets;
+}
+
+static gboolean
+is_any(const union forward_address *address)
+{
+        return address->any.sa_family == AF_INET ? address->ipv4.sin_addr.s_addr == 0
+                                                 : IN6_IS_ADDR_UNSPECIFIED(&address->ipv6.sin6_addr);
+}
+
+static gboolean
+is_same_address(const union forward_address *a, const union forward_address *b)
+{
+        return a->any.sa_family == AF_INET
+                       ? a->ipv4.sin_addr.s_addr == b->ipv4.sin_addr.s_addr
+                       : memcmp(&a->ipv6.sin6_addr, &b->ipv6.sin6_addr, sizeof a->ipv6.sin6_addr) == 0;
+}
+
+const struct listening *
+listening_find(const GArray *sockets, const struct forward *forward)
+{
+        const union forward_address *wanted = &forward->outside;
+
+        for (guint i = 0; i < sockets->len; i++) {
+                const struct listening *found = &g_array_index(sockets, struct listening, i);
+
+                if (found->protocol == forward->protocol && found->address.any.sa_family == wanted->any.sa_family &&
+                    found->address.ipv4.sin_port == wanted->ipv4.sin_port && /* at the same place in both families */
+                    (is_any(&found->address) || is_any(wanted) || is_same_address(&found->address, wanted)))
+                        return found;
+        }
+        return NULL;
+}
+
+static gboolean
+has_socket(const char *pid, const char *target)
+{
+        g_autofree char *directory = g_build_filename("/proc", pid, "fd", NULL);
+        g_autoptr(GPtrArray) names = file_list_directory(directory, NULL);
+
+        for (guint i = 0; names && i < names->len; i++) {
+                g_autofree char *path = g_build_filename(directory, g_ptr_array_index(names, i), NULL);
+                char found[64] = "";
+
+                if (readlink(path, found, sizeof found - 1) > 0 && strcmp(found, target) == 0)
+                        return TRUE;
+        }
+        return FALSE;
+}
+
+char *
+listening_holder(const struct listening *socket)
+{
+        g_autofree char *target = g_strdup_printf("socket:[%" G_GUINT64_FORMAT "]", socket->inode);
+        g_autoptr(GPtrArray) pids = file_list_directory("/proc", NULL);
+
+        for (guint i = 0; pids && i < pids->len; i++) {
+                const char *pid = g_ptr_array_index(pids, i);
+                g_autofree char *path = NULL, *name = NULL;
+
+                if (!g_ascii_isdigit(*pid) || !has_socket(pid, target))
+                        continue;
+                path = g_build_filename("/proc", pid, "comm", NULL);
+                if (!file_read(path, 64, &name, NULL, NULL))
+                        continue;
+                return g_strdup_printf("pid %s (%s)", pid, g_strstrip(name));
+        }
+        return NULL;
+}

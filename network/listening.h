@@ -1,0 +1,27 @@
+/* listening.h - which ports of this namespace are taken, and by whom: /proc/net, as the kernel tells it to everybody */
+#pragma once
+
+#include "network/forward.h"
+
+/** struct listening - A TCP socket that listens, or a UDP socket */
+struct listening {
+        enum forward_protocol protocol;
+        union forward_address address;
+        guint64 inode;
+};
+
+/** listening_dump() - All of them: struct listening in a new array; what cannot be read is not there */
+GArray *listening_dump(void);
+
+/** listening_parse() - The same from the text of one file of /proc/net; pure */
+void listening_parse(const char *text, enum forward_protocol protocol, int family, GArray *sockets);
+
+/**
+ * listening_find() - The socket that keeps @forward from being published, or NULL
+ *
+ * Sockets of one family are compared. That one of all IPv6 addresses has the port of IPv4 as well, its listing does not tell.
+ */
+const struct listening *listening_find(const GArray *sockets, const struct forward *forward);
+
+/** listening_holder() - "pid 812 (nginx)", or NULL where none of the processes that we may look into has it. New string */
+char *listening_holder(const struct listening *socket);
