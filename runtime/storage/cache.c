@@ -15,6 +15,7 @@
 
 enum {
         LOCK_POLL_MS = 200, /* a lock that is waited for blocks, and could not be given up */
+        CACHE_LOCK_POLL_MS = 50,
         IMAGE_MODE = 0444,
 };
 
@@ -87,6 +88,12 @@ url_info_path(const char *cache, const char *url)
         return g_build_filename(cache, "urls", name, NULL);
 }
 
+static gint64
+mtime_ns(const struct stat *st)
+{
+        return (gint64)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
 /* ---- looking ---- */
 
 /* The digest of the image whose SHA-512 this is: few images have one, so their notes are read. */
@@ -119,7 +126,7 @@ find_url(const char *cache, const char *url, char **ret_etag)
         g_autoptr(json_t) info = json_read_file(path, NULL);
         const char *digest = info ? json_text(info, "digest") : NULL;
 
-        if (!is_digest(digest) || g_strcmp0(json_text(info, "url"), url) != 0)
+        if (!is_digest(digest))
                 return NULL;
         if (ret_etag)
                 *ret_etag = g_strdup(json_text(info, "etag"));
@@ -143,12 +150,38 @@ find_digest(const char *cache, const struct cache_source *source, char **ret_eta
 }
 
 char *
-cache_find(const char *cache, const struct cache_source *source)
+cache_expect(const char *cache, const struct cache_source *source)
 {
         g_autofree char *digest = find_digest(cache, source, NULL);
-        g_autofree char *path = digest ? image_path(cache, digest) : NULL;
+
+        return digest ? image_path(cache, digest) : NULL;
+}
+
+char *
+cache_find(const char *cache, const struct cache_source *source)
+{
+        g_autofree char *path = cache_expect(cache, source);
 
         return path && file_exists(path) ? g_steal_pointer(&path) : NULL;
+}
+
+gboolean
+cache_is_same(const char *a, const char *b)
+{
+        g_autofree char *base = a ? g_path_get_basename(a) : NULL, *other = b ? g_path_get_basename(b) : NULL;
+
+        return g_strcmp0(a, b) == 0 || (is_digest(base) && g_strcmp0(base, other) == 0);
+}
+
+gboolean
+cache_is_intact(const char *path)
+{
+        g_autofree char *base = g_path_get_basename(path), *note = g_strconcat(path, ".json", NULL);
+        g_autoptr(json_t) info = is_digest(base) ? json_read_file(note, NULL) : NULL;
+        struct stat st;
+
+        return info && stat(path, &st) == 0 && json_number(info, "size_bytes", -1) == st.st_size &&
+               json_number(info, "mtime_ns", -1) == mtime_ns(&st);
 }
 
 /* ---- fetching ---- */
@@ -156,17 +189,49 @@ cache_find(const char *cache, const struct cache_source *source)
 static gboolean
 make_directories(const char *cache, GError **error)
 {
-        static const struct {
-                const char *name;
-                mode_t mode;
-        } below[] = {{"images", 0755}, {"urls", 0755}, {"partial", 0700}};
+        static const char *const below[] = {"images", "urls", "partial"};
 
         for (size_t i = 0; i < G_N_ELEMENTS(below); i++) {
-                g_autofree char *path = g_build_filename(cache, below[i].name, NULL);
+                g_autofree char *path = g_build_filename(cache, below[i], NULL);
 
-                if (!file_make_directory(path, below[i].mode, error))
+                if (!file_make_directory(path, 0700, error)) /* QEMU gets images as descriptors */
                         return FALSE;
         }
+        return TRUE;
+}
+
+static gboolean
+try_cache_lock(int fd, gboolean alone)
+{
+        struct flock lock = {.l_type = alone ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
+
+        return fcntl(fd, F_SETLK, &lock) == 0;
+}
+
+/* POSIX rather than OFD: no child that was forked meanwhile holds it on. It is opened once a process. */
+gboolean
+cache_lock(const char *cache, gboolean alone, int timeout_ms, int *ret_fd, GError **error)
+{
+        g_autofree char *path = g_build_filename(cache, "lock", NULL);
+        gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+        auto_fd fd = -1;
+
+        if (!file_make_directory(cache, 0700, error))
+                return FALSE;
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return error_errno(error, "cannot open lock file '%s'", path);
+        while (!try_cache_lock(fd, alone)) {
+                if (errno != EAGAIN && errno != EACCES)
+                        return error_errno(error, "cannot lock '%s'", path);
+                if (g_get_monotonic_time() >= deadline) {
+                        error_set(error, DROVER_ERROR_LOCKED, "another drover %s images of the cache (pid %d)",
+                                  alone ? "works with" : "removes", (int)file_lock_holder(path));
+                        return error_hint(error, "--lock-timeout waits longer than %.1f s", timeout_ms / 1000.0);
+                }
+                poll(NULL, 0, CACHE_LOCK_POLL_MS);
+        }
+        *ret_fd = fd_steal(&fd);
         return TRUE;
 }
 
@@ -279,7 +344,7 @@ unpack(struct fetch *fetch, struct headed *headed, GError **error)
 
         if (fd < 0)
                 return error_errno(error, "cannot make '%s'", fetch->draft);
-        if (!unpack_stream(read_headed, headed, fd, IMAGE_MAX_BYTES, error))
+        if (!unpack_stream(read_headed, headed, fd, IMAGE_MAX_BYTES, fetch->watch->stop, error))
                 return error_prefix(error, "image '%s'", shown);
         if (fsync(fd) < 0)
                 return error_errno(error, "cannot write '%s'", fetch->draft);
@@ -303,19 +368,29 @@ receive(struct fetch *fetch, struct download *download, const char **ret_file, G
         return drain(download, error);
 }
 
+/* @file: what will be in place, unless it is already */
 static gboolean
-write_notes(const struct fetch *fetch, const char *digest, const struct digests *digests, const char *etag, GError **error)
+write_notes(const struct fetch *fetch, const char *file, const char *digest, const struct digests *digests, const char *etag,
+            GError **error)
 {
-        g_autofree char *path = image_info_path(fetch->cache, digest);
+        g_autofree char *path = image_info_path(fetch->cache, digest), *placed = image_path(fetch->cache, digest);
         g_autoptr(json_t) image = json_pack("{s:i, s:I}", "schema", 1, "fetched_at", (json_int_t)(g_get_real_time() / 1000000));
         g_autoptr(json_t) url = json_pack("{s:i, s:s}", "schema", 1, "digest", digest);
+        g_autoptr(json_t) before = json_read_file(path, NULL);
         g_autofree char *shown = download_show_url(fetch->source->url);
+        const char *sha512 = *digests->sha512 ? digests->sha512 : json_text(before, "sha512");
+        gboolean stays = file_exists(placed) && json_number(before, "mtime_ns", 0);
+        struct stat st;
 
+        if (stat(placed, &st) < 0 && stat(file, &st) < 0)
+                return error_errno(error, "cannot keep '%s'", file);
         json_set_text(image, "url", shown);
-        json_set_text(image, "sha512", *digests->sha512 ? digests->sha512 : NULL);
-        json_set_text(url, "url", fetch->source->url);
+        json_set_text(image, "sha512", sha512); /* who wants it by that sum finds it, though it came by another this time */
+        json_set(image, "size_bytes", json_integer(stays ? json_number(before, "size_bytes", 0) : st.st_size));
+        json_set(image, "mtime_ns", json_integer(stays ? json_number(before, "mtime_ns", 0) : mtime_ns(&st)));
+        json_set_text(url, "url", shown); /* for people: the file's name tells the URL, and a password is not kept */
         json_set_text(url, "etag", etag);
-        return json_write_file(path, image, 0644, error) && json_write_file(fetch->url_info, url, 0600, error);
+        return json_write_file(path, image, 0600, error) && json_write_file(fetch->url_info, url, 0600, error);
 }
 
 /* Puts a finished file in place. */
@@ -369,12 +444,10 @@ fetch_once(struct fetch *fetch, char **ret_path, GError **error)
         if (!download_digests(download, &digests, error))
                 return FALSE;
         if (!check_one("SHA-256", source->sha256, digests.sha256, source->url, error) ||
-            !check_one("SHA-512", source->sha512, digests.sha512, source->url, error)) {
-                download_discard(fetch->part);
+            !check_one("SHA-512", source->sha512, digests.sha512, source->url, error))
                 return FALSE;
-        }
         digest = g_strconcat("sha256-", digests.sha256, NULL);
-        return write_notes(fetch, digest, &digests, download_etag(download), error) &&
+        return write_notes(fetch, file, digest, &digests, download_etag(download), error) &&
                place(fetch, file, digest, ret_path, error);
 }
 
@@ -391,13 +464,14 @@ fetch_locked(struct fetch *fetch, char **ret_path, GError **error)
                 unlink(fetch->draft);
                 if (ok)
                         return TRUE;
+                if (g_error_matches(local, DROVER_ERROR, DROVER_ERROR_CORRUPT))
+                        download_discard(fetch->part);
                 /* What an earlier run left may be of another file: then, once, all of it anew. */
                 if (!resumed || !g_error_matches(local, DROVER_ERROR, DROVER_ERROR_CORRUPT)) {
                         g_propagate_error(error, local);
                         return FALSE;
                 }
                 g_error_free(local);
-                download_discard(fetch->part);
                 resumed = FALSE;
         }
 }
@@ -474,6 +548,25 @@ cache_remove(const char *cache, const char *digest, GError **error)
         return file_remove(path, error) && file_remove(info, error);
 }
 
+/* What was fetched for URLs that nobody may ever ask for again: their notes go with the images. */
+static gboolean
+remove_stale_notes(const char *cache, GError **error)
+{
+        g_autofree char *directory = g_build_filename(cache, "urls", NULL);
+        g_autoptr(GPtrArray) names = file_list_directory(directory, error);
+
+        for (guint i = 0; names && i < names->len; i++) {
+                g_autofree char *note = g_build_filename(directory, names->pdata[i], NULL), *path = NULL;
+                g_autoptr(json_t) info = json_read_file(note, NULL);
+                const char *digest = json_text(info, "digest");
+
+                path = is_digest(digest) ? image_path(cache, digest) : NULL;
+                if ((!path || !file_exists(path)) && !file_remove(note, error))
+                        return FALSE;
+        }
+        return names != NULL;
+}
+
 gboolean
 cache_remove_partial(const char *cache, guint64 *ret_bytes, GError **error)
 {
@@ -498,6 +591,8 @@ cache_remove_partial(const char *cache, guint64 *ret_bytes, GError **error)
                 unlink(draft);
                 unlink(lock);
         }
+        if (!remove_stale_notes(cache, error))
+                return FALSE;
         *ret_bytes = bytes;
         return TRUE;
 }

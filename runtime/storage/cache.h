@@ -4,6 +4,8 @@
  *   CACHE/images/sha256-HEX.json   where it came from, and when
  *   CACHE/urls/HEX.json            which image a URL last led to (HEX: SHA-256 of the URL)
  *   CACHE/partial/HEX              what has come so far, under the lock HEX.lock
+ *   CACHE/lock                     shared by all who are about to put a disk on an image, until that is recorded; whoever
+ *                                  removes images has it alone
  *
  * Any number of drovers may use it at once, and each may be killed at any time: an image appears by one rename, whole.
  */
@@ -37,6 +39,27 @@ void cached_image_free(struct cached_image *image);
 /** cache_find() - The path of a source's image where the cache has it, or NULL. Touches nothing. Returns a new string */
 char *cache_find(const char *cache, const struct cache_source *source);
 
+/** cache_expect() - The same also where the image is not there: where it would be, as far as that is known */
+char *cache_expect(const char *cache, const struct cache_source *source);
+
+/** cache_is_same() - Are these paths those of one image? By checksum where they are of a cache, wherever that lies. NULL is fine */
+gboolean cache_is_same(const char *a, const char *b);
+
+/**
+ * cache_is_intact() - Is the image at a path of the cache as it was put there?
+ *
+ * Then it is what its checksum says, and an overlay may lie on it, though it is another file than when the overlay was made:
+ * it was removed and fetched again. FALSE for a path that is not of the cache.
+ */
+gboolean cache_is_intact(const char *path);
+
+/**
+ * cache_lock() - Keep others from removing images (@alone FALSE), or from relying on them (TRUE), while @ret_fd is open
+ *
+ * To be taken before cache_find(), once a process. Fails with DROVER_ERROR_LOCKED after @timeout_ms.
+ */
+gboolean cache_lock(const char *cache, gboolean alone, int timeout_ms, int *ret_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /**
  * cache_fetch() - Have the image of a source in the cache
  * @always:   ask the server whether there is a newer one, where no checksum is given
@@ -51,11 +74,12 @@ gboolean cache_fetch(const char *cache, const struct cache_source *source, gbool
 /** cache_list() - struct cached_image, by digest; NULL with an error where the directory cannot be read */
 GPtrArray *cache_list(const char *cache, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** cache_remove() - Remove one image and what names it */
+/** cache_remove() - Remove one image and what is known of it; under cache_lock() */
 gboolean cache_remove(const char *cache, const char *digest, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
- * cache_remove_partial() - Remove what was begun and is not being fetched now
+ * cache_remove_partial() - Remove what was begun and is not being fetched now, and which URL led to what is gone; under
+ * cache_lock()
  * @ret_bytes: on success, what that took on the disk
  */
 gboolean cache_remove_partial(const char *cache, guint64 *ret_bytes, GError **error) G_GNUC_WARN_UNUSED_RESULT;

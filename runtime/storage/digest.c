@@ -15,7 +15,7 @@ struct digest {
         GMutex mutex;
         GCond cond;
         guint64 announced; /* with the mutex, as is what follows */
-        gboolean ended;
+        gboolean ended, dropped; /* hash what was announced and stop; stop at once */
         int failure; /* errno of the reader, or 0 */
 };
 
@@ -26,7 +26,7 @@ wait_for_more(struct digest *digest, guint64 done, guint64 *ret_announced)
         g_mutex_lock(&digest->mutex);
         while (digest->announced == done && !digest->ended)
                 g_cond_wait(&digest->cond, &digest->mutex);
-        *ret_announced = digest->announced;
+        *ret_announced = digest->dropped ? done : digest->announced;
         g_mutex_unlock(&digest->mutex);
         return *ret_announced > done;
 }
@@ -97,12 +97,13 @@ digest_advance(struct digest *digest, guint64 bytes)
 }
 
 static void
-join(struct digest *digest)
+join(struct digest *digest, gboolean drop)
 {
         if (!digest->thread)
                 return;
         g_mutex_lock(&digest->mutex);
         digest->ended = TRUE;
+        digest->dropped = drop;
         g_cond_signal(&digest->cond);
         g_mutex_unlock(&digest->mutex);
         g_thread_join(g_steal_pointer(&digest->thread));
@@ -123,7 +124,7 @@ print_digest(EVP_MD_CTX *context, char text[DIGEST_TEXT_MAX])
 gboolean
 digest_finish(struct digest *digest, struct digests *ret_digests, GError **error)
 {
-        join(digest);
+        join(digest, FALSE);
         if (digest->failure)
                 return error_from_errno(error, digest->failure, "cannot read the file again to check it");
         print_digest(digest->sha256, ret_digests->sha256);
@@ -136,7 +137,7 @@ digest_free(struct digest *digest)
 {
         if (!digest)
                 return;
-        join(digest);
+        join(digest, TRUE); /* nobody waits for gigabytes to be hashed after Ctrl-C */
         EVP_MD_CTX_free(digest->sha256);
         EVP_MD_CTX_free(digest->sha512);
         g_mutex_clear(&digest->mutex);

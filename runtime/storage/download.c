@@ -1,9 +1,12 @@
 /* download.c - the bytes behind a URL, as a stream that outlives broken connections and killed processes
  *
  * libcurl's multi interface is driven only while somebody waits for bytes, so that the stream is pulled: an unpacker that
- * is slower than the network holds the network back. A broken transfer is asked for again from where it ended (RFC 9110,
- * "Range"), with If-Range where the server gave a validator; one that answers with the whole file instead is skipped up to
- * that place if it is the same file, and is a failure if it is not.
+ * is slower than the network holds the network back. What comes is written to the part file and given to the reader from
+ * there: libcurl may deliver any amount at once (of a file: URL all of it), and memory must not grow with it.
+ *
+ * A broken transfer is asked for again from where it ended (RFC 9110, "Range"), with If-Range where the server gave a
+ * validator; one that answers with the whole file instead is skipped up to that place if it is the same file, and is a
+ * failure if it is not.
  */
 #include "runtime/storage/download.h"
 
@@ -21,7 +24,8 @@
 #include <sys/statvfs.h>
 
 enum {
-        REPLAY_BYTES = 1 << 20,
+        CHUNK_BYTES = 1 << 20,
+        VALIDATOR_MAX = 256,
         TRIES = 5, /* without progress */
         REDIRECTS = 10,
         CONNECT_SECONDS = 30,
@@ -36,11 +40,10 @@ struct download {
         struct download_request request;
         char *url, *part, *part_info, *shown;
         int fd;
-        guint64 replayed, received; /* bytes of the part file: given to the reader; there in all */
+        guint64 given, received; /* bytes of the part file: given to the reader; there in all */
         guint64 total;              /* 0: unknown */
         struct digest *digest;
-        GByteArray *chunk; /* from the network: the last answer of download_read(), and what comes for the next */
-        gboolean chunk_taken;
+        char *chunk; /* the last answer of download_read() */
 
         CURLM *multi;
         CURL *easy; /* NULL: no transfer runs */
@@ -49,9 +52,10 @@ struct download {
         char *etag, *last_modified;         /* of the file that the part is of */
         char *answer_etag, *answer_modified; /* of the answer that comes in */
         guint64 answer_from; /* where the body of this answer begins in the file */
+        gboolean answer_ranged; /* and whether it said so */
         guint64 answer_all;  /* how long the file is, said by a refusal of a range; or 0 */
         guint64 skip;        /* bytes of the body that we have already */
-        gboolean answer_begun, changed, unchanged, ended;
+        gboolean answer_begun, answer_strange, changed, unchanged, ended;
         int write_failure; /* errno, or 0 */
         guint tries;
         guint64 received_before; /* when this try began */
@@ -74,20 +78,33 @@ download_show_url(const char *url)
         return shown;
 }
 
+/* A URL may name what never ends, or blocks whoever opens it. */
+static gboolean
+check_file(const char *url, const char *shown, GError **error)
+{
+        g_autofree char *path = g_filename_from_uri(url, NULL, NULL);
+        struct stat st;
+
+        if (!path || stat(path, &st) < 0 || S_ISREG(st.st_mode))
+                return TRUE; /* libcurl says what is wrong with it */
+        return error_set(error, DROVER_ERROR_FAILED, "cannot fetch '%s': it is not a regular file", shown);
+}
+
 static gboolean
 check_url(const char *url, GError **error)
 {
         CURLU *parts = curl_url();
         char *scheme = NULL;
-        gboolean known = parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        gboolean is_file, known = parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
                          curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
                          (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0 || strcmp(scheme, "file") == 0);
         g_autofree char *shown = download_show_url(url);
 
+        is_file = known && strcmp(scheme, "file") == 0;
         curl_free(scheme);
         curl_url_cleanup(parts);
         if (known)
-                return TRUE;
+                return !is_file || check_file(url, shown, error);
         error_set(error, DROVER_ERROR_CONFIG, "'%s' is no URL that can be fetched", shown);
         return error_hint(error, "it begins with https://, http:// or file://");
 }
@@ -109,11 +126,11 @@ save_info(struct download *download)
         g_autoptr(json_t) info = json_pack("{s:i}", "schema", 1);
         g_autoptr(GError) error = NULL;
 
-        json_set_text(info, "url", download->url);
+        json_set_text(info, "url", download->shown); /* a password is no business of a file's */
         json_set_text(info, "etag", download->etag);
         json_set_text(info, "last_modified", download->last_modified);
         if (!json_write_file(download->part_info, info, 0600, &error))
-                g_clear_pointer(&download->etag, g_free); /* no more than that it cannot be resumed by the next process */
+                unlink(download->part_info); /* no more than that it cannot be resumed by the next process */
 }
 
 /* Is what the part file holds the beginning of something that can be asked for again? */
@@ -123,7 +140,7 @@ load_info(struct download *download)
         g_autoptr(GError) error = NULL;
         g_autoptr(json_t) info = json_read_file(download->part_info, &error);
 
-        if (!info || json_number(info, "schema", 0) != 1 || g_strcmp0(json_text(info, "url"), download->url) != 0)
+        if (!info || json_number(info, "schema", 0) != 1 || g_strcmp0(json_text(info, "url"), download->shown) != 0)
                 return FALSE;
         download->etag = g_strdup(json_text(info, "etag"));
         download->last_modified = g_strdup(json_text(info, "last_modified"));
@@ -160,7 +177,7 @@ download_open(const struct download_request *request, GError **error)
         download->part = g_strdup(request->part);
         download->part_info = g_strconcat(request->part, ".json", NULL);
         download->shown = download_show_url(request->url);
-        download->chunk = g_byte_array_new();
+        download->chunk = g_malloc(CHUNK_BYTES);
         if (!download->request.max_bytes)
                 download->request.max_bytes = MAX_BYTES;
         if (!download->request.retry_ms)
@@ -171,6 +188,25 @@ download_open(const struct download_request *request, GError **error)
 }
 
 /* ---- an answer ---- */
+
+/* It is sent back to whoever the next server is, and kept: nothing that could be more than one header's value. */
+static gboolean
+is_validator(const char *text)
+{
+        size_t length = strlen(text);
+
+        for (size_t i = 0; i < length; i++)
+                if (!g_ascii_isprint(text[i]))
+                        return FALSE;
+        return length > 0 && length <= VALIDATOR_MAX;
+}
+
+static void
+take_validator(char **place, const char *value)
+{
+        g_free(*place);
+        *place = is_validator(value) ? g_strdup(value) : NULL;
+}
 
 static size_t
 take_header(char *line, size_t size, size_t count, void *data)
@@ -184,18 +220,18 @@ take_header(char *line, size_t size, size_t count, void *data)
                 g_clear_pointer(&download->answer_etag, g_free);
                 g_clear_pointer(&download->answer_modified, g_free);
                 download->answer_from = download->answer_all = 0;
+                download->answer_ranged = FALSE;
         }
         if (!value)
                 return length;
         *value++ = '\0';
         g_strstrip(value);
         if (g_ascii_strcasecmp(text, "etag") == 0 && !g_str_has_prefix(value, "W/")) {
-                g_free(download->answer_etag);
-                download->answer_etag = g_strdup(value);
+                take_validator(&download->answer_etag, value);
         } else if (g_ascii_strcasecmp(text, "last-modified") == 0) {
-                g_free(download->answer_modified);
-                download->answer_modified = g_strdup(value);
+                take_validator(&download->answer_modified, value);
         } else if (g_ascii_strcasecmp(text, "content-range") == 0 && g_ascii_strncasecmp(value, "bytes ", 6) == 0) {
+                download->answer_ranged = g_ascii_isdigit(value[6]);
                 download->answer_from = g_ascii_strtoull(value + 6, NULL, 10);
                 download->answer_all = value[6] == '*' && value[7] == '/' ? g_ascii_strtoull(value + 8, NULL, 10) : 0;
         }
@@ -217,11 +253,22 @@ has_room(struct download *download)
         struct statvfs fs;
         guint64 missing = download->total - download->received;
 
+        if (download->total > download->request.max_bytes) {
+                download->write_failure = EFBIG;
+                return FALSE;
+        }
         if (download->total <= download->received || fstatvfs(download->fd, &fs) < 0 ||
             (guint64)fs.f_bavail * fs.f_frsize >= missing)
                 return TRUE;
         download->write_failure = ENOSPC;
         return FALSE;
+}
+
+/* All of it, or the part that was asked for, and nothing else (0: no HTTP). What part it is has to be said. */
+static gboolean
+is_answer(const struct download *download, long status)
+{
+        return status == 0 || status == 200 || (status == 206 && download->received_before && download->answer_ranged);
 }
 
 /* The first bytes of a body: what is it, and from where? FALSE ends the transfer. */
@@ -230,13 +277,16 @@ begin_answer(struct download *download)
 {
         long status = 0;
         curl_off_t length = -1;
-        gboolean is_file = g_str_has_prefix(download->url, "file:");
 
         download->answer_begun = TRUE;
         curl_easy_getinfo(download->easy, CURLINFO_RESPONSE_CODE, &status);
         curl_easy_getinfo(download->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-        if (is_file && download->received)
-                download->answer_from = download->received; /* libcurl went there itself */
+        if (!is_answer(download, status)) {
+                download->answer_strange = TRUE;
+                return FALSE;
+        }
+        if (status == 200)
+                download->answer_from = 0;
         if (download->received && (!is_same_file(download) || download->answer_from > download->received)) {
                 download->changed = TRUE;
                 return FALSE;
@@ -265,13 +315,20 @@ append(struct download *download, const char *data, size_t length)
                         download->write_failure = errno;
                         return FALSE;
                 }
-                g_byte_array_append(download->chunk, (const guint8 *)data, (guint)n);
                 download->received += (guint64)n;
                 data += n;
                 length -= (size_t)n;
         }
         digest_advance(download->digest, download->received);
+        if (download->request.progress)
+                download->request.progress(download->request.data, download->received, download->total);
         return TRUE;
+}
+
+static gboolean
+is_stopped(const struct download *download)
+{
+        return download->request.stop && g_atomic_int_get(download->request.stop);
 }
 
 static size_t
@@ -280,7 +337,7 @@ take_body(char *data, size_t size, size_t count, void *user)
         struct download *download = user;
         size_t length = size * count, skipped;
 
-        if (!download->answer_begun && !begin_answer(download))
+        if (is_stopped(download) || (!download->answer_begun && !begin_answer(download)))
                 return 0;
         skipped = MIN(length, download->skip);
         download->skip -= skipped;
@@ -323,7 +380,7 @@ static gboolean
 begin_transfer(struct download *download, GError **error)
 {
         /* From https a redirection may not lead to where everybody can change what comes. */
-        const char *protocols = g_str_has_prefix(download->url, "https:") ? "https" : "http,https";
+        const char *protocols = g_ascii_strncasecmp(download->url, "https:", strlen("https:")) == 0 ? "https" : "http,https";
         CURL *easy = curl_easy_init();
 
         if (!download->multi)
@@ -331,7 +388,7 @@ begin_transfer(struct download *download, GError **error)
         if (!download->multi || !easy)
                 return error_set(error, DROVER_ERROR_FAILED, "cannot set up libcurl");
         download->easy = easy;
-        download->answer_begun = FALSE;
+        download->answer_begun = download->answer_strange = download->answer_ranged = FALSE;
         download->skip = download->answer_from = 0;
         download->received_before = download->received;
         download->message[0] = '\0';
@@ -414,7 +471,8 @@ fail_changed(struct download *download, GError **error)
 static gboolean
 fail(struct download *download, CURLcode code, long status, GError **error)
 {
-        const char *reason = *download->message ? download->message : curl_easy_strerror(code);
+        const char *said = *download->message ? download->message : curl_easy_strerror(code);
+        g_autofree char *reason = text_make_printable(said, -1); /* it may quote the server */
 
         if (download->changed)
                 return fail_changed(download, error);
@@ -441,13 +499,10 @@ fail(struct download *download, CURLcode code, long status, GError **error)
 }
 
 static gboolean
-is_stopped(const struct download *download, GError **error)
+fail_stopped(const struct download *download, GError **error)
 {
-        if (!download->request.stop || !g_atomic_int_get(download->request.stop))
-                return FALSE;
         error_set(error, DROVER_ERROR_INTERRUPTED, "'%s' was not fetched to its end", download->shown);
-        error_hint(error, "the next try goes on from there");
-        return TRUE;
+        return download->etag || download->last_modified ? error_hint(error, "the next try goes on from there") : FALSE;
 }
 
 /* Before a new try; FALSE when it is to stop. */
@@ -459,8 +514,8 @@ pause_before_retry(struct download *download, GError **error)
         while (left > 0) {
                 guint slice = MIN(left, 100); /* nobody wakes us when it is to stop */
 
-                if (is_stopped(download, error))
-                        return FALSE;
+                if (is_stopped(download))
+                        return fail_stopped(download, error);
                 poll(NULL, 0, (int)slice);
                 left -= slice;
         }
@@ -475,20 +530,26 @@ settle(struct download *download, CURLcode code, GError **error)
 
         curl_easy_getinfo(download->easy, CURLINFO_RESPONSE_CODE, &status);
         end_transfer(download);
-        if (status == 304) {
+        if (is_stopped(download))
+                return fail_stopped(download, error);
+        if (status == 304 && download->request.if_changed && download->request.etag && !download->received_before) {
                 download->ended = download->unchanged = TRUE;
                 return TRUE;
         }
-        if (status == 416 && download->answer_all == download->received) {
+        if (status == 416 && download->received_before && download->answer_all == download->received) {
                 download->ended = TRUE; /* an earlier process had all of it */
                 return TRUE;
         }
         if (status == 416 || (code == CURLE_RANGE_ERROR && download->received))
                 return fail_changed(download, error);
-        if (code == CURLE_OK && (!download->total || download->received == download->total)) {
+        if (download->answer_strange || (code == CURLE_OK && !is_answer(download, status)))
+                return fail_status(download, status, error);
+        if (code == CURLE_OK && download->answer_begun && (!download->total || download->received == download->total)) {
                 download->ended = TRUE;
                 return TRUE;
         }
+        if (code == CURLE_OK && !download->received)
+                return error_set(error, DROVER_ERROR_FAILED, "cannot fetch '%s': it is empty", download->shown);
         if (code == CURLE_OK)
                 code = CURLE_PARTIAL_FILE;
         download->tries = download->received > download->received_before ? 1 : download->tries + 1;
@@ -501,12 +562,12 @@ settle(struct download *download, CURLcode code, GError **error)
 static gboolean
 receive(struct download *download, GError **error)
 {
-        while (!download->ended && download->chunk->len == 0) {
+        while (!download->ended && download->given == download->received) {
                 int running = 0, left = 0;
                 CURLMsg *message;
 
-                if (is_stopped(download, error))
-                        return FALSE;
+                if (is_stopped(download))
+                        return fail_stopped(download, error);
                 if (!download->easy && !begin_transfer(download, error))
                         return FALSE;
                 curl_multi_perform(download->multi, &running);
@@ -514,44 +575,33 @@ receive(struct download *download, GError **error)
                 if (message && message->msg == CURLMSG_DONE) {
                         if (!settle(download, message->data.result, error))
                                 return FALSE;
-                } else if (download->chunk->len == 0) {
+                } else if (download->given == download->received) {
                         curl_multi_poll(download->multi, NULL, 0, POLL_MS, NULL);
                 }
         }
         return TRUE;
 }
 
-/* What an earlier process received. */
-static gssize
-replay(struct download *download, const void **ret_data, GError **error)
+gssize
+download_read(struct download *download, const void **ret_data, GError **error)
 {
         ssize_t n;
 
-        g_byte_array_set_size(download->chunk, REPLAY_BYTES);
-        n = pread(download->fd, download->chunk->data, MIN(download->received - download->replayed, REPLAY_BYTES),
-                  (off_t)download->replayed);
+        if (!receive(download, error))
+                return -1;
+        if (download->given == download->received)
+                return 0;
+        do
+                n = pread(download->fd, download->chunk, MIN(download->received - download->given, CHUNK_BYTES),
+                          (off_t)download->given);
+        while (n < 0 && errno == EINTR);
         if (n <= 0) {
                 error_from_errno(error, n < 0 ? errno : ENODATA, "cannot read '%s'", download->part);
                 return -1;
         }
-        download->replayed += (guint64)n;
-        *ret_data = download->chunk->data;
+        download->given += (guint64)n;
+        *ret_data = download->chunk;
         return n;
-}
-
-gssize
-download_read(struct download *download, const void **ret_data, GError **error)
-{
-        if (!download->chunk_taken && download->replayed < download->received)
-                return replay(download, ret_data, error);
-        download->chunk_taken = TRUE; /* from here on, what comes in is in the chunk */
-        g_byte_array_set_size(download->chunk, 0);
-        if (!receive(download, error))
-                return -1;
-        if (download->request.progress)
-                download->request.progress(download->request.data, download->received, download->total);
-        *ret_data = download->chunk->data;
-        return download->chunk->len;
 }
 
 gboolean
@@ -582,7 +632,7 @@ download_close(struct download *download)
                 curl_multi_cleanup(download->multi);
         digest_free(download->digest);
         fd_clear(&download->fd);
-        g_byte_array_unref(download->chunk);
+        g_free(download->chunk);
         g_free(download->url);
         g_free(download->part);
         g_free(download->part_info);

@@ -1,4 +1,9 @@
-/* unpack.c - the one disk image inside of a compressed file or an archive, while it streams by */
+/* unpack.c - the one disk image inside of a compressed file or an archive, while it streams by
+ *
+ * Two readers of libarchive, one behind the other: the outer one takes off what it is compressed with; where what comes out
+ * begins as a tar archive, the inner one looks for the disk in it. One reader for both would take a disk that begins with
+ * zeros (every ext4 file system does) for the end of an archive.
+ */
 #include "runtime/storage/unpack.h"
 
 #include "base/error.h"
@@ -33,9 +38,18 @@ struct stream {
         GError *failure; /* of read(): it is told rather than what libarchive makes of it */
 };
 
+/* What the outer reader gives; its first bytes were looked at already. */
+struct unpacked {
+        struct archive *outer;
+        struct stream *stream;
+        GByteArray *head;
+        gboolean head_given;
+};
+
 struct output {
         int fd;
         guint64 max_bytes, end;
+        const int *stop;
 };
 
 const char *
@@ -69,7 +83,7 @@ fail(struct archive *archive, struct stream *stream, GError **error)
                 g_propagate_error(error, g_steal_pointer(&stream->failure));
                 return FALSE;
         }
-        return error_set(error, DROVER_ERROR_FAILED, "cannot unpack it: %s", shown);
+        return error_set(error, DROVER_ERROR_CORRUPT, "cannot unpack it: %s", shown);
 }
 
 static gboolean
@@ -115,6 +129,91 @@ write_block(struct output *output, const char *bytes, size_t length, guint64 off
 }
 
 static gboolean
+is_stopped(const struct output *output, GError **error)
+{
+        if (!output->stop || !g_atomic_int_get(output->stop)) /* a few bytes may unpack to hours of zeros */
+                return FALSE;
+        error_set(error, DROVER_ERROR_INTERRUPTED, "it was not unpacked to its end");
+        return TRUE;
+}
+
+static gboolean
+end_output(const struct output *output, GError **error)
+{
+        if (ftruncate(output->fd, (off_t)output->end) < 0)
+                return error_errno(error, "cannot write what it unpacks to");
+        return TRUE;
+}
+
+/* ---- what is compressed ---- */
+
+/* How many bytes, 0 at the end, -1 with its error in the stream. */
+static la_ssize_t
+read_outer(struct unpacked *unpacked, const void **ret_bytes)
+{
+        size_t length = 0;
+        la_int64_t offset;
+        int result;
+
+        do
+                result = archive_read_data_block(unpacked->outer, ret_bytes, &length, &offset);
+        while (result >= ARCHIVE_WARN && result != ARCHIVE_EOF && length == 0);
+        if (result == ARCHIVE_EOF)
+                return 0;
+        if (result >= ARCHIVE_WARN)
+                return (la_ssize_t)length;
+        if (!unpacked->stream->failure)
+                fail(unpacked->outer, unpacked->stream, &unpacked->stream->failure);
+        return -1;
+}
+
+static la_ssize_t
+read_unpacked(struct archive *inner, void *data, const void **ret_bytes)
+{
+        struct unpacked *unpacked = data;
+        la_ssize_t n;
+
+        if (!unpacked->head_given) {
+                unpacked->head_given = TRUE;
+                *ret_bytes = unpacked->head->data;
+                return unpacked->head->len;
+        }
+        n = read_outer(unpacked, ret_bytes);
+        if (n < 0 && inner)
+                archive_set_error(inner, EIO, "the source failed");
+        return n;
+}
+
+static gboolean
+read_head(struct unpacked *unpacked)
+{
+        while (unpacked->head->len < UNPACK_HEAD_BYTES) {
+                const void *bytes;
+                la_ssize_t n = read_outer(unpacked, &bytes);
+
+                if (n <= 0)
+                        return n == 0;
+                g_byte_array_append(unpacked->head, bytes, (guint)n);
+        }
+        return TRUE;
+}
+
+/* The disk of a compressed file is all of it. */
+static gboolean
+copy_all(struct unpacked *unpacked, struct output *output, GError **error)
+{
+        const void *bytes;
+        la_ssize_t n;
+
+        while ((n = read_unpacked(NULL, unpacked, &bytes)) > 0)
+                if (is_stopped(output, error) || !write_block(output, bytes, (size_t)n, output->end, error))
+                        return FALSE;
+        return n == 0 ? end_output(output, error) : fail(unpacked->outer, unpacked->stream, error);
+}
+
+/* ---- an archive ---- */
+
+static gboolean
 copy_entry(struct archive *archive, struct stream *stream, struct output *output, GError **error)
 {
         const void *bytes;
@@ -125,18 +224,15 @@ copy_entry(struct archive *archive, struct stream *stream, struct output *output
                 int result = archive_read_data_block(archive, &bytes, &length, &offset);
 
                 if (result == ARCHIVE_EOF)
-                        break;
+                        return end_output(output, error);
                 if (result < ARCHIVE_WARN)
                         return fail(archive, stream, error);
-                if (!write_block(output, bytes, length, (guint64)offset, error))
+                if (is_stopped(output, error) || !write_block(output, bytes, length, (guint64)offset, error))
                         return FALSE;
         }
-        if (ftruncate(output->fd, (off_t)output->end) < 0)
-                return error_errno(error, "cannot write what it unpacks to");
-        return TRUE;
 }
 
-/* The disk of a compressed file is all of it; that of an archive is the entry that looks like one. */
+/* The disk of an archive is the entry that looks like one. */
 static gboolean
 find_disk(struct archive *archive, struct stream *stream, struct output *output, GError **error)
 {
@@ -145,13 +241,12 @@ find_disk(struct archive *archive, struct stream *stream, struct output *output,
         for (guint i = 0; i < ENTRIES_MAX; i++) {
                 struct archive_entry *entry;
                 int result = archive_read_next_header(archive, &entry);
-                gboolean is_raw = (archive_format(archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_RAW;
 
                 if (result == ARCHIVE_EOF)
                         break;
                 if (result < ARCHIVE_WARN)
                         return fail(archive, stream, error);
-                if (!is_raw && !is_disk(entry))
+                if (!is_disk(entry))
                         continue;
                 if (disks++ > 0) {
                         error_set(error, DROVER_ERROR_FAILED, "it holds more than one disk image");
@@ -159,36 +254,66 @@ find_disk(struct archive *archive, struct stream *stream, struct output *output,
                 }
                 if (!copy_entry(archive, stream, output, error))
                         return FALSE;
-                if (is_raw)
-                        return TRUE;
         }
         if (!disks)
                 return error_set(error, DROVER_ERROR_FAILED, "it is an archive without a disk image in it");
         return TRUE;
 }
 
+static gboolean
+copy_archived(struct unpacked *unpacked, struct output *output, GError **error)
+{
+        struct archive *inner = archive_read_new();
+        gboolean ok;
+
+        if (!inner)
+                return error_set(error, DROVER_ERROR_FAILED, "cannot set up libarchive");
+        archive_read_support_format_tar(inner);
+        ok = archive_read_open(inner, unpacked, NULL, read_unpacked, NULL) == ARCHIVE_OK
+                     ? find_disk(inner, unpacked->stream, output, error)
+                     : fail(inner, unpacked->stream, error);
+        archive_read_free(inner);
+        return ok;
+}
+
+/* ---- both ---- */
+
+static gboolean
+copy_disk(struct unpacked *unpacked, struct output *output, GError **error)
+{
+        struct archive_entry *entry;
+        int result = archive_read_open(unpacked->outer, unpacked->stream, NULL, read_stream, NULL);
+
+        if (result == ARCHIVE_OK)
+                result = archive_read_next_header(unpacked->outer, &entry);
+        if (result == ARCHIVE_EOF)
+                return error_set(error, DROVER_ERROR_CORRUPT, "cannot unpack it: it is empty");
+        if (result < ARCHIVE_WARN || !read_head(unpacked))
+                return fail(unpacked->outer, unpacked->stream, error);
+        if (g_strcmp0(unpack_kind(unpacked->head->data, unpacked->head->len), "tar") == 0)
+                return copy_archived(unpacked, output, error);
+        return copy_all(unpacked, output, error);
+}
+
 gboolean
 unpack_stream(gssize (*read)(void *data, const void **ret_bytes, GError **error), void *data, int fd, guint64 max_bytes,
-              GError **error)
+              const int *stop, GError **error)
 {
+        g_autoptr(GByteArray) head = g_byte_array_new();
         struct stream stream = {read, data, NULL};
-        struct output output = {fd, max_bytes, 0};
-        struct archive *archive = archive_read_new();
-        gboolean ok = FALSE;
+        struct output output = {fd, max_bytes, 0, stop};
+        struct unpacked unpacked = {archive_read_new(), &stream, head, FALSE};
+        gboolean ok;
 
-        if (!archive)
+        if (!unpacked.outer)
                 return error_set(error, DROVER_ERROR_FAILED, "cannot set up libarchive");
-        archive_read_support_filter_gzip(archive);
-        archive_read_support_filter_xz(archive);
-        archive_read_support_filter_bzip2(archive);
-        archive_read_support_filter_zstd(archive);
-        archive_read_support_format_tar(archive);
-        archive_read_support_format_raw(archive);
-        if (archive_read_open(archive, &stream, NULL, read_stream, NULL) != ARCHIVE_OK)
-                fail(archive, &stream, error);
-        else
-                ok = find_disk(archive, &stream, &output, error);
-        archive_read_free(archive);
+        archive_read_support_filter_gzip(unpacked.outer);
+        archive_read_support_filter_xz(unpacked.outer);
+        archive_read_support_filter_bzip2(unpacked.outer);
+        archive_read_support_filter_zstd(unpacked.outer);
+        archive_read_support_format_raw(unpacked.outer);
+        ok = copy_disk(&unpacked, &output, error);
+        archive_read_free(unpacked.outer);
         g_clear_error(&stream.failure);
         return ok;
 }

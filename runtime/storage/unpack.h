@@ -17,9 +17,10 @@ const char *unpack_kind(const void *head, size_t length);
  * @read:      the next bytes: how many, 0 at the end, -1 with its error
  * @fd:        an empty regular file; blocks of zeros become holes
  * @max_bytes: a larger image is refused; what a small file unpacks to is not bounded by its own size
+ * @stop:      when it becomes nonzero, DROVER_ERROR_INTERRUPTED; or NULL
  *
  * Reads no further than the disk image needs; the caller drains the rest where it wants a checksum of the whole. Fails with
- * DROVER_ERROR_FAILED where the stream is damaged, or holds no disk image or several.
+ * DROVER_ERROR_CORRUPT where the stream is damaged, with _FAILED where it holds no disk image or several.
  */
 gboolean unpack_stream(gssize (*read)(void *data, const void **ret_bytes, GError **error), void *data, int fd,
-                       guint64 max_bytes, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                       guint64 max_bytes, const int *stop, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -9,11 +9,14 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 enum { BODY_BYTES = 3 << 20 };
 
@@ -26,6 +29,7 @@ struct server {
         char *body; /* of /plain and its like */
         GByteArray *gz, *tar, *two;
         gint requests, breaks_left, refusals_left;
+        gint forged;  /* a header that only an ETag of ours named was sent to us */
         gint version; /* of /changing: what the ETag says */
 };
 
@@ -54,10 +58,16 @@ send_head(int fd, const char *status, const char *headers, size_t length)
 }
 
 static void
+send_data_as(int fd, const char *status, const void *data, size_t length)
+{
+        send_head(fd, status, "", length);
+        send_all(fd, data, length);
+}
+
+static void
 send_data(int fd, const void *data, size_t length)
 {
-        send_head(fd, "200 OK", "", length);
-        send_all(fd, data, length);
+        send_data_as(fd, "200 OK", data, length);
 }
 
 /* The body, or the part that is asked for. @stop_at: break off after that many bytes of it. */
@@ -115,6 +125,28 @@ answer(struct server *server, int fd, const char *request)
                 send_head(fd, "302 Found", "Location: /loop\r\n", 0);
         } else if (g_str_has_prefix(request, "GET /to-file")) {
                 send_head(fd, "302 Found", "Location: file:///etc/passwd\r\n", 0);
+        } else if (g_str_has_prefix(request, "GET /unsaid-range")) { /* a part, of which it does not say which */
+                const char *range = strcasestr(request, "\r\nRange: bytes=");
+                size_t from = range ? strtoul(range + strlen("\r\nRange: bytes="), NULL, 10) : 0;
+                g_autofree char *headers = g_strdup_printf("ETag: %s\r\n", etag);
+
+                send_head(fd, range ? "206 Partial Content" : "200 OK", headers, BODY_BYTES - from);
+                send_all(fd, server->body + from, BODY_BYTES / 8);
+        } else if (g_str_has_prefix(request, "GET /unasked-range")) {
+                send_head(fd, "206 Partial Content", "Content-Range: bytes 1000-1999/2000\r\n", 1000);
+                send_all(fd, server->body, 1000);
+        } else if (g_str_has_prefix(request, "GET /unasked-304")) {
+                send_head(fd, "304 Not Modified", "", 0);
+        } else if (g_str_has_prefix(request, "GET /choices")) {
+                send_data_as(fd, "300 Multiple Choices", server->body, BODY_BYTES);
+        } else if (g_str_has_prefix(request, "GET /empty")) {
+                send_head(fd, "200 OK", "", 0);
+        } else if (g_str_has_prefix(request, "GET /forging")) { /* an ETag that would be two headers of our next request */
+                gboolean breaks = g_atomic_int_add(&server->breaks_left, -1) > 0;
+
+                g_atomic_int_set(&server->forged, strstr(request, "X-Forged") != NULL || server->forged);
+                send_head(fd, "200 OK", "ETag: \"a\"\rX-Forged: 1\r\nLast-Modified: x\r\n", BODY_BYTES);
+                send_all(fd, server->body, breaks ? BODY_BYTES / 4 : BODY_BYTES);
         } else if (g_str_has_prefix(request, "GET /secret")) {
                 send_head(fd, "403 Forbidden", "", 0);
         } else if (g_str_has_prefix(request, "GET /image.gz")) {
@@ -190,8 +222,8 @@ start_server(void)
         struct server *server = g_new0(struct server, 1);
 
         server->body = g_malloc(BODY_BYTES);
-        for (size_t i = 0; i < BODY_BYTES; i++) /* a stretch of zeros, then what does not repeat too soon */
-                server->body[i] = i < BODY_BYTES / 2 && i > 4096 ? 0 : (char)(i * 31 + i / 251);
+        for (size_t i = 0; i < BODY_BYTES; i++) /* two stretches of zeros, the first as ext4 has it; then what does not repeat */
+                server->body[i] = i < 1024 || (i > 4096 && i < BODY_BYTES / 2) ? 0 : (char)(i * 31 + i / 251);
         server->gz = make_archive((const char *const[]){"data", NULL}, TRUE, server->body);
         server->tar = make_archive((const char *const[]){"lab.ovf", "../../disk1.vmdk", NULL}, FALSE, server->body);
         server->two = make_archive((const char *const[]){"a.vmdk", "b.vmdk", NULL}, FALSE, server->body);
@@ -455,7 +487,7 @@ test_packed(struct fixture *fixture, gconstpointer data)
         g_assert_cmpint(st.st_blocks * 512, <, BODY_BYTES); /* the zeros are a hole */
         assert_fetched(fixture, "/lab.ova");
         assert_fails(fixture, "/two.ova", NULL, DROVER_ERROR_FAILED, "more than one disk image");
-        assert_fails(fixture, "/damaged.gz", NULL, DROVER_ERROR_FAILED, "cannot unpack it");
+        assert_fails(fixture, "/damaged.gz", NULL, DROVER_ERROR_CORRUPT, "cannot unpack it");
 }
 
 static void
@@ -542,6 +574,189 @@ test_urls(struct fixture *fixture, gconstpointer data)
         g_assert_null(strstr(error->message, "secret"));
 }
 
+/* What is no answer to what was asked is no image. */
+static void
+test_strange(struct fixture *fixture, gconstpointer data)
+{
+        assert_fails(fixture, "/unsaid-range", NULL, DROVER_ERROR_FAILED, "status 206");
+        assert_fails(fixture, "/unasked-range", NULL, DROVER_ERROR_FAILED, "status 206");
+        assert_fails(fixture, "/unasked-304", NULL, DROVER_ERROR_FAILED, "status 304");
+        assert_fails(fixture, "/choices", NULL, DROVER_ERROR_FAILED, "status 300");
+        assert_fails(fixture, "/empty", NULL, DROVER_ERROR_FAILED, "it is empty");
+        fixture->server->breaks_left = 1;
+        assert_fetched(fixture, "/forging"); /* by Last-Modified */
+        g_assert_cmpint(fixture->server->forged, ==, 0);
+}
+
+/* libcurl delivers all of a local file at once: memory must not grow with it, and what never ends is not begun. */
+static void
+test_files(struct fixture *fixture, gconstpointer data)
+{
+        enum { FILE_BYTES = 96 << 20 };
+        g_autofree char *body = g_build_filename(fixture->cache, "large.img", NULL), *url = g_strconcat("file://", body, NULL);
+        g_autofree char *fifo = g_build_filename(fixture->cache, "fifo", NULL), *fifo_url = g_strconcat("file://", fifo, NULL);
+        const struct cache_source sources[] = {{.url = "file:///dev/zero"}, {.url = fifo_url}, {.url = "file:///"}};
+        const struct cache_source large = {.url = url};
+        auto_fd fd = open(body, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        g_autofree char *image = NULL;
+        g_autoptr(GError) error = NULL;
+        struct rusage before, after;
+        struct stat st;
+
+        g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
+                g_autoptr(GError) refused = NULL;
+
+                g_assert_false(cache_fetch(fixture->cache, &sources[i], FALSE, NULL, &image, &refused));
+                g_assert_nonnull(strstr(refused->message, "it is not a regular file"));
+        }
+        g_assert_cmpint(ftruncate(fd, FILE_BYTES), ==, 0);
+        g_assert_cmpint(getrusage(RUSAGE_SELF, &before), ==, 0);
+        g_assert_true(cache_fetch(fixture->cache, &large, FALSE, NULL, &image, &error));
+        g_assert_cmpint(getrusage(RUSAGE_SELF, &after), ==, 0);
+        g_assert_cmpint(after.ru_maxrss - before.ru_maxrss, <, FILE_BYTES / 2 / 1024);
+        g_assert_cmpint(stat(image, &st), ==, 0);
+        g_assert_cmpint(st.st_size, ==, FILE_BYTES);
+}
+
+/* Known by one sum, then fetched by another: the first still finds it. A password stands in no file. */
+static void
+test_notes(struct fixture *fixture, gconstpointer data)
+{
+        g_autofree char *sha512 = g_compute_checksum_for_data(G_CHECKSUM_SHA512, (guchar *)fixture->server->body, BODY_BYTES);
+        g_autofree char *url = g_strdup_printf("http://u:hidden@127.0.0.1:%u/plain", fixture->server->port);
+        g_autofree char *key = g_compute_checksum_for_string(G_CHECKSUM_SHA256, url, -1), *name = g_strconcat(key, ".json", NULL);
+        g_autofree char *note = g_build_filename(fixture->cache, "urls", name, NULL), *text = NULL, *image = NULL, *found = NULL;
+        const struct cache_source by_sha512 = {.url = url, .sha512 = sha512}, by_url = {.url = url};
+        g_autoptr(GError) error = NULL;
+        guint64 bytes;
+
+        g_assert_true(cache_fetch(fixture->cache, &by_sha512, FALSE, &fixture->watch, &image, &error));
+        g_clear_pointer(&image, g_free);
+        assert_fetched(fixture, "/redirect");
+        found = cache_find(fixture->cache, &by_sha512);
+        assert_body(fixture, found);
+        g_assert_true(file_read(note, 65536, &text, NULL, &error));
+        g_assert_null(strstr(text, "hidden"));
+        image = cache_find(fixture->cache, &by_url);
+        g_assert_cmpstr(image, ==, found);
+
+        g_assert_true(cache_is_intact(image));
+        g_assert_true(file_remove(image, &error));
+        g_assert_false(cache_is_intact(image));
+        g_assert_null(cache_find(fixture->cache, &by_url));
+        g_clear_pointer(&found, g_free);
+        found = cache_expect(fixture->cache, &by_url);
+        g_assert_cmpstr(found, ==, image);
+        g_clear_pointer(&found, g_free);
+        g_assert_true(cache_fetch(fixture->cache, &by_url, FALSE, &fixture->watch, &found, &error));
+        g_assert_true(cache_is_intact(found)); /* another file, the same image */
+        g_assert_cmpint(chmod(found, 0600), ==, 0);
+        g_assert_true(g_file_set_contents(found, "changed by hand", -1, NULL));
+        g_assert_false(cache_is_intact(found));
+
+        g_assert_true(file_remove(image, &error));
+        g_assert_true(cache_remove_partial(fixture->cache, &bytes, &error));
+        g_assert_false(file_exists(note)); /* what led to it went with it */
+}
+
+static void
+test_same(struct fixture *fixture, gconstpointer data)
+{
+        g_autofree char *hex = g_strnfill(64, 'a'), *one = g_strconcat("/a/images/sha256-", hex, NULL);
+        g_autofree char *other = g_strconcat("/b/images/sha256-", hex, NULL);
+
+        g_assert_true(cache_is_same(one, other)); /* one image, whatever path led to the cache */
+        g_assert_true(cache_is_same(NULL, NULL));
+        g_assert_true(cache_is_same("/a/x.img", "/a/x.img"));
+        g_assert_false(cache_is_same("/a/x.img", "/b/x.img"));
+        g_assert_false(cache_is_same(one, NULL));
+}
+
+/* Another process, since the lock is a process's. Returns its pid; it holds the lock until the pipe is closed. */
+static pid_t
+hold_lock(struct fixture *fixture, gboolean alone, int *ret_release)
+{
+        int ready[2], release[2], fd = -1;
+        char byte;
+        pid_t pid;
+
+        g_assert_cmpint(pipe(ready), ==, 0);
+        g_assert_cmpint(pipe(release), ==, 0);
+        pid = fork();
+        g_assert_cmpint(pid, >=, 0);
+        if (pid == 0) {
+                close(release[1]);
+                byte = (char)cache_lock(fixture->cache, alone, 0, &fd, NULL);
+                _exit(write(ready[1], &byte, 1) == 1 && read(release[0], &byte, 1) == 0 ? 0 : 1);
+        }
+        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        g_assert_true(byte);
+        close(ready[0]);
+        close(ready[1]);
+        close(release[0]);
+        *ret_release = release[1];
+        return pid;
+}
+
+static void
+test_lock(struct fixture *fixture, gconstpointer data)
+{
+        const gboolean alone[] = {FALSE, TRUE};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(alone); i++) {
+                g_autoptr(GError) error = NULL, shared_error = NULL, none = NULL;
+                g_autofree char *holder = NULL;
+                auto_fd fd = -1, shared = -1;
+                int release, status;
+                pid_t pid = hold_lock(fixture, alone[i], &release);
+
+                holder = g_strdup_printf("pid %d", (int)pid);
+                g_assert_false(cache_lock(fixture->cache, TRUE, 0, &fd, &error));
+                g_assert_error(error, DROVER_ERROR, DROVER_ERROR_LOCKED);
+                g_assert_nonnull(strstr(error->message, holder));
+                g_assert_cmpint(cache_lock(fixture->cache, FALSE, 0, &shared, &shared_error), ==, !alone[i]);
+                fd_clear(&shared);
+                close(release);
+                g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+                g_assert_cmpint(status, ==, 0);
+                g_assert_true(cache_lock(fixture->cache, TRUE, 0, &fd, &none));
+        }
+}
+
+/* A few bytes that unpack to very many zeros: whoever waits for them may give up. */
+static gssize
+read_bomb(void *data, const void **ret_bytes, GError **error)
+{
+        static const char head[] = "\x1f\x8b\x08\0\0\0\0\0\0\x03", stored[] = "\0\xff\xff\0\0";
+        static char block[sizeof stored - 1 + 65535];
+        guint *count = data;
+
+        if ((*count)++ == 0) {
+                *ret_bytes = head;
+                return sizeof head - 1;
+        }
+        memcpy(block, stored, sizeof stored - 1);
+        *ret_bytes = block;
+        return sizeof block;
+}
+
+static void
+test_bomb(struct fixture *fixture, gconstpointer data)
+{
+        g_autofree char *path = g_build_filename(fixture->cache, "out", NULL);
+        auto_fd fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        g_autoptr(GError) error = NULL, stopped = NULL;
+        guint count = 0, again = 0;
+        const int stop = 1;
+
+        g_assert_false(unpack_stream(read_bomb, &count, fd, 16 << 20, NULL, &error));
+        g_test_message("%s", error->message);
+        g_assert_nonnull(strstr(error->message, "it unpacks to more than 16 MiB"));
+        g_assert_false(unpack_stream(read_bomb, &again, fd, (guint64)1 << 40, &stop, &stopped));
+        g_assert_error(stopped, DROVER_ERROR, DROVER_ERROR_INTERRUPTED);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -553,7 +768,9 @@ main(int argc, char **argv)
                 {"/cache/breaking", test_breaking}, {"/cache/changing", test_changing}, {"/cache/mute", test_mute},
                 {"/cache/refusals", test_refusals}, {"/cache/resume", test_resume},     {"/cache/stale-part", test_stale_part},
                 {"/cache/packed", test_packed},     {"/cache/stop", test_stop},         {"/cache/list", test_list},
-                {"/cache/many", test_many},         {"/cache/urls", test_urls},
+                {"/cache/many", test_many},         {"/cache/urls", test_urls},         {"/cache/strange", test_strange},
+                {"/cache/files", test_files},       {"/cache/notes", test_notes},       {"/cache/same", test_same},
+                {"/cache/lock", test_lock},         {"/cache/bomb", test_bomb},
         };
 
         g_test_init(&argc, &argv, NULL);
