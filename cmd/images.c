@@ -91,7 +91,7 @@ run_images(struct verb_call *call)
         for (guint i = 0; i < images->len; i++) {
                 const struct cached_image *image = images->pdata[i];
 
-                list_one(&listing, image, users ? g_hash_table_lookup(users, image->path) : NULL);
+                list_one(&listing, image, users ? g_hash_table_lookup(users, image->digest) : NULL);
         }
         listing_end(&listing, "images");
         return EXIT_DONE;

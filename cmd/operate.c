@@ -37,6 +37,10 @@ operate_open(struct verb_call *call, const struct observe_options *look, gboolea
         }
         if (note)
                 print_note("%s", note);
+        if (lock && look->images && !session_keep_images(session, (int)call->globals->lock_timeout_ms, &error)) {
+                *ret_status = print_error(error);
+                return NULL;
+        }
         if (!session_observe(session, look, &error)) {
                 *ret_status = print_error(error);
                 return NULL;

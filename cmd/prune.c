@@ -2,44 +2,105 @@
 #include "cmd/print.h"
 
 #include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
 #include "runtime/storage/cache.h"
+#include "runtime/storage/file_use.h"
 #include "runtime/storage/source.h"
 #include "runtime/users.h"
 
 #include <unistd.h>
 
 struct prune_options {
-        gboolean yes;
+        gboolean yes, force, all;
 };
 
-/* On a terminal it asks, as all that removes data does. */
-static gboolean
-is_confirmed(const struct prune_options *options, guint count, guint64 bytes)
-{
-        char answer[16] = "";
-
-        if (options->yes || !count || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-                return TRUE;
-        fprintf(stderr, "remove %u %s (%.1f MiB)? [y/N] ", count, count == 1 ? "image" : "images",
-                (double)bytes / (1 << 20));
-        return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
-}
-
 static GPtrArray *
-pick_unused(const GPtrArray *images, GHashTable *users, guint64 *ret_bytes)
+pick_unused(const GPtrArray *images, GHashTable *users)
 {
         GPtrArray *unused = g_ptr_array_new();
 
-        *ret_bytes = 0;
         for (guint i = 0; i < images->len; i++) {
                 struct cached_image *image = images->pdata[i];
+                g_autoptr(file_use_t) use = file_use_probe(image->path, TRUE); /* also by a QEMU that is none of ours */
 
-                if (g_hash_table_contains(users, image->path))
-                        continue;
-                g_ptr_array_add(unused, image);
-                *ret_bytes += image->size_bytes;
+                if (!use && !g_hash_table_contains(users, image->digest))
+                        g_ptr_array_add(unused, image);
         }
         return unused;
+}
+
+static guint64
+count_bytes(const GPtrArray *images)
+{
+        guint64 bytes = 0;
+
+        for (guint i = 0; i < images->len; i++)
+                bytes += ((const struct cached_image *)images->pdata[i])->size_bytes;
+        return bytes;
+}
+
+/* On a terminal it asks, as all that removes data does; nobody is kept waiting meanwhile. */
+static gboolean
+is_confirmed(const struct prune_options *options, const GPtrArray *unused)
+{
+        char answer[16] = "";
+
+        if (options->yes || options->force || !unused->len || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+                return TRUE;
+        fprintf(stderr, "remove %u %s (%.1f MiB)? [y/N] ", unused->len, unused->len == 1 ? "image" : "images",
+                (double)count_bytes(unused) / (1 << 20));
+        return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static void
+tell_image(const struct cached_image *image, const char *what)
+{
+        g_autofree char *title = image_title(image->path);
+
+        print_info("image %s %s%s%s", title, what, image->url ? ": " : "", image->url ? image->url : "");
+}
+
+static void
+tell_sum(guint count, guint of, guint64 bytes, const char *what)
+{
+        print_info("%u %s of %u %s, %.1f MiB", count, count == 1 ? "image" : "images", of, what, (double)bytes / (1 << 20));
+}
+
+/* Since it was asked, an image may have come into use. */
+static gboolean
+remove_images(const char *cache, const GPtrArray *images, const GPtrArray *agreed, GHashTable *users, GError **error)
+{
+        g_autoptr(GPtrArray) unused = pick_unused(agreed, users);
+        guint64 partial = 0;
+
+        for (guint i = 0; i < unused->len; i++) {
+                const struct cached_image *image = unused->pdata[i];
+
+                if (!cache_remove(cache, image->digest, error))
+                        return FALSE;
+                tell_image(image, "removed");
+        }
+        if (!cache_remove_partial(cache, &partial, error))
+                return FALSE;
+        tell_sum(unused->len, images->len, count_bytes(unused) + partial, "removed");
+        return TRUE;
+}
+
+static gboolean
+prune(struct verb_call *call, const struct paths *paths, const GPtrArray *images, const GPtrArray *agreed, GError **error)
+{
+        g_autoptr(GHashTable) users = NULL;
+        auto_fd lock = -1;
+
+        if (!file_exists(paths->cache)) {
+                tell_sum(0, 0, 0, "removed");
+                return TRUE;
+        }
+        if (!cache_lock(paths->cache, TRUE, (int)call->globals->lock_timeout_ms, &lock, error))
+                return FALSE;
+        users = image_users(paths, error);
+        return users && remove_images(paths->cache, images, agreed, users, error);
 }
 
 static int
@@ -50,38 +111,29 @@ run_prune(struct verb_call *call)
         g_autoptr(GError) error = NULL;
         g_autoptr(GPtrArray) images = cache_list(paths->cache, &error), unused = NULL;
         g_autoptr(GHashTable) users = images ? image_users(paths, &error) : NULL;
-        guint64 bytes = 0, partial = 0;
 
         if (!users)
                 return print_error(error);
-        unused = pick_unused(images, users, &bytes);
-        if (!is_confirmed(options, unused->len, bytes)) {
+        unused = pick_unused(images, users);
+        if (call->globals->dry_run) {
+                for (guint i = 0; i < unused->len; i++)
+                        tell_image(unused->pdata[i], "would be removed");
+                tell_sum(unused->len, images->len, count_bytes(unused), "would be removed");
+                return EXIT_DONE;
+        }
+        if (!is_confirmed(options, unused)) {
                 print_info("nothing was removed");
                 return EXIT_FAILED;
         }
-        for (guint i = 0; i < unused->len && !call->globals->dry_run; i++) {
-                const struct cached_image *image = unused->pdata[i];
-
-                if (!cache_remove(paths->cache, image->digest, &error))
-                        return print_error(error);
-        }
-        for (guint i = 0; i < unused->len; i++) {
-                const struct cached_image *image = unused->pdata[i];
-                g_autofree char *title = image_title(image->path);
-
-                print_info("image %s removed%s%s", title, image->url ? ": " : "", image->url ? image->url : "");
-        }
-        if (!call->globals->dry_run && !cache_remove_partial(paths->cache, &partial, &error))
-                return print_error(error);
-        print_info("%u %s of %u removed, %.1f MiB", unused->len, unused->len == 1 ? "image" : "images", images->len,
-                   (double)(bytes + partial) / (1 << 20));
-        return EXIT_DONE;
+        return prune(call, paths, images, unused, &error) ? EXIT_DONE : print_error(error);
 }
 
 #define ROW(...) OPTION_ROW(struct prune_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
         ROW("yes", 'y', OPTION_FLAG, NULL, yes, "Do not ask"),
+        ROW("force", 'f', OPTION_FLAG, NULL, force, "The same, as in docker"),
+        ROW("all", 'a', OPTION_FLAG, NULL, all, "Accepted, as in docker: all that are unused go in any case"),
         {NULL},
 };
 

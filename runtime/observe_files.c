@@ -99,15 +99,18 @@ observe_cache(struct world *world, const struct project *project)
         g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
         world->fetched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        world->expected = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         for (guint i = 0; i < project->vm_count; i++) {
                 const struct image_source source = image_source_of(project, &project->vms[i]);
                 g_autofree char *key = image_source_key(&source), *path = NULL;
+                GHashTable *known;
 
                 if (!key || g_hash_table_contains(seen, key))
                         continue;
-                path = cache_find(world->paths->cache, &source.remote);
+                path = cache_expect(world->paths->cache, &source.remote);
+                known = path && file_exists(path) ? world->fetched : world->expected;
                 if (path)
-                        g_hash_table_insert(world->fetched, g_strdup(key), g_steal_pointer(&path));
+                        g_hash_table_insert(known, g_strdup(key), g_steal_pointer(&path));
                 g_hash_table_add(seen, g_steal_pointer(&key));
         }
 }
@@ -119,6 +122,15 @@ world_image_path(const struct world *world, const struct project *project, const
         g_autofree char *key = image_source_key(&source);
 
         return key ? (world->fetched ? g_hash_table_lookup(world->fetched, key) : NULL) : source.path;
+}
+
+const char *
+world_image_expected(const struct world *world, const struct project *project, const struct vm *vm)
+{
+        const struct image_source source = image_source_of(project, vm);
+        g_autofree char *key = image_source_key(&source);
+
+        return key && world->expected ? g_hash_table_lookup(world->expected, key) : NULL;
 }
 
 void

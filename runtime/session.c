@@ -7,6 +7,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "runtime/observe.h"
+#include "runtime/storage/source.h"
 #include "runtime/supervisor/supervisor.h"
 
 #include <fcntl.h>
@@ -26,7 +27,7 @@ session_open(struct project *project)
 
         session->project = project;
         session->root = geteuid() == 0;
-        session->lock_fd = -1;
+        session->lock_fd = session->cache_fd = -1;
         return session;
 }
 
@@ -66,6 +67,7 @@ session_close(struct session *session)
         if (session->lock_fd >= 0)
                 remove_empty_data(session);
         fd_clear(&session->lock_fd);
+        fd_clear(&session->cache_fd);
 #ifdef __SANITIZE_ADDRESS__
         forget_observation(session);
         diagnostics_free(session->faults);
@@ -254,6 +256,18 @@ session_lock(struct session *session, int timeout_ms, char **ret_note, GError **
                 *ret_note = NULL;
         return check_sudo(session, error) && take_lock(session, paths, timeout_ms, error) &&
                check_directory(session, paths, ret_note, error);
+}
+
+/* Between the plan that finds an image and the record that a disk lies on it, nobody else knows that it is needed. */
+gboolean
+session_keep_images(struct session *session, int timeout_ms, GError **error)
+{
+        g_autoptr(paths_t) paths = paths_new(session->project->name);
+
+        for (guint i = 0; i < session->project->vm_count; i++)
+                if (image_source_of(session->project, &session->project->vms[i]).remote.url)
+                        return cache_lock(paths->cache, FALSE, timeout_ms, &session->cache_fd, error);
+        return TRUE;
 }
 
 /* ---- observe ---- */

@@ -15,7 +15,7 @@ struct session {
         struct diagnostics *faults;      /* after session_plan(): what plan_make() found; NULL before */
         const char *by;                  /* the verb, for the journal; NULL: nobody's */
         gboolean root;
-        int lock_fd;                     /* -1: not locked */
+        int lock_fd, cache_fd;           /* -1: not locked */
 };
 
 /**
@@ -35,6 +35,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(session_t, session_close)
  * Fails with DROVER_ERROR_LOCKED after @timeout_ms, with the holder's pid and verb.
  */
 gboolean session_lock(struct session *session, int timeout_ms, char **ret_note, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * session_keep_images() - Before session_observe(): no image that it finds is removed from the cache before session_apply() ends
+ *
+ * Does nothing for a project whose images are files. Fails with DROVER_ERROR_LOCKED after @timeout_ms.
+ */
+gboolean session_keep_images(struct session *session, int timeout_ms, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** session_qemu_user() - As root: whom QEMU runs as: DROVER_QEMU_USER, or `drover`. The hint says how to make that user */
 gboolean session_qemu_user(struct child_user *ret_user, GError **error) G_GNUC_WARN_UNUSED_RESULT;

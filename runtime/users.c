@@ -9,11 +9,12 @@
 static void
 add_user(GHashTable *users, const char *image, char *who)
 {
-        GPtrArray *list = g_hash_table_lookup(users, image);
+        g_autofree char *name = g_path_get_basename(image);
+        GPtrArray *list = g_hash_table_lookup(users, name);
 
         if (!list) {
                 list = g_ptr_array_new_with_free_func(g_free);
-                g_hash_table_insert(users, g_strdup(image), list);
+                g_hash_table_insert(users, g_steal_pointer(&name), list);
         }
         g_ptr_array_add(list, who);
 }

@@ -4,8 +4,9 @@
 #include "runtime/paths.h"
 
 /**
- * image_users() - Images in use: path of the image -> GPtrArray of "PROJECT/VM"
+ * image_users() - Images in use: name of the image's file -> GPtrArray of "PROJECT/VM"
  *
+ * In the cache that is the digest: so it counts whatever path, over symbolic links or not, led to the cache then.
  * A VM whose record cannot be read may stand on any image: then DROVER_ERROR_CORRUPT, and nothing should be removed. Returns a
  * new table.
  */

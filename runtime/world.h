@@ -87,6 +87,7 @@ struct world {
         guint64 disk_free;                /* bytes, where the data directory lies */
         GHashTable *files;                /* path -> guint64 virtual size: the disk files of this project that exist */
         GHashTable *fetched;              /* image_source_key() -> path in the cache, of the images that are there */
+        GHashTable *expected;             /* the same of those that are known by checksum and not there: where they would be */
         GHashTable *images;               /* path -> struct probed_image; NULL: nobody asked */
         GHashTable *plain_files;          /* path -> GINT: errno, or 0: kernels, initrds, cdroms; NULL: nobody asked */
         GHashTable *uses;                 /* path -> struct file_use: what somebody has open; NULL: nobody asked */
@@ -102,6 +103,9 @@ const struct probed_image *world_image(const struct world *world, const char *pa
 
 /** world_image_path() - The file that a VM's root disk would be made on: NULL where it has no image, or one to be fetched */
 const char *world_image_path(const struct world *world, const struct project *project, const struct vm *vm);
+
+/** world_image_expected() - The file that it would be fetched to, where it is known and not there; else NULL */
+const char *world_image_expected(const struct world *world, const struct project *project, const struct vm *vm);
 
 void world_free(struct world *world);
 

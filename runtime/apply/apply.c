@@ -6,6 +6,7 @@
 #include "runtime/apply/apply.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/trace.h"
 #include "runtime/apply/graph.h"
@@ -348,6 +349,7 @@ session_apply(struct session *session, const struct plan *plan, const struct app
                 error_set(error, DROVER_ERROR_INTERRUPTED, "interrupted: %u of %u steps were not begun", skipped, count);
         if (ret_failed)
                 *ret_failed = failed;
+        fd_clear(&session->cache_fd); /* what lies on which image is recorded */
         g_mutex_clear(&apply.firewall_mutex);
         g_cond_clear(&apply.firewall_settled);
         g_free(apply.actions);

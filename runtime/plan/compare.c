@@ -7,6 +7,7 @@
 #include "runtime/plan/plan_build.h"
 
 #include "base/text.h"
+#include "runtime/storage/cache.h"
 #include "runtime/storage/source.h"
 
 #include <string.h>
@@ -210,12 +211,12 @@ static void
 compare_disk_origins(const struct spec *applied, const struct resolved_vm *wanted, GPtrArray *changes)
 {
         const struct kept_disk *root = spec_disk(applied, "root");
-        const char *image = wanted->image;
+        const char *image = wanted->image ? wanted->image : wanted->expected;
         g_autofree char *from = NULL, *to = NULL;
 
         if (!image && vm_has_image(wanted->vm))
                 image = json_text(wanted->spec->wish, "image"); /* one that was never fetched is another one */
-        if (!root || g_strcmp0(root->backing_path, image) == 0 || !json_object_get(wanted->spec->wish, "disk"))
+        if (!root || cache_is_same(root->backing_path, image) || !json_object_get(wanted->spec->wish, "disk"))
                 return;
         from = root->backing_path ? image_title(root->backing_path) : NULL;
         to = image ? image_title(image) : NULL;

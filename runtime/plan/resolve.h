@@ -16,6 +16,7 @@ struct resolved_vm {
         struct spec *spec;    /* as it will be saved before the next start; wish and set: see resolve_wish() */
         struct launch launch; /* points into this and into the project */
         const char *image;    /* the file that a new root disk would lie on; NULL: none, or it has to be fetched first */
+        const char *expected; /* the file that it would be fetched to, where it is not there but that is known; else NULL */
         gboolean fetch;       /* the root disk is to be made, on an image that is not here yet */
         GPtrArray *faults;    /* struct fault *: why it cannot be started here (image missing, machine unknown ...); or NULL */
 };

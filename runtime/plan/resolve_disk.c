@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "runtime/storage/cache.h"
 
 #include <errno.h>
 #include <string.h>
@@ -47,8 +48,11 @@ static void
 check_old_overlay(struct resolved_vm *vm, const struct kept_disk *kept, const struct world *world)
 {
         struct place place = project_place(vm->vm->node, "image");
-        g_autofree char *hint = g_strdup_printf(
-                "put the old one back, or 'drover up --fresh %s' makes a new disk (its data is lost)", vm->vm->name);
+        gboolean can_fetch = vm->expected && cache_is_same(kept->backing_path, vm->expected);
+        g_autofree char *hint =
+                can_fetch ? g_strdup_printf("'drover pull %s' fetches it again", vm->vm->name)
+                          : g_strdup_printf("put the old one back, or 'drover up --fresh %s' makes a new disk (its data is lost)",
+                                            vm->vm->name);
         struct image_info now;
 
         if (!world->images || !kept->backing_path)
@@ -56,7 +60,7 @@ check_old_overlay(struct resolved_vm *vm, const struct kept_disk *kept, const st
         if (!image_stat(kept->backing_path, &now))
                 faults_add(&vm->faults, "image-gone", place, hint, "vm '%s': image '%s' is gone, and disk '%s' stands on it",
                            vm->vm->name, kept->backing_path, kept->name);
-        else if (!image_is_same(&now, &kept->backing))
+        else if (!image_is_same(&now, &kept->backing) && !cache_is_intact(kept->backing_path))
                 faults_add(&vm->faults, "image-changed", place, hint,
                            "vm '%s': image '%s' has changed since disk '%s' was made on it", vm->vm->name, kept->backing_path,
                            kept->name);
@@ -203,6 +207,7 @@ resolve_disks(struct resolved *resolved, struct resolved_vm *vm, const struct wo
         if (!disks)
                 disks = g_new0(struct launch_disk, count);
         vm->image = world_image_path(world, resolved->store->project, vm->vm);
+        vm->expected = world_image_expected(world, resolved->store->project, vm->vm);
         if (vm->vm->root)
                 resolve_disk(resolved, vm, vm->vm->root, &disks[n++], world, fresh);
         for (guint i = 0; i < vm->vm->disk_count; i++)

@@ -16,6 +16,7 @@
 #include "base/trace.h"
 #include "network/lab.h"
 #include "network/link.h"
+#include "runtime/storage/cache.h"
 #include "runtime/storage/disk.h"
 #include "runtime/storage/file_use.h"
 #include "runtime/vm/qmp.h"
@@ -228,7 +229,8 @@ vm_prepare_disk(const struct vm_host *host, const struct launch *launch, const s
         guint64 size;
 
         if (disk->backing_path && kept && kept->backing_path &&
-            (!image_stat(disk->backing_path, &now) || !image_is_same(&now, &kept->backing))) {
+            (!image_stat(disk->backing_path, &now) ||
+             (!image_is_same(&now, &kept->backing) && !cache_is_intact(disk->backing_path)))) {
                 error_set(error, DROVER_ERROR_FAILED, "image '%s' has changed since disk '%s' was made on it",
                           disk->backing_path, disk->disk->name);
                 return error_hint(error, "put the old image back, or run 'drover up --fresh %s' (the disk's data is lost)",

@@ -18,20 +18,23 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self):
         self.server.paths.append(self.path)
+        self.server.answers.wait(60)
         super().do_GET()
 
 
 @pytest.fixture
 def server(world):
-    """A web server on loopback with two images; its `paths` are what was asked for."""
+    """A web server on loopback with two images; its `paths` are what was asked for, and it waits where `answers` is not set."""
     directory = world.make_directory("www")
     for name, size in (("one.qcow2", "32M"), ("two.qcow2", "48M")):
         host.command("qemu-img", "create", "-q", "-f", "qcow2", os.path.join(directory, name), size)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *a: Handler(*a, directory=directory))
-    server.paths, server.directory = [], directory
+    server.paths, server.directory, server.answers = [], directory, threading.Event()
+    server.answers.set()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield server
+    server.answers.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -118,7 +121,7 @@ vms: {{a: {{<<: *fake, image: base}}}}
     lab.replace(url(server, "one.qcow2"), url(server, "two.qcow2"))
     lab.replace(digest(server, "one.qcow2"), digest(server, "two.qcow2"))
     plan = lab.drover("plan").out
-    assert f"image: sha256-{digest(server, 'one.qcow2')[:12]} → base" in plan, plan
+    assert (f"image: sha256-{digest(server, 'one.qcow2')[:12]} → sha256-{digest(server, 'two.qcow2')[:12]}" in plan), plan
     lab.drover("up")
     assert backing(lab, "a") == old and server.paths == ["/one.qcow2"]
     lab.drover("pull")
@@ -176,3 +179,58 @@ vms:
     lab.drover("up")
     assert backing(lab, "a").endswith(f"sha256-{digest(server, 'one.qcow2')}") and backing(lab, "b") == path
     assert os.path.exists(path)
+
+
+def test_image_removed_by_hand(world, server):
+    """The disk is the VM's all the same, and the image can be had again: it is known by its sum, whatever file it is."""
+    lab = make_lab(world, f"""
+images: {{base: {{url: "{url(server, 'one.qcow2')}", sha256: {digest(server, 'one.qcow2')}}}}}
+vms: {{a: {{<<: *fake, image: base}}}}
+""")
+    lab.drover("up")
+    image, disks = backing(lab, "a"), host.disk_files(lab.data)
+    os.remove(image)
+    assert "image:" not in lab.drover("plan").out, "the file says the same as before"
+    lab.drover("stop", "-t", "0")
+    done = lab.drover("up", status=3)
+    assert f"image '{image}' is gone" in done.err and "'drover pull a' fetches it again" in done.err, done
+    with open(image + ".other", "w", encoding="ascii"):
+        pass  # so that the next file is not given the number of the one that was removed
+    lab.drover("pull", "a")
+    lab.drover("up")
+    assert lab.states() == {"a": "running"} and host.disk_files(lab.data) == disks
+    lab.assert_satisfied()
+    lab.drover("stop", "-t", "0")
+    os.chmod(image, 0o600)
+    with open(image, "ab") as file:
+        file.write(b"x")
+    done = lab.drover("up", status=3)
+    assert f"image '{image}' has changed since disk 'root' was made on it" in done.err, done
+
+
+def test_prune_waits(world, server):
+    """What another drover is about to put a disk on is not removed; what it says beforehand it does."""
+    lab = make_lab(world, f'vms: {{a: {{<<: *fake, image: "{url(server, "one.qcow2")}"}}}}')
+    lab.drover("pull")
+    done = lab.drover("--dry-run", "prune")
+    assert "would be removed" in done.err and "image sha256-" in done.err and len(cached(world)) == 1, done
+    server.answers.clear()
+    up = lab.begin("up", "--pull", "always")
+    host.wait_until(lambda: len(server.paths) == 2, "the second request")
+    done = lab.drover("--lock-timeout", "100ms", "prune", "-f", status=8)
+    assert f"another drover works with images of the cache (pid {up.pid})" in done.err and len(cached(world)) == 1, done
+    server.answers.set()
+    assert up.wait(60) == 0
+    assert "0 images of 1 removed" in lab.drover("prune", "-af").err
+    assert lab.states() == {"a": "running"}
+
+
+def test_down_after_pull(world, server):
+    """Nothing but the image is left of a project of which only that was fetched."""
+    lab = make_lab(world, f'vms: {{a: {{<<: *fake, image: "{url(server, "one.qcow2")}"}}}}')
+    lab.drover("pull", "b", status=6)
+    assert not os.path.exists(lab.data)
+    lab.drover("pull")
+    lab.drover("down", "-v", "-y")
+    assert not os.path.exists(lab.data) and not os.path.exists(lab.run_directory)
+    assert lab.drover("images", "-q").out == f"sha256-{digest(server, 'one.qcow2')}\n"

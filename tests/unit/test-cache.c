@@ -222,7 +222,7 @@ start_server(void)
         struct server *server = g_new0(struct server, 1);
 
         server->body = g_malloc(BODY_BYTES);
-        for (size_t i = 0; i < BODY_BYTES; i++) /* two stretches of zeros, the first as ext4 has it; then what does not repeat */
+        for (size_t i = 0; i < BODY_BYTES; i++) /* two stretches of zeros, one as ext4 begins; then what does not repeat */
                 server->body[i] = i < 1024 || (i > 4096 && i < BODY_BYTES / 2) ? 0 : (char)(i * 31 + i / 251);
         server->gz = make_archive((const char *const[]){"data", NULL}, TRUE, server->body);
         server->tar = make_archive((const char *const[]){"lab.ovf", "../../disk1.vmdk", NULL}, FALSE, server->body);
@@ -625,8 +625,9 @@ test_notes(struct fixture *fixture, gconstpointer data)
 {
         g_autofree char *sha512 = g_compute_checksum_for_data(G_CHECKSUM_SHA512, (guchar *)fixture->server->body, BODY_BYTES);
         g_autofree char *url = g_strdup_printf("http://u:hidden@127.0.0.1:%u/plain", fixture->server->port);
-        g_autofree char *key = g_compute_checksum_for_string(G_CHECKSUM_SHA256, url, -1), *name = g_strconcat(key, ".json", NULL);
-        g_autofree char *note = g_build_filename(fixture->cache, "urls", name, NULL), *text = NULL, *image = NULL, *found = NULL;
+        g_autofree char *key = g_compute_checksum_for_string(G_CHECKSUM_SHA256, url, -1);
+        g_autofree char *name = g_strconcat(key, ".json", NULL), *text = NULL, *image = NULL, *found = NULL;
+        g_autofree char *note = g_build_filename(fixture->cache, "urls", name, NULL);
         const struct cache_source by_sha512 = {.url = url, .sha512 = sha512}, by_url = {.url = url};
         g_autoptr(GError) error = NULL;
         guint64 bytes;
