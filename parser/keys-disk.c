@@ -46,7 +46,7 @@ static const char *const discard_meant[] = {"on", "unmap", "true", "unmap", "yes
                  .help = "what becomes of blocks that the guest frees: given back to the host, or kept",                      \
                  .example = "ignore"},                                                                                         \
                 {.name = "limits", .type = KEY_OBJECT, IN(disk, limits), .indirect = TRUE, .table = &keys_limits,              \
-                 .unbuilt = TRUE, .change = CHANGE_LIVE, .help = "operations and bytes per second; default: none",            \
+                 .change = CHANGE_LIVE, .help = "operations and bytes per second; default: none",                              \
                  .example = "{iops: 500, read: 50M, write: 20M}"},                                                             \
                 {.name = "shared", .type = KEY_BOOL, IN(disk, shared), .fallback = "false", .unbuilt = TRUE,                   \
                  .change = CHANGE_RESTART,                                                                                     \

@@ -223,7 +223,7 @@ static const struct key nic_rows[] = {
          .help = "further names for it in the network's DNS; default: none", .example = "[database]"},
         {.name = "ip6", .type = KEY_IPV6, IN(nic, ip6), .unbuilt = TRUE, .change = CHANGE_LIVE,
          .help = "the IPv6 address that DHCPv6 gives it; default: one that the guest chooses", .example = "\"fd00:20::10\""},
-        {.name = "link", .type = KEY_ENUM, IN(nic, link), .words = link_words, .fallback = "up", .unbuilt = TRUE,
+        {.name = "link", .type = KEY_ENUM, IN(nic, link), .words = link_words, .fallback = "up",
          .change = CHANGE_LIVE, .help = "whether the cable is plugged in", .example = "down"},
         {.name = "mtu", .type = KEY_COUNT, IN(nic, mtu), .min = 576, .max = 65521, .unbuilt = TRUE, .change = CHANGE_RESTART,
          .help = "largest packet, in bytes; default: the network's, which is the most", .example = "1400"},

@@ -50,18 +50,18 @@ const struct key_table keys_boot = {
 /* ---- long forms of values: the short key has the type of the row that leads here ---- */
 
 static const struct key memory_rows[] = {
-        {.name = "size", .type = KEY_MEMORY, .change = CHANGE_RESTART,
+        {.name = "size", .type = KEY_MEMORY, .change = CHANGE_LIVE,
          .help = "memory at start; default: as for memory", .example = "1G"},
-        {.name = "max", .type = KEY_MEMORY, IN(vm, memory_max_bytes), .min = 16 * MIB, .max = 16 * TIB, .unbuilt = TRUE,
+        {.name = "max", .type = KEY_MEMORY, IN(vm, memory_max_bytes), .min = 16 * MIB, .max = 16 * TIB,
          .change = CHANGE_RESTART, .help = "up to which it can be grown while the VM runs; default: size", .example = "4G"},
         {.name = NULL},
 };
 const struct key_table keys_memory = {.title = "memory", .keys = memory_rows, .short_key = "size"};
 
 static const struct key cpus_rows[] = {
-        {.name = "count", .type = KEY_COUNT, .min = 1, .max = 1024, .change = CHANGE_RESTART,
+        {.name = "count", .type = KEY_COUNT, .min = 1, .max = 1024, .change = CHANGE_LIVE,
          .help = "vCPUs at start; default: as for cpus", .example = "2"},
-        {.name = "max", .type = KEY_COUNT, IN(vm, cpus_max), .min = 1, .max = 1024, .unbuilt = TRUE, .change = CHANGE_RESTART,
+        {.name = "max", .type = KEY_COUNT, IN(vm, cpus_max), .min = 1, .max = 1024, .change = CHANGE_RESTART,
          .help = "up to which they can be plugged in while the VM runs; default: count", .example = "8"},
         {.name = NULL},
 };
@@ -103,9 +103,9 @@ static const struct key vm_rows[] = {
         {.name = "disk", .type = KEY_OBJECT, IN(vm, root), .indirect = TRUE, .table = &keys_root_disk, .change = CHANGE_RESTART,
          .help = "the root disk; default: an overlay on the image; without image and disk the VM has none", .example = "20G"},
         {.name = "cpus", .type = KEY_COUNT, IN(vm, cpus), .min = 1, .max = 1024, .fallback = "1", .table = &keys_cpus,
-         .change = CHANGE_RESTART, .help = "number of vCPUs", .example = "2"},
+         .change = CHANGE_LIVE, .help = "number of vCPUs, added to while the VM runs up to max", .example = "2"},
         {.name = "memory", .type = KEY_MEMORY, IN(vm, memory_bytes), .min = 16 * MIB, .max = 16 * TIB, .fallback = "512M",
-         .table = &keys_memory, .change = CHANGE_RESTART, .help = "memory; a bare number is MiB", .example = "1G"},
+         .table = &keys_memory, .change = CHANGE_LIVE, .help = "memory, changed while the VM runs up to what it was started with; a bare number is MiB", .example = "1G"},
         {.name = "machine", .type = KEY_SPECIAL, IN(vm, machine), .codec = &codec_machine, .fallback = "q35",
          .change = CHANGE_RESTART, .help = "machine type: q35, pc, or a versioned name of QEMU's; what was chosen is kept",
          .example = "pc-q35-7.2"},

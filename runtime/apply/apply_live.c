@@ -72,7 +72,21 @@ change_nic(struct update *update, const char *name, const char *what, gboolean p
                 return connect_live(update, error) && live_add_nic(update->live, (guint)number, error);
         if (strcmp(what, "network") == 0)
                 return connect_live(update, error) && live_move_nic(update->live, (guint)number, error);
+        if (strcmp(what, "link") == 0)
+                return connect_live(update, error) && live_set_link(update->live, (guint)number, error);
         return TRUE; /* dnsmasq's step has done it */
+}
+
+static gboolean
+change_media(struct update *update, guint number, GError **error)
+{
+        g_autofree char *id = qemu_disk_id(update->launch.disks[number].disk->name);
+
+        if (live_change_media(update->live, number, error))
+                return TRUE;
+        if (g_error_matches(*error, DROVER_ERROR, DROVER_ERROR_TIMEOUT))
+                spec_refuse(update->spec, id);
+        return FALSE;
 }
 
 static gboolean
@@ -93,7 +107,23 @@ change_disk(struct update *update, const char *name, const char *what, gboolean 
                        live_add_disk(update->live, (guint)number, spec_disk(update->vm->spec, name), error);
         if (strcmp(what, "size") == 0)
                 return connect_live(update, error) && live_grow_disk(update->live, (guint)number, error);
+        if (g_str_has_prefix(what, "limits"))
+                return connect_live(update, error) && live_set_limits(update->live, (guint)number, error);
+        if (strcmp(what, "file") == 0)
+                return connect_live(update, error) && change_media(update, (guint)number, error);
         return TRUE;
+}
+
+static gboolean
+change_memory(struct update *update, GError **error)
+{
+        if (!connect_live(update, error))
+                return FALSE;
+        if (live_set_memory(update->live, error))
+                return TRUE;
+        if (g_error_matches(*error, DROVER_ERROR, DROVER_ERROR_TIMEOUT))
+                spec_refuse(update->spec, "balloon");
+        return FALSE;
 }
 
 static gboolean
@@ -106,6 +136,10 @@ make_change(struct update *update, const struct plan_change *change, GError **er
                 ok = change_nic(update, parts[1], parts[2], change->to != NULL, error);
         else if (strcmp(parts[0], "disks") == 0 && parts[1])
                 ok = change_disk(update, parts[1], parts[2], change->to != NULL, error);
+        else if (strcmp(parts[0], "memory") == 0)
+                ok = change_memory(update, error);
+        else if (strcmp(parts[0], "cpus") == 0)
+                ok = connect_live(update, error) && live_add_cpus(update->live, error);
         else if (strcmp(parts[0], "disk") == 0)
                 ok = change_disk(update, "root", parts[1], change->to != NULL, error);
         if (ok)

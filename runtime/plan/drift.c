@@ -5,6 +5,9 @@
  */
 #include "runtime/plan/plan_build.h"
 
+#include "base/text.h"
+#include "parser/value.h"
+
 #include <string.h>
 
 static void
@@ -84,11 +87,79 @@ add_strays(const struct vm_world *found, const struct launch *launch, GPtrArray 
         }
 }
 
+static gboolean
+has_change_below(const GPtrArray *changes, const char *key)
+{
+        for (guint i = 0; i < changes->len; i++)
+                if (g_str_has_prefix(((struct plan_change *)g_ptr_array_index(changes, i))->key, key))
+                        return TRUE;
+        return FALSE;
+}
+
+static char *
+limits_text(guint64 iops, guint64 read_bytes, guint64 write_bytes)
+{
+        g_autofree char *reads = text_format_size(read_bytes), *writes = text_format_size(write_bytes);
+
+        return iops || read_bytes || write_bytes
+                       ? g_strdup_printf("iops %" G_GUINT64_FORMAT ", read %s, write %s", iops, reads, writes)
+                       : NULL;
+}
+
+/* Limits that were set with a monitor. */
+static void
+add_limits(const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
+{
+        static const struct disk_limits none;
+
+        for (guint i = 0; i < launch->disk_count; i++) {
+                const struct disk *disk = launch->disks[i].disk;
+                const struct disk_limits *wish = disk->limits ? disk->limits : &none;
+                g_autofree char *id = qemu_disk_id(disk->name), *whole = disk_key(disk);
+                g_autofree char *key = g_strconcat(whole, ".limits", NULL);
+                const struct actual_block *has = actual_block(found->actual, id);
+                g_autofree char *from = NULL, *to = NULL;
+
+                if (!has || !has->size_bytes || has_change_below(changes, key) ||
+                    (has->iops == wish->iops && has->read_bytes == wish->read_bytes && has->write_bytes == wish->write_bytes))
+                        continue;
+                from = limits_text(has->iops, has->read_bytes, has->write_bytes);
+                to = limits_text(wish->iops, wish->read_bytes, wish->write_bytes);
+                add_drift(changes, key, from, to);
+        }
+}
+
+/* Between what the VM was started with and what it is to have the guest is on its way, or has no driver for it. */
+static void
+add_memory(const struct vm_world *found, const struct vm *vm, GPtrArray *changes)
+{
+        guint64 has = found->actual->balloon_bytes, most = found->actual->memory_bytes;
+        g_autofree char *from = NULL, *to = NULL;
+
+        if (!has || !most || has >= MIN(vm->memory_bytes, most) || has_change_below(changes, "memory"))
+                return;
+        from = text_format_size(has);
+        to = text_format_size(vm->memory_bytes);
+        add_drift(changes, "memory", from, to);
+}
+
+static void
+add_cpus(const struct vm_world *found, const struct vm *vm, GPtrArray *changes)
+{
+        g_autofree char *from = g_strdup_printf("%u", found->actual->cpus), *to = g_strdup_printf("%u", vm->cpus);
+
+        if (found->actual->cpus && found->actual->cpus < vm->cpus && !has_change_below(changes, "cpus"))
+                add_drift(changes, "cpus", from, to);
+}
+
 void
 plan_drift(const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
 {
         if (!found->actual)
                 return;
+        add_memory(found, launch->vm, changes);
+        add_cpus(found, launch->vm, changes);
+        add_limits(found, launch, changes);
         add_missing(found, launch, changes);
         add_strays(found, launch, changes);
 }
@@ -145,22 +216,83 @@ disk_is_live(const struct vm_world *found, const struct launch *launch, const st
         return !was_cdrom(found, name) && !is_refused(found, id);
 }
 
+/* What it was started with: QEMU knows, else the spec. */
+static guint64
+memory_room(const struct vm_world *found)
+{
+        const json_t *memory = json_object_get(found->spec->wish, "memory");
+        const char *text = json_is_string(memory) ? json_string_value(memory)
+                           : json_text(memory, "max") ? json_text(memory, "max")
+                                                      : json_text(memory, "size");
+        guint64 bytes;
+
+        if (found->actual && found->actual->memory_bytes)
+                return found->actual->memory_bytes;
+        return text && value_parse_size(text, &bytes, NULL) ? bytes : 0;
+}
+
+static gboolean
+memory_is_live(const struct vm_world *found, const struct vm *vm, const GPtrArray *changes)
+{
+        return !plan_changes_find(changes, "memory.max") && vm->memory_bytes <= memory_room(found) &&
+               !is_refused(found, "balloon");
+}
+
+/* Never down: see live_set.c. */
+static gboolean
+cpus_are_live(const struct vm_world *found, const struct vm *vm, const GPtrArray *changes)
+{
+        const json_t *cpus = json_object_get(found->spec->wish, "cpus");
+        gint64 has = json_is_integer(cpus) ? json_integer_value(cpus) : json_number(cpus, "count", 0);
+
+        return !plan_changes_find(changes, "cpus.max") && vm->cpus >= has && vm->cpus <= json_number(cpus, "max", has);
+}
+
+static gboolean
+is_drive(const struct launch *launch, const char *name)
+{
+        for (guint i = 0; i < launch->disk_count; i++)
+                if (strcmp(launch->disks[i].disk->name, name) == 0)
+                        return launch->disks[i].disk->media == MEDIA_CDROM;
+        return FALSE;
+}
+
+/* Another disc in the same drive, unless the guest holds on to the old one. */
+static gboolean
+media_is_live(const struct vm_world *found, const struct launch *launch, const struct plan_change *change, const char *name)
+{
+        g_autofree char *id = qemu_disk_id(name);
+
+        return change->from && change->to && was_cdrom(found, name) && is_drive(launch, name) && !is_refused(found, id);
+}
+
+static enum change
+settle(const struct vm_world *found, const struct launch *launch, const struct plan_change *change, const GPtrArray *changes)
+{
+        g_auto(GStrv) parts = g_strsplit(change->key, ".", 3);
+        gboolean disk = strcmp(parts[0], "disks") == 0, live = TRUE;
+
+        if (disk && parts[1] && g_strcmp0(parts[2], "file") == 0 && media_is_live(found, launch, change, parts[1]))
+                return CHANGE_LIVE;
+        if (change->how != CHANGE_LIVE)
+                return change->how;
+        if (strcmp(change->key, "memory") == 0)
+                live = memory_is_live(found, launch->vm, changes);
+        else if (strcmp(change->key, "cpus") == 0)
+                live = cpus_are_live(found, launch->vm, changes);
+        else if (strcmp(parts[0], "networks") == 0 && parts[1] && !parts[2])
+                live = nic_is_live(found, launch, change, parts[1]);
+        else if (disk && parts[1] && !parts[2])
+                live = disk_is_live(found, launch, change, parts[1]);
+        return live ? CHANGE_LIVE : CHANGE_RESTART;
+}
+
 void
 plan_changes_settle(const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
 {
         for (guint i = 0; i < changes->len; i++) {
                 struct plan_change *change = g_ptr_array_index(changes, i);
-                g_auto(GStrv) parts = g_strsplit(change->key, ".", -1);
-                guint count = g_strv_length(parts);
-                gboolean live = TRUE;
 
-                if (change->how != CHANGE_LIVE || count != 2)
-                        continue;
-                if (strcmp(parts[0], "networks") == 0)
-                        live = nic_is_live(found, launch, change, parts[1]);
-                else if (strcmp(parts[0], "disks") == 0)
-                        live = disk_is_live(found, launch, change, parts[1]);
-                if (!live)
-                        change->how = CHANGE_RESTART;
+                change->how = settle(found, launch, change, changes);
         }
 }

@@ -25,9 +25,10 @@ has_living_vm(const struct planner *planner, guint network)
         return FALSE;
 }
 
-/* Taps of living VMs that hang on no bridge or a wrong one: a bridge that was deleted lets go of its ports. */
+/* Taps of living VMs that hang on no bridge or a wrong one: a bridge that was deleted lets go of its ports. And those through
+ * which less fits than through the bridge. */
 static guint
-count_loose_taps(const struct planner *planner, guint network, int ifindex)
+count_loose_taps(const struct planner *planner, guint network, int ifindex, guint mtu, guint *ret_narrow)
 {
         guint loose = 0;
 
@@ -47,6 +48,8 @@ count_loose_taps(const struct planner *planner, guint network, int ifindex)
                         tap = links_find(planner->world->links, name);
                         if (tap && (tap->master != ifindex || !tap->up || !ifindex))
                                 loose++;
+                        else if (tap && mtu && tap->mtu < mtu)
+                                (*ret_narrow)++;
                 }
         }
         return loose;
@@ -136,16 +139,16 @@ plan_network(struct planner *planner, guint index)
         gboolean known = state_network(planner->world->state, network->name) != NULL;
         g_autoptr(GPtrArray) changes = plan_changes_new();
         struct plan_step *step;
-        guint loose;
+        guint loose, narrow = 0;
 
         check_link(planner, network, link);
         if (!network->external && link)
                 compare_bridge(planner, network, link, changes);
-        loose = links ? count_loose_taps(planner, index, link ? link->ifindex : 0) : 0;
-        if (link && !changes->len && !loose)
+        loose = links ? count_loose_taps(planner, index, link ? link->ifindex : 0, network->mtu, &narrow) : 0;
+        if (link && !changes->len && !loose && !narrow)
                 return;
         step = plan_add(planner, KIND_NETWORK,
-                        loose || (!link && known && has_living_vm(planner, index)) ? ACTION_REPAIR
+                        loose || (narrow && !changes->len) || (!link && known && has_living_vm(planner, index)) ? ACTION_REPAIR
                         : link                                                   ? ACTION_UPDATE
                                                                                  : ACTION_CREATE,
                         network->name, index);
@@ -158,6 +161,11 @@ plan_network(struct planner *planner, guint index)
                 g_autofree char *text = g_strdup_printf("%u", loose);
 
                 plan_changes_add(changes, "taps off the bridge", text, "0", CHANGE_LIVE);
+        }
+        if (narrow) {
+                g_autofree char *text = g_strdup_printf("%u", narrow);
+
+                plan_changes_add(changes, "taps with a smaller mtu", text, "0", CHANGE_LIVE);
         }
         if (!known && network->mode == MODE_NAT && planner->project->isolation == ISOLATION_PRIVATE)
                 g_ptr_array_add(

@@ -79,7 +79,7 @@ check_cpus(struct resolved_vm *vm, const struct qemu_info *qemu)
 
         if (narrow)
                 most = XAPIC_CPUS;
-        if (!most || vm->vm->cpus <= most)
+        if (!most || MAX(vm->vm->cpus, vm->vm->cpus_max) <= most)
                 return;
         hint = g_strdup_printf("write %u or less", most);
         faults_add(&vm->faults, "too-many-cpus", project_place(vm->vm->node, "cpus"), hint,

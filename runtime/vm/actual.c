@@ -1,6 +1,6 @@
 /* actual.c - what a QEMU has, as it says itself
  *
- * Sources: qapi/qom.json (qom-list) and qapi/block-core.json (query-block) of QEMU 7.2.
+ * Sources: qapi/qom.json, block-core.json, machine.json of QEMU 7.2.
  */
 #include "runtime/vm/actual.h"
 
@@ -22,12 +22,15 @@ parse_devices(struct actual *actual, const json_t *list)
         }
 }
 
-/* "/machine/peripheral/disk-root/virtio-backend" -> "disk-root". New string, or NULL */
+/* "/machine/peripheral/disk-root/virtio-backend" -> "disk-root"; a device that has its drive itself gives its id. New string, or
+ * NULL */
 static char *
 device_of(const char *path)
 {
         static const char prefix[] = "/machine/peripheral/";
 
+        if (path && *path && *path != '/')
+                return g_strdup(path);
         if (!path || !g_str_has_prefix(path, prefix))
                 return NULL;
         path += strlen(prefix);
@@ -43,7 +46,13 @@ parse_blocks(struct actual *actual, const json_t *list)
         json_array_foreach (list, i, item) {
                 const json_t *image = json_object_get(json_object_get(item, "inserted"), "image");
                 g_autofree char *id = device_of(json_text(item, "qdev"));
-                struct actual_block block = {.size_bytes = (guint64)json_number(image, "virtual-size", 0)};
+                const json_t *medium = json_object_get(item, "inserted");
+                struct actual_block block = {
+                        .size_bytes = (guint64)json_number(image, "virtual-size", 0),
+                        .iops = (guint64)json_number(medium, "iops", 0),
+                        .read_bytes = (guint64)json_number(medium, "bps_rd", 0),
+                        .write_bytes = (guint64)json_number(medium, "bps_wr", 0),
+                };
 
                 if (id)
                         g_hash_table_insert(actual->blocks, g_steal_pointer(&id), g_memdup2(&block, sizeof block));
@@ -55,14 +64,16 @@ actual_parse(json_t *const answers[ACTUAL_ANSWERS])
 {
         struct actual *actual;
 
-        for (guint i = 0; i < ACTUAL_ANSWERS; i++)
-                if (!answers[i])
-                        return NULL;
+        if (!answers[0] || !answers[1])
+                return NULL;
         actual = g_new0(struct actual, 1);
         actual->devices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         actual->blocks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         parse_devices(actual, answers[0]);
         parse_blocks(actual, answers[1]);
+        actual->memory_bytes = (guint64)json_number(answers[2], "base-memory", 0);
+        actual->balloon_bytes = (guint64)json_number(answers[3], "actual", 0);
+        actual->cpus = (guint)json_array_size(answers[4]);
         return actual;
 }
 

@@ -1,4 +1,4 @@
-/* actual.h - what a QEMU has, as it says itself: devices and disks
+/* actual.h - what a QEMU has, as it says itself: devices, disks, memory, vCPUs
  *
  * Taken by the round of questions that observe.c asks of all VMs at once, so the commands need no answer of each other.
  */
@@ -7,21 +7,25 @@
 #include "base/json.h"
 
 /** The commands, in the order in which actual_parse() takes their answers, and their arguments as JSON (NULL: none) */
-#define ACTUAL_COMMANDS "qom-list", "query-block"
-#define ACTUAL_ARGUMENTS "{\"path\": \"/machine/peripheral\"}", NULL
-enum { ACTUAL_ANSWERS = 2 };
+#define ACTUAL_COMMANDS "qom-list", "query-block", "query-memory-size-summary", "query-balloon", "query-cpus-fast"
+#define ACTUAL_ARGUMENTS "{\"path\": \"/machine/peripheral\"}", NULL, NULL, NULL, NULL
+enum { ACTUAL_ANSWERS = 5 };
 
 /** struct actual_block - What is behind a disk or in a drive */
 struct actual_block {
         guint64 size_bytes; /* virtual; 0: nothing is in the drive */
+        guint64 iops, read_bytes, write_bytes; /* limits per second; 0: none */
 };
 
 struct actual {
         GHashTable *devices; /* id -> driver: what has an id */
         GHashTable *blocks;  /* id of a device -> struct actual_block */
+        guint64 memory_bytes;  /* what it was started with; 0: not known */
+        guint64 balloon_bytes; /* what the guest has of it; 0: not known */
+        guint cpus;            /* 0: not known */
 };
 
-/** actual_parse() - From answers, each of which may be NULL; NULL where one of them is missing. A new object */
+/** actual_parse() - From answers, each of which may be NULL; NULL where that of devices or of disks is missing. A new object */
 struct actual *actual_parse(json_t *const answers[ACTUAL_ANSWERS]);
 void actual_free(struct actual *actual);
 typedef struct actual actual_t;

@@ -12,6 +12,7 @@
 #include "runtime/vm/vm.h"
 
 struct live;
+struct qmp;
 
 /**
  * live_open() - Connect to a VM's control monitor
@@ -41,6 +42,26 @@ gboolean live_move_nic(struct live *live, guint number, GError **error) G_GNUC_W
 /** live_add_disk() - @number: into launch.disks; its file exists. @kept: what the spec says of it, or NULL */
 gboolean live_add_disk(struct live *live, guint number, const struct kept_disk *kept, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
+
+/** live_set_link(), live_set_limits() - As the file says: its cable in or out, so much a second or no limit */
+gboolean live_set_link(struct live *live, guint number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean live_set_limits(struct live *live, guint number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * live_change_media() - Another disc in a drive
+ *
+ * Fails with DROVER_ERROR_TIMEOUT where the guest, asked to eject, keeps the door shut; then the old one stays.
+ */
+gboolean live_change_media(struct live *live, guint number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** live_set_memory() - By the balloon; DROVER_ERROR_TIMEOUT where the guest does not follow within LIVE_UNPLUG_MS */
+gboolean live_set_memory(struct live *live, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** live_add_cpus() - Up to what the file says; never fewer */
+gboolean live_add_cpus(struct live *live, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** live_wire() - What no argument of QEMU's says, before the guest runs: links that are down, limits, the balloon */
+gboolean live_wire(struct qmp *qmp, const struct launch *launch, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** live_grow_disk() - To the size that it has to have; never smaller */
 gboolean live_grow_disk(struct live *live, guint number, GError **error) G_GNUC_WARN_UNUSED_RESULT;

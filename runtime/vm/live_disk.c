@@ -127,7 +127,7 @@ live_add_disk(struct live *live, guint number, const struct kept_disk *kept, GEr
                 return error_prefix(error, "cannot add disk '%s'", disk->disk->name);
         if (add_disk_nodes(live, disk, error) &&
             live_call(live, "device_add", build_disk_device(&live->build, disk, number), NULL, error))
-                return TRUE;
+                return !disk->disk->limits || live_set_limits(live, number, error);
         (void)!remove_nodes(live, disk->disk->name, NULL);
         return error_prefix(error, "cannot add disk '%s'", disk->disk->name);
 }
@@ -141,6 +141,49 @@ live_remove_disk(struct live *live, const char *name, GError **error)
         if (!live_unplug(live, id, subject, error))
                 return FALSE;
         return remove_nodes(live, name, error) || error_prefix(error, "cannot close the file of disk '%s'", name);
+}
+
+/* A guest that has the disc in use keeps the door shut and is told that somebody wants it: it has as long as for a device. */
+static gboolean
+open_door(struct live *live, const char *id, const char *name, GError **error)
+{
+        gint64 deadline_us = g_get_monotonic_time() + (gint64)LIVE_UNPLUG_MS * 1000;
+
+        for (;;) {
+                gint64 left_ms = (deadline_us - g_get_monotonic_time()) / 1000;
+                g_autoptr(GError) reason = NULL;
+
+                if (live_call(live, "blockdev-open-tray", json_pack("{s:s}", "id", id), NULL, &reason))
+                        return TRUE;
+                if (!strstr(reason->message, "locked")) {
+                        g_propagate_error(error, g_steal_pointer(&reason));
+                        return FALSE;
+                }
+                if (left_ms <= 0)
+                        break;
+                (void)!qmp_wait_event(live->qmp, "DEVICE_TRAY_MOVED", (int)MIN(left_ms, 1000), NULL, NULL);
+        }
+        error_set(error, DROVER_ERROR_TIMEOUT, "the guest did not let go of the disc in drive '%s' within %d s", name,
+                  LIVE_UNPLUG_MS / 1000);
+        return error_hint(error, "eject it in the guest and run 'drover up' again, or run 'drover up --restart %s'",
+                          live->launch->vm->name);
+}
+
+gboolean
+live_change_media(struct live *live, guint number, GError **error)
+{
+        const struct launch_disk *disk = &live->launch->disks[number];
+        const char *name = disk->disk->name;
+        g_autofree char *id = qemu_disk_id(name);
+
+        if (!file_use_check(disk->path, FALSE, live->launch->project, error) || !open_door(live, id, name, error))
+                return FALSE;
+        if (live_call(live, "blockdev-remove-medium", json_pack("{s:s}", "id", id), NULL, error) &&
+            remove_nodes(live, name, error) && add_disk_nodes(live, disk, error) &&
+            live_call(live, "blockdev-insert-medium", json_pack("{s:s, s:s}", "id", id, "node-name", id), NULL, error) &&
+            live_call(live, "blockdev-close-tray", json_pack("{s:s}", "id", id), NULL, error))
+                return TRUE;
+        return error_prefix(error, "cannot change the disc in drive '%s'", name);
 }
 
 gboolean

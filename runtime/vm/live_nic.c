@@ -42,7 +42,7 @@ live_add_nic(struct live *live, guint number, GError **error)
         if (!add_netdev(live, nic, netdev, error))
                 return error_prefix(error, "cannot add NIC '%s'", nic->nic->name);
         if (live_call(live, "device_add", build_nic_device(&live->build, number), NULL, error))
-                return TRUE;
+                return nic->nic->link == LINK_UP || live_set_link(live, number, error);
         live_drop(live, "netdev_del", "id", netdev);
         return error_prefix(error, "cannot add NIC '%s'", nic->nic->name);
 }
@@ -59,12 +59,6 @@ live_remove_nic(struct live *live, const char *name, GError **error)
         return TRUE;
 }
 
-static gboolean
-set_link(struct live *live, const char *id, gboolean up, GError **error)
-{
-        return live_call(live, "set_link", json_pack("{s:s, s:b}", "name", id, "up", up), NULL, error);
-}
-
 /* As where a cable is pulled and plugged in elsewhere: a DHCP client asks again. The guest has to run to see it, for which there
  * is no event: it gets a moment. */
 gboolean
@@ -77,10 +71,9 @@ live_move_nic(struct live *live, guint number, GError **error)
         g_autofree char *object = g_strdup_printf("%s/%s", launch->vm->name, nic->nic->name);
         g_autofree char *alias = lab_alias(launch->project, object);
 
-        if (!set_link(live, id, FALSE, error) ||
+        if (!live_call(live, "set_link", json_pack("{s:s, s:b}", "name", id, "up", 0), NULL, error) ||
             !link_attach(live->host->netlink, tap, live->host->bridges[nic->nic->network_index], alias, nic->mtu, error))
                 return error_prefix(error, "cannot move NIC '%s' to network '%s'", nic->nic->name, nic->nic->network);
         g_usleep(CABLE_MS * 1000);
-        return set_link(live, id, nic->nic->link == LINK_UP, error) ||
-               error_prefix(error, "cannot plug in NIC '%s'", nic->nic->name);
+        return live_set_link(live, number, error);
 }

@@ -175,8 +175,12 @@ build_machine(struct qemu_build *build)
         }
         build_add_text(build, "-accel", launch->kvm ? "kvm" : "tcg");
         build_add_text(build, "-cpu", launch->kvm ? "host" : "max");
-        build_add(build, "-smp", "%u", launch->vm->cpus);
-        build_add(build, "-m", "%" G_GUINT64_FORMAT "M", launch->vm->memory_bytes >> 20);
+        if (launch->vm->cpus_max > launch->vm->cpus)
+                build_add(build, "-smp", "%u,maxcpus=%u", launch->vm->cpus, launch->vm->cpus_max);
+        else
+                build_add(build, "-smp", "%u", launch->vm->cpus);
+        /* The balloon takes what is over: see live_set.c. */
+        build_add(build, "-m", "%" G_GUINT64_FORMAT "M", MAX(launch->vm->memory_bytes, launch->vm->memory_max_bytes) >> 20);
         build_add(build, "-rtc", "base=utc");
         /* A guest whose kernel gives up says so, and stands still from then on, to be looked at. */
         build_add_text(build, "-device", "pvpanic");

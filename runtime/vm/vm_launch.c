@@ -19,6 +19,7 @@
 #include "runtime/storage/cache.h"
 #include "runtime/storage/disk.h"
 #include "runtime/storage/file_use.h"
+#include "runtime/vm/live.h"
 #include "runtime/vm/qmp.h"
 #include "runtime/supervisor/logs.h"
 
@@ -311,6 +312,9 @@ talk(const struct start *start, gboolean paused, const char **ret_stage, GError 
         if (start->host->greeted)
                 start->host->greeted();
         if (!qmp_ready(qmp, GREETING_TIMEOUT_MS, error))
+                return FALSE;
+        *ret_stage = "setting it up";
+        if (!live_wire(qmp, start->launch, error))
                 return FALSE;
         *ret_stage = "letting it run";
         if (!paused && start->host->before_running && !start->host->before_running(start->host->before_running_data, error))

@@ -217,3 +217,127 @@ def test_no_free_port(world):
     monitor = Monitor(lab, "one")
     assert {f"disk-d{i}" for i in range(8)} <= set(monitor.devices()) and "disk-d8" not in monitor.devices()
     assert [change["key"] for change in lab.vms()["one"]["pending"]] == ["disks.d8"]
+
+
+SET = """
+networks:
+  lan: {subnet: 10.40.0.0/24, mode: isolated}
+vms:
+  web:
+    <<: *guest
+    memory: {size: 128M, max: 192M}
+    cpus: {count: 1, max: 3}
+    networks: {lan: {ip: 10.40.0.10}}
+    disk: {size: 16M, limits: {iops: 1000}}
+    disks: [{name: data, size: 8M}, {name: cd, file: ./one.iso, media: cdrom}]
+"""
+
+
+def set_lab(world):
+    lab = world.lab(SET)
+    for name, size in (("one", 1 << 20), ("two", 2 << 20)):
+        with open(os.path.join(lab.directory, f"{name}.iso"), "wb") as file:
+            file.truncate(size)
+    lab.drover("up")
+    lab.console("web").ready()
+    return lab
+
+
+def throttle(lab, disk):
+    (block,) = [item for item in Monitor(lab, "web").call("query-block") if f"/{disk}" in item.get("qdev", "")]
+    return {key: block["inserted"][key] for key in ("iops", "bps_rd", "bps_wr")}
+
+
+def carrier(lab):
+    return lab.shell("web", "cat /sys/class/net/eth0/carrier").strip()
+
+
+def mebibytes(lab):
+    return int(lab.shell("web", "grep MemTotal /proc/meminfo | tr -dc 0-9")) >> 10
+
+
+def test_link_and_limits(world):
+    """A cable is pulled and plugged in, limits come, change and go; both also count from the start on, and limits show drift."""
+    lab = set_lab(world)
+    pids = lab.pids()
+    assert throttle(lab, "disk-root") == {"iops": 1000, "bps_rd": 0, "bps_wr": 0} and carrier(lab) == "1"
+    lab.replace("lan: {ip: 10.40.0.10}", "lan: {ip: 10.40.0.10, link: down}")
+    lab.replace("limits: {iops: 1000}", "limits: {iops: 500, write: 1M}")
+    lab.replace("{name: data, size: 8M}", "{name: data, size: 8M, limits: {read: 2M}}")
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert throttle(lab, "disk-root") == {"iops": 500, "bps_rd": 0, "bps_wr": 1 << 20}
+    assert throttle(lab, "disk-data") == {"iops": 0, "bps_rd": 2 << 20, "bps_wr": 0}
+    host.wait_until(lambda: carrier(lab) == "0", "the guest has lost its carrier")
+
+    Monitor(lab, "web").call("block_set_io_throttle", {"id": "/machine/peripheral/disk-data/virtio-backend", "bps": 0, "bps_rd": 0,
+                                                       "bps_wr": 0, "iops": 7, "iops_rd": 0, "iops_wr": 0})
+    assert changes(lab, "vm", "web")["disks.data.limits"]["drift"]
+    lab.drover("up")
+    assert throttle(lab, "disk-data") == {"iops": 0, "bps_rd": 2 << 20, "bps_wr": 0}
+    lab.replace(", limits: {iops: 500, write: 1M}", "")
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert throttle(lab, "disk-root") == {"iops": 0, "bps_rd": 0, "bps_wr": 0} and lab.pids() == pids
+
+    lab.console("web").skip()
+    lab.drover("restart", "-t", "0")
+    lab.console("web").wait("guest# ")
+    host.wait_until(lambda: carrier(lab) == "0", "the guest starts without a carrier")
+    assert throttle(lab, "disk-data") == {"iops": 0, "bps_rd": 2 << 20, "bps_wr": 0}
+    lab.replace(", link: down", "")
+    lab.drover("up")
+    host.wait_until(lambda: carrier(lab) == "1", "the guest has its carrier again")
+
+
+def test_memory_and_cpus(world):
+    """Memory follows the file up and down within its max, vCPUs up; what goes beyond waits, and so does a vCPU less."""
+    lab = set_lab(world)
+    pids, before = lab.pids(), mebibytes(lab)
+    lab.replace("size: 128M", "size: 176M")
+    lab.replace("count: 1", "count: 3")
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert mebibytes(lab) == before + 48
+    lab.shell("web", "for c in /sys/devices/system/cpu/cpu[12]/online; do echo 1 >$c; done")
+    assert lab.shell("web", "nproc") == "3\n" and len(Monitor(lab, "web").call("query-cpus-fast")) == 3
+    lab.replace("size: 176M", "size: 112M")
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert mebibytes(lab) == before - 16 and lab.pids() == pids
+
+    Monitor(lab, "web").call("balloon", {"value": 100 << 20})
+    host.wait_until(lambda: "memory" in changes(lab, "vm", "web"), "the guest has given memory away")
+    assert changes(lab, "vm", "web")["memory"]["drift"]
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert mebibytes(lab) == before - 16
+
+    lab.replace("{size: 112M, max: 192M}", "{size: 224M, max: 224M}")
+    lab.replace("count: 3", "count: 2")
+    assert actions(lab) == {("vm", "web"): "pending"}
+    assert set(changes(lab, "vm", "web")) == {"memory", "memory.max", "cpus"}
+    lab.drover("up", "--restart", "-t", "0")
+    lab.assert_satisfied()
+    assert len(Monitor(lab, "web").call("query-cpus-fast")) == 2 and lab.pids() != pids
+
+
+def test_media(world):
+    """Another disc comes into a drive that has a name, and QEMU lets go of the old one; the drive itself stays."""
+    lab = set_lab(world)
+    pids = lab.pids()
+
+    def disc():
+        (drive,) = [item for item in Monitor(lab, "web").call("query-block") if item.get("qdev") == "disk-cd"]
+        return drive["inserted"]["image"]["virtual-size"], drive["tray_open"]
+
+    assert disc() == (1 << 20, False)
+    lab.replace("./one.iso", "./two.iso")
+    assert changes(lab, "vm", "web")["disks.cd.file"]["change"] == "live"
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert disc() == (2 << 20, False) and lab.pids() == pids
+    assert os.path.join(lab.directory, "one.iso") not in [os.readlink(f"/proc/{pids['web']}/fd/{fd}")
+                                                          for fd in os.listdir(f"/proc/{pids['web']}/fd")]
+    lab.replace(", {name: cd, file: ./two.iso, media: cdrom}", "")
+    assert changes(lab, "vm", "web")["disks.cd"]["change"] == "restart"

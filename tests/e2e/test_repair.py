@@ -59,13 +59,14 @@ def test_bridge_address_and_state(world):
     namespace, bridge, pids = f"drover-{lab.name}", lab.bridge("lan"), lab.pids()
     tap = next(link["ifname"] for link in lab.links().values() if link.get("master"))
     for argv in (["address", "flush", "dev", bridge["ifname"]], ["link", "set", bridge["ifname"], "down"],
-                 ["link", "set", tap, "nomaster"]):
+                 ["link", "set", tap, "nomaster"], ["link", "set", tap, "mtu", "1400"], ["link", "set", bridge["ifname"], "mtu",
+                                                                                         "1300"]):
         host.command("ip", "-n", namespace, *argv)
         assert lab.drover("plan", "--exit-code", status=2).out, argv
         lab.drover("up")
         after = lab.bridge("lan")
         assert after["ifindex"] == bridge["ifindex"] and "UP" in after["flags"]
-        assert lab.links()[tap]["master"] == bridge["ifname"]
+        assert lab.links()[tap]["master"] == bridge["ifname"] and lab.links()[tap]["mtu"] == after["mtu"] == 1500
         assert "10.30.0.1/24" in host.command("ip", "-n", namespace, "-brief", "address")
         lab.assert_satisfied()
     assert lab.pids() == pids

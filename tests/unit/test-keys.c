@@ -292,7 +292,7 @@ test_find(void)
         g_assert_null(keys_find("vms.hostname.x"));
         g_assert_null(keys_find(""));
         g_assert_cmpint(keys_find("vms.image")->change, ==, CHANGE_RECREATE);
-        g_assert_cmpint(keys_find("vms.memory")->change, ==, CHANGE_RESTART);
+        g_assert_cmpint(keys_find("vms.machine")->change, ==, CHANGE_RESTART);
         g_assert_cmpint(keys_find("vms.labels")->change, ==, CHANGE_NONE);
         g_assert_cmpint(keys_find("networks.dhcp.reservations")->change, ==, CHANGE_LIVE);
 }

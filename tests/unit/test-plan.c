@@ -94,7 +94,7 @@ test_edits(void)
                 const char *from, *to, *plan;
         } edits[] = {
                 {"memory: 1G", "memory: 2G", "pending vm web memory:1G>2G"},
-                {"memory: 1G, ", "", "pending vm web memory:1G>512M"},
+                {"memory: 1G, ", "", "update vm web memory:1G>512M"},
                 {"ip: 10.0.0.10", "ip: 10.0.0.11", "update vm web networks.lan.ip:10.0.0.10>10.0.0.11"},
                 {"{lan: {ip: 10.0.0.10}}", "[]", "update vm web networks.lan:present>"},
                 {", depends_on: [db]", "", ""},
