@@ -68,6 +68,30 @@ split_list(const char *text)
         return words;
 }
 
+/* Was --format json given, wherever the verb keeps it? */
+static gboolean
+wants_json(const struct verb *verb, const struct verb_call *call)
+{
+        for (const struct option_row *row = verb->options; row && row->name; row++)
+                if (row->type == OPTION_TEXT && strcmp(row->name, "format") == 0)
+                        return g_strcmp0(G_STRUCT_MEMBER(const char *, call->options, row->offset), "json") == 0;
+        return FALSE;
+}
+
+/*
+ * What is wrong with the file goes to standard error, for people, and in a document where the verb was to print one: in its
+ * place after an error, and as all that it prints where only a look at the file is wanted.
+ */
+static void
+tell(const struct verb *verb, struct verb_call *call, const struct diagnostics *diagnostics, int status, const GError *error)
+{
+        gboolean only_checks = verb->only_checks && verb->only_checks(call);
+
+        if (wants_json(verb, call) && (status == EXIT_CONFIG || (status == EXIT_DONE && only_checks)))
+                print_diagnostics_document(diagnostics, error);
+        print_diagnostics(diagnostics, (verb->needs & NEEDS_FILES) != 0);
+}
+
 /* Load the project if the verb needs one; EXIT_DONE when the handler may go on. */
 static int
 load(const struct verb *verb, struct verb_call *call)
@@ -109,10 +133,12 @@ load(const struct verb *verb, struct verb_call *call)
         } else if (!call->project) {
                 gboolean explained = diagnostics && diagnostics->error_count > 0;
 
-                print_diagnostics(diagnostics, (verb->needs & NEEDS_FILES) != 0);
-                status = explained ? exit_status_of(error) : print_error(error);
-        } else if (diagnostics) {
-                print_diagnostics(diagnostics, (verb->needs & NEEDS_FILES) != 0);
+                status = exit_status_of(error);
+                tell(verb, call, diagnostics, status, error);
+                if (!explained)
+                        print_error(error);
+        } else {
+                tell(verb, call, diagnostics, status, NULL);
         }
         diagnostics_free(diagnostics);
         return status;

@@ -111,6 +111,12 @@ wants_variables(const struct verb_call *call)
         return ((const struct config_options *)call->options)->variables;
 }
 
+static gboolean
+only_checks(const struct verb_call *call)
+{
+        return ((const struct config_options *)call->options)->quiet;
+}
+
 static void
 print_profiles(const struct project *project)
 {
@@ -366,9 +372,10 @@ const struct verb verb_config = {
         VERB_OF_VMS,
         .help = "Print the project file as understood",
         .text = "With all defaults, in canonical spelling; what is printed is a project file again. Errors in the file are "
-                "all printed, with their place.",
+                "all printed, with their place; with --format json also as data.",
         .needs = NEEDS_PROJECT | NEEDS_FILES,
         VERB_OPTIONS(rows, struct config_options),
         .wants_variables = wants_variables,
+        .only_checks = only_checks,
         .run = run_config,
 };

@@ -178,64 +178,6 @@ print_info(const char *format, ...)
         va_end(args);
 }
 
-/* The first line of a formatted diagnostic names its severity: colour that word alone. */
-static void
-print_diagnostic(const struct diagnostic *diagnostic)
-{
-        static const char *const words[] = {": error: ", ": warning: ", ": note: "};
-        static const char *const colors[] = {"red", "yellow", "cyan"};
-        g_autofree char *text = diagnostic_format(diagnostic);
-        const char *word = words[diagnostic->severity];
-        const char *found = strstr(text, word);
-
-        if (!found) {
-                fputs(text, stderr);
-                return;
-        }
-        fprintf(stderr, "%.*s: %s%.*s%s %s", (int)(found - text), text, print_color(stderr, colors[diagnostic->severity]),
-                (int)strlen(word) - 3, word + 2, print_color(stderr, "reset"), found + strlen(word));
-}
-
-static void
-print_diagnostic_event(const struct diagnostic *diagnostic)
-{
-        static const char *const severities[] = {"error", "warning", "note"};
-        json_t *event = json_object();
-
-        json_set_text(event, severities[diagnostic->severity], diagnostic->text);
-        json_set_text(event, "id", diagnostic->id);
-        if (diagnostic->place.line) {
-                json_set_text(event, "file", diagnostic->place.source->name);
-                json_set(event, "line", json_integer(diagnostic->place.line));
-                json_set(event, "column", json_integer(diagnostic->place.column));
-        }
-        json_set_text(event, "hint", diagnostic->hint);
-        print_event(event);
-}
-
-void
-print_diagnostics(const struct diagnostics *diagnostics, gboolean all)
-{
-        guint shown = 0;
-
-        if (!diagnostics)
-                return;
-        fflush(stdout);
-        for (guint i = 0; i < diagnostics->items->len; i++) {
-                const struct diagnostic *diagnostic = g_ptr_array_index(diagnostics->items, i);
-
-                if (diagnostic->severity != SEVERITY_ERROR && (!all || setup.mode == PROGRESS_QUIET))
-                        continue;
-                if (setup.mode == PROGRESS_JSON)
-                        print_diagnostic_event(diagnostic);
-                else
-                        print_diagnostic(diagnostic);
-                shown += diagnostic->severity == SEVERITY_ERROR;
-        }
-        if (diagnostics->error_count > shown)
-                fprintf(stderr, "%u errors, of which the first %u are shown\n", diagnostics->error_count, shown);
-}
-
 void
 print_json(json_t *document)
 {

@@ -39,6 +39,13 @@ void print_event(json_t *event);
  */
 void print_diagnostics(const struct diagnostics *diagnostics, gboolean all);
 
+/**
+ * print_diagnostics_document() - The same as data on standard output: {"schema": 1, "diagnostics": [...], "errors": N}
+ * @diagnostics: or NULL
+ * @error:       why nothing was loaded, which is listed where no diagnostic says it; or NULL
+ */
+void print_diagnostics_document(const struct diagnostics *diagnostics, const GError *error);
+
 /** exit_status_of() - The exit status that an error's code stands for */
 int exit_status_of(const GError *error);
 
