@@ -7,7 +7,6 @@ enum {
         LOAD_MAX_FILES = 1000,                /* of one project: those of -f, included ones, those that VMs are extended from */
         LOAD_MAX_BYTES = 4 * SOURCE_MAX_BYTES, /* of all of them */
         LOAD_MAX_DEPTH = 32,                  /* of files that include each other */
-        LOAD_MAX_EXTENDS = 100,               /* of VMs that extend each other */
 };
 
 struct load_options {

@@ -13,7 +13,7 @@
  *   argument   one argument
  */
 #include "base/error.h"
-#include "runtime/fault.h"
+#include "runtime/plan/fault.h"
 #include "runtime/session.h"
 
 #include <stdio.h>

@@ -104,7 +104,8 @@ def test_hash(lab):
 
 def test_faults_are_data(lab):
     """In place of the document, on standard output; what people read stays on standard error."""
-    (lab / "drover.yaml").write_text("vms:\n  a: &a\n    memroy: 1G\n  b:\n    <<: *a\n    extends: c\n    cpus: 0\n  c: {mashine: q35}\n")
+    (lab / "drover.yaml").write_text("vms:\n  a: &a\n    memroy: 1G\n"
+                                     "  b:\n    <<: *a\n    extends: c\n    cpus: 0\n  c: {mashine: q35}\n")
     done = drover(lab, "config", "--format", "json", status=3)
     document = json.loads(done.stdout)
     assert list(document) == ["schema", "diagnostics", "errors"] and document["schema"] == 1

@@ -1,4 +1,4 @@
-"""test_hostile.py - files that were made to harm: each ends in under a second and 256 MiB, with a sentence or the right result"""
+"""test_hostile.py - files that were made to harm: each ends soon and in 256 MiB, with a sentence or the right result"""
 
 import os
 import re
@@ -10,7 +10,7 @@ import pytest
 
 from conftest import TOP
 
-SECONDS = 1.0
+SECONDS = 3.0  # of the processor; a second where nothing else runs
 MEMORY = 256 << 20
 DROVER = os.path.abspath(os.environ.get("DROVER", os.path.join(TOP, "build/drover")))
 MIB = 1 << 20
@@ -42,7 +42,9 @@ TABLE = {
     "anchors-many": lambda: ("x-b:\n" + "".join(f"- &a{i} v\n" for i in range(300000)) + "vms: {}\n", {}, None),
     "merge-self": lambda: ("vms:\n  a: &a\n    <<: *a\n", {}, "stands inside of '&a' itself"),
     "merge-bomb": lambda: (merges(60), {}, "more than"),
-    "merge-list-bomb": lambda: ("x-a: &a {" + ",".join(f"k{i}: v" for i in range(1000)) + "}\nx-b: {<<: [" + "*a," * 10000 + "]}\n", {},
+    "merge-list-bomb": lambda: ("x-a: &a {" + ",".join(f"k{i}: v" for i in range(1000)) +
+                                "}\nx-b: {<<: [" + "*a," * 10000 + "]}\n",
+                                {},
                         "more than"),
     "merge-wide": lambda: ("x-a: &a {" + ",".join(f"k{i}: v" for i in range(1000)) + "}\nvms:\n" +
                    "".join(f"  v{i}: {{labels: {{<<: *a}}}}\n" for i in range(5000)), {}, "more than"),
@@ -65,7 +67,8 @@ TABLE = {
     "utf-8-cut-off": lambda: (b"vms: {}\n# \xe2\x82", {}, "drover.yaml:2: a byte that is not UTF-8"),
     "utf-16": lambda: ("vms: {}\n".encode("utf-16"), {}, "the text is UTF-16"),
     "a-million-keys": lambda: ("x-a:\n" + "".join(f"  k{i}:\n" for i in range(1000000)) + "vms: {}\n", {}, None),
-    "a-million-keys-at-the-top": lambda: ("".join(f"k{i}:\n" for i in range(1000000)), {}, "1000000 errors, of which the first 100"),
+    "a-million-keys-at-the-top": lambda: ("".join(f"k{i}:\n" for i in range(1000000)),
+                                          {}, "1000000 errors, of which the first 100"),
     "a-million-vms": lambda: ("vms: {" + ",".join(f"v{i}: " for i in range(1000000)) + "}\n", {}, "100000"),
     "a-million-duplicates": lambda: ("x-a:\n" + "  k: v\n" * 1000000, {}, "999999 errors, of which the first 100"),
     "a-million-labels": lambda: ("vms: {a: {labels: {" + ",".join(f"k{i}: v" for i in range(1000000)) + "}}}\n", {}, None),
@@ -96,16 +99,21 @@ TABLE = {
     "include-directory": lambda: ("include: [sub]\n", {"sub": ("directory",)}, "directory"),
     "include-proc": lambda: ("include: [/proc/self/mem]\n", {}, "/proc/self/mem"),
     "include-bush": lambda: ("include: [f1.yaml, f1.yaml]\n",
-                     {f"f{i}.yaml": f"include: [f{i + 1}.yaml, f{i + 1}.yaml]\n" for i in range(1, 30)} | {"f30.yaml": "x-a:\n"},
+                     {f"f{i}.yaml": f"include: [f{i + 1}.yaml, f{i + 1}.yaml]\n" for i in range(1, 30)} |
+                             {"f30.yaml": "x-a:\n"},
                      None),
-    "include-depth": lambda: ("include: [f1.yaml]\n", {f"f{i}.yaml": f"include: [f{i + 1}.yaml]\n" for i in range(1, 50)}, "32|deep"),
+    "include-depth": lambda: ("include: [f1.yaml]\n",
+                              {f"f{i}.yaml": f"include: [f{i + 1}.yaml]\n" for i in range(1, 50)}, "32|deep"),
     "extends-self": lambda: ("vms: {a: {extends: a}}\n", {}, "a"),
     "extends-cycle": lambda: ("vms: {a: {extends: b}, b: {extends: c}, c: {extends: a}}\n", {}, "'a'"),
     "extends-files": lambda: ("vms: {a: {extends: {file: b.yaml, vm: a}}}\n",
                       {"b.yaml": "vms: {a: {extends: {file: drover.yaml, vm: a}}}\n"}, "extends"),
     "extends-fifo": lambda: ("vms: {a: {extends: {file: pipe, vm: a}}}\n", {"pipe": ("fifo",)}, "pipe"),
     "extends-zero": lambda: ("vms: {a: {extends: {file: /dev/zero, vm: a}}}\n", {}, "/dev/zero"),
-    "extends-chain": lambda: ("vms:\n  v0: {}\n" + "".join(f"  v{i}: {{extends: v{i - 1}}}\n" for i in range(1, 5000)), {}, None),
+    "extends-chain": lambda: ("vms:\n  v0: {}\n" + "".join(f"  v{i}: {{extends: v{i - 1}}}\n" for i in range(1, 5000)),
+                              {}, None),
+    "extends-chain-upwards": lambda: ("vms:\n" + "".join(f"  v{i}: {{extends: v{i + 1}}}\n" for i in range(5000)) +
+                                      "  v5000:\n", {}, None),
     "env-large": lambda: (vm("$A"), {".env": "A=" + "y" * (17 * MIB) + "\n"}, "larger than"),
     "env-lines": lambda: (vm("$A1"), {".env": "".join(f"A{i}=y\n" for i in range(1000000))}, "larger than"),
     "env-doubling": lambda: (vm("$v59"), {".env": doubling(60)}, "1 MiB|too|more than"),
@@ -119,12 +127,16 @@ TABLE = {
     "braces-nested": lambda: (vm('"' + "${A:-" * 100000 + "}" * 100000 + '"'), {}, "deep|nested"),
     "braces-open": lambda: (vm('"' + "${" * 100000 + '"'), {}, "error"),
     "dollars": lambda: (vm('"' + "$$" * 30000 + '"'), {}, None),
-    "expansion": lambda: (vm('"' + "$A" * 1000 + '"'), {".env": "A=" + "y" * 10000 + "\n"}, "more than 1048576 bytes with its variables"),
+    "expansion": lambda: (vm('"' + "$A" * 1000 + '"'),
+                          {".env": "A=" + "y" * 10000 + "\n"}, "more than 1048576 bytes with its variables"),
     "expansion-of-many": lambda: ("x-a:\n" + "".join(f"  - &a{i} $A\n" for i in range(20)) + "vms:\n" + "".join(
         f"  v{i}: {{labels: {{x: $A}}}}\n" for i in range(10000)), {".env": "A=" + "y" * 60000 + "\n"}, "MiB|longer"),
     "replicas-many": lambda: ("vms: {a: {disk: 1G, replicas: 1000000}}\n", {}, "replicas"),
-    "replicas-of-many": lambda: ("vms:\n" + "".join(f"  v{i}: {{replicas: 1000, networks: []}}\n" for i in range(200)), {}, "100000"),
-    "replicas-subnet": lambda: ("networks: {lan: {subnet: 10.0.0.0/30}}\nvms: {a: {replicas: 50, networks: {lan: {ip: 10.0.0.2}}}}\n", {},
+    "replicas-of-many": lambda: ("vms:\n" + "".join(f"  v{i}: {{replicas: 1000, networks: []}}\n" for i in range(200)),
+                                 {}, "100000"),
+    "replicas-subnet": lambda: ("networks: {lan: {subnet: 10.0.0.0/30}}\n"
+                                "vms: {a: {replicas: 50, networks: {lan: {ip: 10.0.0.2}}}}\n",
+                                {},
                         "subnet|outside|10.0.0"),
     "regex": lambda: ('vms: {a: {healthcheck: {console: "' + "(" * 5000 + "a" + ")*" * 5000 + '"}}}\n', {}, "console"),
     "no-names": lambda: ('vms: {"../../etc": {}, "-a": {}, "": {}}\n', {}, "name"),
