@@ -3,6 +3,7 @@
 #include "cmd/operate.h"
 
 #include "base/error.h"
+#include "runtime/supervisor/health.h"
 #include "base/text.h"
 #include "parser/value.h"
 #include "runtime/vm/vm.h"
@@ -59,6 +60,23 @@ inspect_living(json_t *observed, const struct session *session, const struct vm_
 }
 
 static void
+inspect_health(json_t *observed, const struct session *session, const struct vm_world *vm)
+{
+        g_auto(health_t) health = {0};
+        json_t *object;
+
+        if (vm->spec)
+                health_look(session->world->paths, vm->name, vm->spec->wish, vm->pid, &health);
+        if (health.state == HEALTH_NONE)
+                return;
+        object = json_object();
+        json_set_text(object, "state", health_name(health.state));
+        json_set(object, "failures", json_integer(health.failures));
+        json_set_text(object, "reason", health.reason);
+        json_set(observed, "health", object);
+}
+
+static void
 inspect_vm(struct object *object, const struct session *session, const char *name)
 {
         const struct vm *wish = project_find_vm(session->project, name);
@@ -74,8 +92,10 @@ inspect_vm(struct object *object, const struct session *session, const char *nam
         object->applied = vm->spec && vm->spec->wish ? json_incref(vm->spec->wish) : NULL;
         json_set_text(object->observed, "state", vm->error ? "unreadable" : vm_status_name(vm->status));
         json_set_text(object->observed, "detail", vm->error ? vm->error->message : vm->detail);
-        if (vm_is_alive(vm))
+        if (vm_is_alive(vm)) {
                 inspect_living(object->observed, session, vm);
+                inspect_health(object->observed, session, vm);
+        }
         if (vm->spec) {
                 json_set_text(object->observed, "uuid", vm->spec->uuid);
                 json_set_text(object->observed, "machine", vm->spec->machine);

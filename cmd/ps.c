@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "runtime/supervisor/health.h"
+#include "runtime/supervisor/supervisor.h"
 
 #include <string.h>
 #include <time.h>
@@ -45,6 +47,26 @@ find_pending(const struct session *session, const struct vm_world *vm)
         return changes;
 }
 
+static enum health_state
+health_of(const struct session *session, const struct vm_world *vm, char **ret_reason)
+{
+        g_auto(health_t) health = {0};
+
+        if (vm->status == VM_RUNNING && vm->spec)
+                health_look(session->world->paths, vm->name, vm->spec->wish, vm->pid, &health);
+        if (ret_reason)
+                *ret_reason = g_steal_pointer(&health.reason);
+        return health.state;
+}
+
+static char *
+state_text(const struct session *session, const struct vm_world *vm)
+{
+        const char *health = health_name(health_of(session, vm, NULL));
+
+        return health ? g_strdup_printf("%s (%s)", state_name(vm), health) : g_strdup(state_name(vm));
+}
+
 /* Without -a: what runs, and what should but does not. */
 static gboolean
 is_shown(const struct session *session, const struct vm_world *vm, const struct ps_options *options, char *const *names)
@@ -80,6 +102,7 @@ add_row(struct table *table, const struct session *session, const struct address
         g_autoptr(GArray) addresses = address_book_find(book, vm);
         g_autoptr(GPtrArray) pending = find_pending(session, vm);
         g_autofree char *address = vm_is_alive(vm) ? address_text(addresses) : NULL;
+        g_autofree char *state = state_text(session, vm);
         g_autofree char *uptime = vm->started ? when_uptime(time(NULL) - vm->started) : NULL;
         g_autofree char *changes = pending && pending->len ? show_changes(pending) : NULL;
         const char *note = vm->error                         ? vm->error->message
@@ -87,7 +110,7 @@ add_row(struct table *table, const struct session *session, const struct address
                            : is_orphan(session, vm)          ? "no longer in the file"
                                                              : changes;
 
-        table_add(table, vm->name, state_name(vm), address, isolation_name(session), uptime, note);
+        table_add(table, vm->name, state, address, isolation_name(session), uptime, note);
 }
 
 static json_t *
@@ -122,13 +145,16 @@ vm_to_json(const struct session *session, const struct address_book *book, const
 {
         g_autoptr(GArray) addresses = address_book_find(book, vm);
         g_autoptr(GPtrArray) pending = find_pending(session, vm);
-        g_autofree char *started = vm->started ? when_rfc3339(vm->started) : NULL;
+        g_autofree char *started = vm->started ? when_rfc3339(vm->started) : NULL, *reason = NULL;
+        const char *health = health_name(health_of(session, vm, &reason));
         json_t *item = json_object();
 
         json_set_text(item, "name", vm->name);
         json_set_text(item, "project", session->project->name);
         json_set_text(item, "state", state_name(vm));
         json_set_text(item, "detail", vm->error ? vm->error->message : vm->detail);
+        json_set(item, "health", health ? json_string(health) : json_null());
+        json_set_text(item, "health_reason", reason);
         json_set(item, "pid", vm->pid ? json_integer(vm->pid) : json_null());
         json_set_text(item, "isolation", isolation_name(session));
         json_set(item, "in_file", json_boolean(vm->in_file));
@@ -150,6 +176,18 @@ print_names(const struct project *project)
                 if (project->vms[i].group)
                         printf("%s\n", project->vms[i].name);
         return EXIT_DONE;
+}
+
+/* Health, restarts and the journal are its work. */
+static void
+note_supervisor(const struct session *session)
+{
+        gboolean alive = FALSE;
+
+        for (guint i = 0; i < session->world->vms->len; i++)
+                alive |= vm_is_alive(g_ptr_array_index(session->world->vms, i));
+        if (alive && !supervisor_is_alive(session->world->paths))
+                print_note("the supervisor is gone: nobody looks after health and restarts until 'drover up' brings it back");
 }
 
 static void
@@ -199,6 +237,8 @@ run_ps(struct verb_call *call)
                         g_ptr_array_add(shown, vm);
         }
         list_vms(session, options, shown);
+        if (!options->quiet)
+                note_supervisor(session);
         return EXIT_DONE;
 }
 

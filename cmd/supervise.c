@@ -37,10 +37,10 @@ open_applied(const char *name, GError **error)
         g_autoptr(paths_t) paths = paths_new(name);
         g_autofree char *file = g_build_filename(paths->data, PROJECT_FILE, NULL);
         const char *files[] = {file, NULL};
-        static const char *const environ[] = {NULL};
+        static const char *const environ[] = {NULL}, *const all[] = {"*", NULL};
         struct load_options options = {
                 .files = files, .name = name, .directory = paths->data, .no_files = TRUE, .root = paths->root,
-                .environ = environ,
+                .environ = environ, .profiles = all,
         };
         struct diagnostics *diagnostics = NULL;
         struct project *project = file_exists(file) ? project_load(&options, &diagnostics, error) : NULL;

@@ -136,7 +136,7 @@ wait_for_all(const struct up_options *options, const struct session *session, st
                 if (vm->in_file && (!names || project_is_named(session->project, names, vm->name)))
                         g_ptr_array_add(vms, vm);
         }
-        return wait_for(session->world, vms, FALSE, options->wait_timeout_ms, &error) ? EXIT_DONE : print_error(error);
+        return wait_for(session->world, vms, WAIT_HEALTHY, options->wait_timeout_ms, &error) ? EXIT_DONE : print_error(error);
 }
 
 static int
@@ -191,7 +191,7 @@ static const struct option_row rows[] = {
             "Start the VMs with new disks of their own; what is on the old ones is lost"),
         ROW("pull", 0, OPTION_TEXT, PULL_WORDS, wish.pull, "When images are fetched; default: missing"),
         ROW("detach", 'd', OPTION_FLAG, NULL, detach, "Accepted, as in compose: VMs always run in the background"),
-        ROW("wait", 0, OPTION_FLAG, NULL, wait, "Wait until the VMs run"),
+        ROW("wait", 0, OPTION_FLAG, NULL, wait, "Wait until the VMs are healthy, or run, those without a healthcheck"),
         ROW("wait-timeout", 0, OPTION_DURATION, "T", wait_timeout_ms, "Give up waiting after this time"),
         ROW("paused", 0, OPTION_FLAG, NULL, paused, "Leave new VMs before their first instruction"),
         ROW("no-start", 0, OPTION_FLAG, NULL, no_start, "Make networks and disks, start no VM"),

@@ -1,4 +1,4 @@
-/* wait.c - drover wait: until VMs run, or have stopped */
+/* wait.c - drover wait: until VMs are healthy, run, or have stopped */
 #include "cmd/wait.h"
 #include "cmd/operate.h"
 #include "cmd/select.h"
@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/process.h"
+#include "runtime/supervisor/health.h"
+#include "runtime/supervisor/supervisor.h"
 #include "runtime/vm/qmp.h"
 #include "runtime/vm/vm.h"
 
@@ -69,8 +71,9 @@ keep_alive(const struct world *world, const GPtrArray *vms, int timeout_ms)
 }
 
 static gboolean
-fail_late(const GPtrArray *left, gboolean stopped, gint64 timeout_ms, GError **error)
+fail_late(const GPtrArray *left, enum wait_goal goal, gint64 timeout_ms, GError **error)
 {
+        static const char *const states[] = {[WAIT_HEALTHY] = "healthy", [WAIT_RUNNING] = "running", [WAIT_STOPPED] = "stopped"};
         g_autoptr(GString) names = g_string_new(NULL);
 
         for (guint i = 0; i < left->len && i < 10; i++)
@@ -79,11 +82,36 @@ fail_late(const GPtrArray *left, gboolean stopped, gint64 timeout_ms, GError **e
         if (left->len > 10)
                 g_string_append_printf(names, " and %u more", left->len - 10);
         return error_set(error, DROVER_ERROR_TIMEOUT, "after %.1f s, still not %s: %s", (double)timeout_ms / 1000,
-                         stopped ? "stopped" : "running", names->str);
+                         states[goal], names->str);
+}
+
+/* Add those whose healthcheck has not succeeded yet to @left. FALSE: that will not happen. */
+static gboolean
+add_not_healthy(const struct world *world, const GPtrArray *vms, GPtrArray *left, GError **error)
+{
+        for (guint i = 0; i < vms->len; i++) {
+                struct vm_world *vm = g_ptr_array_index(vms, i);
+                g_autoptr(spec_t) spec = spec_load(world->paths, vm->name, NULL);
+                g_auto(health_t) health = {0};
+
+                if (!spec || g_ptr_array_find(left, vm, NULL))
+                        continue;
+                health_look(world->paths, vm->name, spec->wish, vm_find_pid(world->paths, vm->name, spec->uuid), &health);
+                if (health.state == HEALTH_UNHEALTHY)
+                        return error_set(error, DROVER_ERROR_FAILED, "vm '%s' is unhealthy: %s", vm->name,
+                                         health.reason ? health.reason : "no reason is known");
+                if (health.state == HEALTH_STARTING && !supervisor_is_alive(world->paths)) {
+                        error_set(error, DROVER_ERROR_FAILED, "nobody looks after the health of vm '%s'", vm->name);
+                        return error_hint(error, "the supervisor is gone; 'drover up' brings it back");
+                }
+                if (health.state == HEALTH_STARTING)
+                        g_ptr_array_add(left, vm);
+        }
+        return TRUE;
 }
 
 gboolean
-wait_for(const struct world *world, const GPtrArray *vms, gboolean stopped, gint64 timeout_ms, GError **error)
+wait_for(const struct world *world, const GPtrArray *vms, enum wait_goal goal, gint64 timeout_ms, GError **error)
 {
         gint64 end = g_get_monotonic_time() + timeout_ms * 1000;
         g_autoptr(GPtrArray) left = g_ptr_array_new();
@@ -92,16 +120,19 @@ wait_for(const struct world *world, const GPtrArray *vms, gboolean stopped, gint
                 g_ptr_array_add(left, g_ptr_array_index(vms, i));
         for (;;) {
                 gint64 rest_ms = timeout_ms < 0 ? G_MAXINT : (end - g_get_monotonic_time()) / 1000;
-                GPtrArray *still =
-                        stopped ? keep_alive(world, left, (int)CLAMP(rest_ms, 0, ASK_MS)) : keep_not_running(world, left);
+                GPtrArray *still = goal == WAIT_STOPPED ? keep_alive(world, left, (int)CLAMP(rest_ms, 0, ASK_MS))
+                                                        : keep_not_running(world, left);
+                gboolean ok = goal != WAIT_HEALTHY || add_not_healthy(world, left, still, error);
 
                 g_ptr_array_unref(left);
                 left = still;
+                if (!ok)
+                        return FALSE;
                 if (!left->len)
                         return TRUE;
                 if (rest_ms <= 0)
-                        return fail_late(left, stopped, timeout_ms, error);
-                if (!stopped)
+                        return fail_late(left, goal, timeout_ms, error);
+                if (goal != WAIT_STOPPED)
                         g_usleep((gulong)MIN(rest_ms, LOOK_MS) * 1000);
         }
 }
@@ -126,7 +157,9 @@ static int
 run_wait(struct verb_call *call)
 {
         const struct wait_options *options = call->options;
-        gboolean stopped = g_strcmp0(options->what, "stopped") == 0;
+        enum wait_goal goal = g_strcmp0(options->what, "stopped") == 0   ? WAIT_STOPPED
+                              : g_strcmp0(options->what, "running") == 0 ? WAIT_RUNNING
+                                                                         : WAIT_HEALTHY;
         g_autoptr(GPtrArray) names = NULL, vms = g_ptr_array_new();
         g_autoptr(GError) error = NULL;
         int status = EXIT_DONE;
@@ -139,15 +172,15 @@ run_wait(struct verb_call *call)
 
                 if (!vm || !(vm->in_file || *call->arguments || !session->project->vm_count))
                         continue;
-                if (!stopped && !check_made(vm, &error))
+                if (goal != WAIT_STOPPED && !check_made(vm, &error))
                         return print_error(error);
                 g_ptr_array_add(vms, (void *)vm);
         }
-        return wait_for(session->world, vms, stopped, options->timeout_ms, &error) ? EXIT_DONE : print_error(error);
+        return wait_for(session->world, vms, goal, options->timeout_ms, &error) ? EXIT_DONE : print_error(error);
 }
 
 static const struct option_row wait_rows[] = {
-        {"for", 0, OPTION_TEXT, "healthy|running|stopped", "What to wait for; without a healthcheck healthy is running",
+        {"for", 0, OPTION_TEXT, "healthy|running|stopped", "What to wait for; default: healthy, which without a healthcheck is running",
          G_STRUCT_OFFSET(struct wait_options, what)},
         {"timeout", 0, OPTION_DURATION, "T", "Give up after this time; default: never",
          G_STRUCT_OFFSET(struct wait_options, timeout_ms)},
@@ -157,7 +190,7 @@ static const struct option_row wait_rows[] = {
 const struct verb verb_wait = {
         .name = "wait",
         VERB_OF_VMS,
-        .help = "Wait until VMs run, or have stopped",
+        .help = "Wait until VMs are healthy, run, or have stopped",
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
         VERB_OPTIONS(wait_rows, struct wait_options),
         .run = run_wait,

@@ -77,6 +77,13 @@ gboolean home_nft(struct home *home, const char *commands, char **ret_output, GE
  */
 gboolean home_start(struct home *home, const char *const *argv, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * home_join() - This process goes into the network of which @fd is a descriptor (home_namespace()), for good
+ *
+ * A user enters the user namespace that owns it as well. FALSE with errno.
+ */
+gboolean home_join(int fd);
+
 /** home_remove() - As root and private: unmount and remove the namespace's name; elsewhere there is nothing to remove */
 gboolean home_remove(struct home *home, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -209,6 +209,12 @@ is_elsewhere(int fd)
         return fstat(fd, &there) == 0 && stat("/proc/self/ns/net", &here) == 0 && there.st_ino != here.st_ino;
 }
 
+gboolean
+home_join(int fd)
+{
+        return !is_elsewhere(fd) || home_enter_descriptor(fd, geteuid() == 0);
+}
+
 /* A user namespace cannot be left again: a process of its own goes in first and looks at the mark. */
 static gboolean
 is_this_projects(const struct home_options *options, int fd)

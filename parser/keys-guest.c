@@ -149,12 +149,12 @@ static const char *const condition_aliases[] = {
 
 static const struct key dependency_rows[] = {
         {.name = "condition", .type = KEY_ENUM, IN(dependency, condition), .words = condition_words,
-         .meant = condition_aliases, .fallback = "started", .unbuilt = TRUE, .change = CHANGE_NONE,
+         .meant = condition_aliases, .fallback = "started", .change = CHANGE_NONE,
          .help = "what is waited for: started, healthy (by its healthcheck), or completed (it powered itself off)",
          .example = "completed"},
-        {.name = "restart", .type = KEY_BOOL, IN(dependency, restart), .unbuilt = TRUE, .fallback = "false",
+        {.name = "restart", .type = KEY_BOOL, IN(dependency, restart), .fallback = "false",
          .change = CHANGE_NONE, .help = "restart this VM after the other one was restarted", .example = "true"},
-        {.name = "required", .type = KEY_BOOL, IN(dependency, required), .unbuilt = TRUE, .fallback = "true",
+        {.name = "required", .type = KEY_BOOL, IN(dependency, required), .fallback = "true",
          .change = CHANGE_NONE, .help = "without the other VM, or when it fails, this one is not started", .example = "false"},
         {.name = NULL},
 };

@@ -199,7 +199,7 @@ static const struct key vm_rows[] = {
          .table = &keys_device, .unbuilt = TRUE, .change = CHANGE_RESTART,
          .help = "PCI and USB devices of the host that the VM gets; default: none", .example = "[{usb: \"046d:c52b\"}]"},
         {.name = "healthcheck", .type = KEY_OBJECT, IN(vm, healthcheck), .indirect = TRUE, .table = &keys_healthcheck,
-         .unbuilt = TRUE, .change = CHANGE_LIVE,
+         .change = CHANGE_LIVE,
          .help = "how to find out that the guest is ready: one of tcp, ping, console, agent and test; default: none",
          .example = "{tcp: 22, interval: 2s}"},
         {.name = "restart", .type = KEY_SPECIAL, IN(vm, restart), .codec = &codec_restart, .fallback = "no",

@@ -155,6 +155,7 @@ mark_started(struct apply *apply)
 {
         for (guint i = 0; i < apply->plan->steps->len; i++) {
                 const struct plan_step *step = g_ptr_array_index(apply->plan->steps, i);
+                const struct vm *vm;
                 struct spec *spec;
 
                 if (step->kind == KIND_FIREWALL && plan_action_acts(step->action) && step->action != ACTION_REMOVE)
@@ -162,6 +163,8 @@ mark_started(struct apply *apply)
                 if (step->kind != KIND_VM || (step->action != ACTION_CREATE && step->action != ACTION_START &&
                                               step->action != ACTION_RESTART))
                         continue;
+                vm = apply->session->resolved->vms[step->index].vm;
+                apply->supervise_early |= vm->restart.policy != RESTART_NO || vm->healthcheck;
                 spec = apply->session->resolved->vms[step->index].spec;
                 if (!spec->wish)
                         resolve_wish(&apply->session->resolved->vms[step->index]);
@@ -198,14 +201,29 @@ prepare(struct apply *apply, GError **error)
         apply->host.bridges = apply->bridges;
         apply->host.qemu = world->qemu ? world->qemu->path : NULL;
         apply->host.greeted = graph_yield;
-        apply->host.before_running = apply_await_firewall;
+        apply->host.before_running = apply_before_running;
         apply->host.before_running_data = apply;
         return save_state(apply, error);
 }
 
+/* The numbers of the nodes that these steps have; returns how many there are. */
+static guint
+add_edges(GArray *edges, const GArray *steps, const guint *numbers)
+{
+        guint before = edges->len;
+
+        for (guint n = 0; n < steps->len; n++) {
+                guint number = numbers[g_array_index(steps, guint, n)];
+
+                if (number != G_MAXUINT)
+                        g_array_append_val(edges, number);
+        }
+        return edges->len - before;
+}
+
 /* The nodes of all steps that act; dependencies on others count as done. */
 static struct graph_node *
-build_graph(struct apply *apply, guint *ret_count, GArray *after)
+build_graph(struct apply *apply, guint *ret_count, GArray *edges)
 {
         const GPtrArray *steps = apply->plan->steps;
         struct graph_node *nodes = g_new0(struct graph_node, steps->len + 1);
@@ -222,22 +240,19 @@ build_graph(struct apply *apply, guint *ret_count, GArray *after)
                 if (!acts)
                         continue;
                 apply->actions[count] = (struct action){apply, step};
-                offsets[count] = after->len;
-                for (guint n = 0; n < step->after->len; n++) {
-                        guint before = numbers[g_array_index(step->after, guint, n)];
-
-                        if (before != G_MAXUINT)
-                                g_array_append_val(after, before);
-                }
+                offsets[count] = edges->len;
+                nodes[count].after_count = add_edges(edges, step->after, numbers);
+                nodes[count].behind_count = add_edges(edges, step->behind, numbers);
                 nodes[count].function = run_action;
                 nodes[count].data = &apply->actions[count];
-                nodes[count].after_count = after->len - offsets[count];
                 nodes[count].waits = step->kind == KIND_VM && (step->action == ACTION_STOP || step->action == ACTION_KILL ||
                                                                step->action == ACTION_REMOVE);
                 count++;
         }
-        for (guint i = 0; i < count; i++)
-                nodes[i].after = &g_array_index(after, guint, offsets[i]);
+        for (guint i = 0; i < count; i++) {
+                nodes[i].after = &g_array_index(edges, guint, offsets[i]);
+                nodes[i].behind = nodes[i].after + nodes[i].after_count;
+        }
         *ret_count = count;
         return nodes;
 }

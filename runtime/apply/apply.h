@@ -18,6 +18,7 @@ struct apply {
         GMutex firewall_mutex;
         GCond firewall_settled;
         enum { FIREWALL_PENDING = 1, FIREWALL_STANDS, FIREWALL_FAILED } firewall_progress; /* 0: it is no part of this plan */
+        gboolean supervise_early; /* a VM that is started is looked after: from its first instruction on */
         struct action *actions;
 };
 
@@ -34,8 +35,11 @@ gboolean apply_vm(struct apply *apply, const struct plan_step *step, GError **er
 /** apply_update() - What a VM that runs gets while it runs (apply_live.c) */
 gboolean apply_update(struct apply *apply, const struct plan_step *step, GError **error);
 
-/** apply_await_firewall() - vm_host.before_running: wait until the firewall's step is done; FALSE where it failed */
-gboolean apply_await_firewall(void *data, GError **error);
+/** apply_await_dependencies() - Wait until the VMs that this one needs have reached what it waits for (apply_wait.c) */
+gboolean apply_await_dependencies(struct apply *apply, const struct plan_step *step, GError **error);
+
+/** apply_before_running() - vm_host.before_running: the supervisor, where it has something to look after, and the firewall */
+gboolean apply_before_running(void *data, GError **error);
 
 /** apply_grace_ms() - How long a step may wait for a guest to shut down */
 int apply_grace_ms(const struct apply *apply, const struct plan_step *step);

@@ -98,10 +98,9 @@ apply_firewall(struct apply *apply, const struct plan_step *step, GError **error
 
 /* No guest runs before the rules that keep networks apart stand. Their step waits for nothing and comes before every VM's, so
  * that it has always begun when this waits for it. */
-gboolean
-apply_await_firewall(void *data, GError **error)
+static gboolean
+await_firewall(struct apply *apply, GError **error)
 {
-        struct apply *apply = data;
         gboolean failed;
 
         g_mutex_lock(&apply->firewall_mutex);
@@ -110,6 +109,14 @@ apply_await_firewall(void *data, GError **error)
         failed = apply->firewall_progress == FIREWALL_FAILED;
         g_mutex_unlock(&apply->firewall_mutex);
         return !failed || error_set(error, DROVER_ERROR_FAILED, "the firewall that it needs could not be loaded");
+}
+
+gboolean
+apply_before_running(void *data, GError **error)
+{
+        struct apply *apply = data;
+
+        return (!apply->supervise_early || apply_supervisor(apply, NULL, error)) && await_firewall(apply, error);
 }
 
 gboolean

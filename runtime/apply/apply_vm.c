@@ -177,10 +177,11 @@ apply_vm(struct apply *apply, const struct plan_step *step, GError **error)
         switch (step->action) {
         case ACTION_CREATE:
         case ACTION_START:
-                ok = start_vm(apply, step, error);
+                ok = apply_await_dependencies(apply, step, error) && start_vm(apply, step, error);
                 return ok ? TRUE : error_prefix(error, "cannot start vm '%s'", step->name);
         case ACTION_RESTART:
-                ok = stop_vm(apply, step, error) && start_vm(apply, step, error);
+                ok = apply_await_dependencies(apply, step, error) && stop_vm(apply, step, error) &&
+                     start_vm(apply, step, error);
                 return ok ? TRUE : error_prefix(error, "cannot restart vm '%s'", step->name);
         case ACTION_STOP:
         case ACTION_KILL:

@@ -68,6 +68,8 @@ settle(struct run *run, guint index)
                 }
                 ready = ready && state == GRAPH_DONE;
         }
+        for (guint i = 0; i < node->behind_count; i++)
+                ready = ready && run->nodes[node->behind[i]].state >= GRAPH_DONE;
         if (ready && is_cancelled(run)) {
                 set_state(run, index, GRAPH_CANCELLED);
                 return FALSE;

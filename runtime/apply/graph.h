@@ -24,6 +24,8 @@ struct graph_node {
         void *data;
         const guint *after;   /* indexes of nodes; all lower than this node's own */
         guint after_count;
+        const guint *behind;  /* the same, but it is enough that they have ended, however they did */
+        guint behind_count;
         gboolean waits;       /* it mostly waits (for a guest to shut down): takes no thread away from others */
         enum graph_state state; /* out */
         GError *error;        /* out: the caller frees */

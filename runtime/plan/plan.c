@@ -57,6 +57,7 @@ step_free(gpointer data)
         g_free(step->transfer);
         g_ptr_array_unref(step->changes);
         g_array_unref(step->after);
+        g_array_unref(step->behind);
         g_free(step);
 }
 
@@ -126,6 +127,7 @@ plan_add(struct planner *planner, enum plan_kind kind, enum plan_action action, 
         step->index = index;
         step->changes = plan_changes_new();
         step->after = g_array_new(FALSE, FALSE, sizeof(guint));
+        step->behind = g_array_new(FALSE, FALSE, sizeof(guint));
         g_ptr_array_add(planner->plan->steps, step);
         return step;
 }

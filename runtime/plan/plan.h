@@ -81,6 +81,8 @@ struct plan_step {
         guint disk;          /* KIND_DISK: index into launch.disks */
         char *path;          /* KIND_DISK: the file */
         GArray *after;       /* guint: indexes of steps that have to be done before */
+        GArray *behind;      /* guint: likewise, but it does not matter whether they failed */
+        gboolean awaits;     /* VM: not started before its dependencies are healthy or done, where the file says so */
         gboolean fresh;      /* VM: with new disks */
         gboolean idle;       /* VM: made, but not started */
         struct transfer *transfer; /* KIND_IMAGE */

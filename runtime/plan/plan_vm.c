@@ -129,6 +129,27 @@ plan_live_disks(struct planner *planner, guint index, const GPtrArray *changes)
         return numbers;
 }
 
+static gboolean
+brings_along(enum goal goal)
+{
+        return goal == GOAL_UP || goal == GOAL_START;
+}
+
+static void
+wait_for_dependencies(const struct planner *planner, const struct vm *vm, struct plan_step *step)
+{
+        for (guint i = 0; i < vm->dependency_count; i++) {
+                const struct dependency *dependency = &vm->dependencies[i];
+
+                for (guint n = dependency->first; n < dependency->first + dependency->count; n++)
+                        if (dependency->required)
+                                plan_step_after(step, planner->vm_steps[n]);
+                        else if (planner->vm_steps[n] != G_MAXUINT)
+                                g_array_append_val(step->behind, planner->vm_steps[n]);
+        }
+        step->awaits = !planner->options->no_deps && brings_along(planner->options->goal);
+}
+
 /* A step after which the VM runs: it waits for its networks, its disks and the VMs that it depends on. The firewall it meets
  * only when QEMU stands and the guest would begin to run (apply.c). */
 static void
@@ -146,8 +167,7 @@ plan_start(struct planner *planner, guint index, enum plan_action action, GPtrAr
                 plan_step_after(step, g_array_index(disks, guint, i));
         for (guint i = 0; i < vm->nic_count; i++)
                 plan_step_after(step, planner->network_steps[vm->nics[i].network_index]);
-        for (guint i = 0, below; (below = vm_dependency(vm, i)) != G_MAXUINT; i++)
-                plan_step_after(step, planner->vm_steps[below]);
+        wait_for_dependencies(planner, vm, step);
         if (changes) {
                 g_ptr_array_unref(step->changes);
                 step->changes = g_ptr_array_ref(changes);
@@ -347,6 +367,25 @@ starts(enum goal goal)
         return goal == GOAL_UP || goal == GOAL_CREATE || goal == GOAL_START || goal == GOAL_RESTART;
 }
 
+/* `restart: true`: something that it depends on is restarted by this plan. */
+static gboolean
+restarts_along(const struct planner *planner, const struct vm *vm)
+{
+        for (guint i = 0; i < vm->dependency_count; i++) {
+                const struct dependency *dependency = &vm->dependencies[i];
+
+                for (guint n = dependency->first; dependency->restart && n < dependency->first + dependency->count; n++) {
+                        guint number = planner->vm_steps[n];
+                        const struct plan_step *step =
+                                number == G_MAXUINT ? NULL : g_ptr_array_index(planner->plan->steps, number);
+
+                        if (step && step->action == ACTION_RESTART)
+                                return TRUE;
+                }
+        }
+        return FALSE;
+}
+
 static gboolean
 plan_vm(struct planner *planner, guint index, GError **error)
 {
@@ -360,6 +399,10 @@ plan_vm(struct planner *planner, guint index, GError **error)
         if (alive && !found->spec && starts(planner->goals[index])) {
                 error_set(error, DROVER_ERROR_FAILED, "vm '%s' runs, but what it was started with is lost", found->name);
                 return error_hint(error, "'drover stop %s' stops it, and 'drover up' starts it anew", found->name);
+        }
+        if (alive && found->spec && restarts_along(planner, &planner->project->vms[index])) {
+                plan_start(planner, index, ACTION_RESTART, NULL);
+                return TRUE;
         }
         switch (planner->goals[index]) {
         case GOAL_LEAVE:

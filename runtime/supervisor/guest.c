@@ -26,6 +26,7 @@ guest_new(struct supervisor *supervisor, const char *name)
         guest->supervisor = supervisor;
         guest->name = g_strdup(name);
         guest->pidfd = -1;
+        guest->check.pidfd = guest->check.pipe = -1;
         guest->events.fd = -1;
         guest->macs = g_ptr_array_new_with_free_func(g_free);
         return guest;
@@ -65,6 +66,7 @@ guest_free(gpointer data)
         struct guest *guest = data;
 
         disconnect(guest);
+        checks_end(guest);
         loop_forget(guest->supervisor->loop, guest->pidfd);
         loop_cancel(guest->supervisor->loop, restart_due, guest);
         loop_cancel(guest->supervisor->loop, look_again, guest);
@@ -72,6 +74,7 @@ guest_free(gpointer data)
         fd_clear(&guest->pidfd);
         g_ptr_array_unref(guest->macs);
         g_free(guest->reason);
+        g_free(guest->address);
         g_free(guest->uuid);
         g_free(guest->name);
         g_free(guest);
@@ -200,8 +203,22 @@ connect_events(struct guest *guest)
 
 /* ---- it lives, it ends ---- */
 
-static void
-read_identity(struct guest *guest)
+static const char *
+written_address(const json_t *wish)
+{
+        const json_t *nic;
+        const char *name, *ip;
+
+        json_object_foreach (json_object_get(wish, "networks"), name, nic) {
+                ip = json_text(nic, "ip");
+                if (ip && g_ascii_isdigit(*ip))
+                        return ip;
+        }
+        return NULL;
+}
+
+void
+guest_read(struct guest *guest)
 {
         g_autoptr(spec_t) spec = spec_load(guest->supervisor->paths, guest->name, NULL);
         GHashTableIter iter;
@@ -209,6 +226,10 @@ read_identity(struct guest *guest)
 
         if (!spec)
                 return;
+        if (guest->pidfd >= 0)
+                checks_begin(guest, spec->wish);
+        g_free(guest->address);
+        guest->address = g_strdup(written_address(spec->wish));
         g_free(guest->uuid);
         guest->uuid = g_strdup(spec->uuid);
         g_ptr_array_set_size(guest->macs, 0);
@@ -223,6 +244,7 @@ end(struct guest *guest)
         if (guest->events.fd >= 0)
                 (void)drain(guest); /* its last words */
         disconnect(guest);
+        checks_end(guest);
         loop_forget(guest->supervisor->loop, guest->pidfd);
         fd_clear(&guest->pidfd);
         loop_cancel(guest->supervisor->loop, look_again, guest);
@@ -253,6 +275,8 @@ open_process(struct guest *guest)
             !loop_watch(guest->supervisor->loop, pidfd, ended, guest))
                 return;
         guest->pidfd = fd_steal(&pidfd);
+        guest->pid = pid;
+        guest_read(guest);
 }
 
 void
@@ -272,7 +296,7 @@ guest_look(struct guest *guest)
                 guest->panicked = FALSE;
                 guest->since_us = g_get_monotonic_time();
                 g_clear_pointer(&guest->reason, g_free);
-                read_identity(guest);
+                guest_read(guest);
         }
         if (guest->events.fd < 0)
                 connect_events(guest);

@@ -86,6 +86,19 @@ service_read_leases(struct supervisor *supervisor, gboolean quietly)
                 take_lease(supervisor, &g_array_index(leases, struct lease, i), quietly);
 }
 
+char *
+service_address(const struct supervisor *supervisor, const struct guest *guest)
+{
+        for (guint i = 0; i < guest->macs->len; i++) {
+                g_autofree char *mac = g_ascii_strdown(g_ptr_array_index(guest->macs, i), -1);
+                const char *address = g_hash_table_lookup(supervisor->service.leases, mac);
+
+                if (address)
+                        return g_strdup(address);
+        }
+        return g_strdup(guest->address);
+}
+
 void
 service_clear(struct supervisor *supervisor)
 {

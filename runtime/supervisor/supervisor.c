@@ -224,7 +224,9 @@ take_notice(struct supervisor *supervisor, const struct inotify_event *event, co
                         service_read_leases(supervisor, FALSE);
         } else if (parts[1] && (strcmp(name, QEMU_PID_FILE) == 0 || strcmp(name, VM_OWN_DIRECTORY) == 0)) {
                 look_at_vm(supervisor, parts[1]); /* also when it is written: it is made before QEMU locks it */
-        } else if (parts[1] && strcmp(name, SPEC_FILE) == 0 && g_hash_table_contains(supervisor->guests, parts[1])) {
+        } else if (parts[1] && strcmp(name, SPEC_FILE) == 0 && event->mask & IN_MOVED_TO &&
+                   g_hash_table_contains(supervisor->guests, parts[1])) {
+                guest_read(g_hash_table_lookup(supervisor->guests, parts[1]));
                 guest_settle(g_hash_table_lookup(supervisor->guests, parts[1]));
         }
         if (event->mask & IN_MODIFY && g_str_has_suffix(name, "log"))

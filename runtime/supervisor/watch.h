@@ -3,11 +3,13 @@
  *   supervisor.c  starts it, and its main loop: which files say that something happened
  *   guest.c       one VM: lives, ends, what its QEMU tells
  *   service.c     dnsmasq and its leases
+ *   checks.c      health checks
  *   mend.c        starts again what ended, in a process of its own
  */
 #pragma once
 
 #include "runtime/state.h"
+#include "runtime/supervisor/health.h"
 #include "runtime/supervisor/journal.h"
 #include "runtime/supervisor/loop.h"
 #include "runtime/supervisor/restart.h"
@@ -21,6 +23,7 @@ struct guest {
         gboolean alive;         /* as we last saw it */
         gint64 since_us;        /* monotonic: from when on we have seen it alive */
         int pidfd;              /* of its QEMU; -1: not known yet */
+        pid_t pid;              /* the same */
         struct qmp_wire events; /* its third monitor; fd -1: not connected */
         gboolean halted;        /* QEMU said STOP */
         gboolean panicked;      /* QEMU said GUEST_PANICKED, and the guest has not been reset since */
@@ -30,6 +33,15 @@ struct guest {
         gboolean waits;         /* a restart is under way: timer, due, or being mended */
         struct restarts restarts;
         GPtrArray *macs;        /* char *: of its NICs */
+        char *address;          /* of its first NIC that the file gives one; or NULL */
+        struct {
+                char *text;                /* the rule as it was written; NULL: there is none */
+                struct health_rule rule;
+                struct health health;
+                gint64 started_ms;         /* since the epoch: when its QEMU was started */
+                gint64 console_from, console_seen;
+                int pidfd, pipe;           /* of the look that is being taken; -1: none */
+        } check;
 };
 
 struct supervisor {
@@ -71,16 +83,26 @@ void guest_free(gpointer guest);
 /** guest_look() - Is it alive? Connects what is not connected, notices an end */
 void guest_look(struct guest *guest);
 
+/** guest_read() - Its spec.json may have changed */
+void guest_read(struct guest *guest);
+
 /** guest_settle() - What its end means, once nobody works on the project: to be started again, perhaps after a while */
 void guest_settle(struct guest *guest);
 
 /** guest_mended() - A try to start it again has ended */
 void guest_mended(struct guest *guest, gboolean good);
 
+/** checks_begin() - Look after the health of a guest whose QEMU is known, by this wish; the same rule again changes nothing */
+void checks_begin(struct guest *guest, const json_t *wish);
+/** checks_end() - No more of that */
+void checks_end(struct guest *guest);
+
 /** service_look() - Watch dnsmasq, if it runs */
 void service_look(struct supervisor *supervisor);
 /** service_read_leases() - Record what has changed; @quietly: what there was before we came is no news */
 void service_read_leases(struct supervisor *supervisor, gboolean quietly);
+/** service_address() - Where the guest is: what it was leased, or what the file says; NULL: nobody knows. New string */
+char *service_address(const struct supervisor *supervisor, const struct guest *guest);
 void service_clear(struct supervisor *supervisor);
 
 /** mend_next() - Start the next thing again that is due, unless one is under way */

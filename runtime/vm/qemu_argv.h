@@ -73,6 +73,7 @@ struct qemu_command {
 #define QEMU_SOCKET_AGENT "agent.sock"
 #define QEMU_SOCKET_VNC "vnc.sock"
 #define QEMU_CONSOLE_LOG "console.log"
+#define QEMU_CONSOLE_FROM "console.from" /* where in that log this run begins */
 #define QEMU_PID_FILE "qemu.pid"
 
 /** How many spare hot-plug ports a VM is started with, and how many there are at most (q35; pc has 24 slots instead) */

@@ -143,6 +143,19 @@ open_plain(const char *path, const struct child_user *user, GError **error)
         return fd_steal(&copy);
 }
 
+/* The log goes on over starts: what a console has shown since this one is told by where it begins. */
+static gboolean
+note_beginning(const struct start *start, int log_fd, GError **error)
+{
+        g_autofree char *path = g_build_filename(start->data, QEMU_CONSOLE_FROM, NULL), *text = NULL;
+        struct stat st;
+
+        if (fstat(log_fd, &st) < 0)
+                return error_errno(error, "cannot look at the log of the console");
+        text = g_strdup_printf("%" G_GINT64_FORMAT "\n", (gint64)st.st_size);
+        return file_write_if_changed(path, text, strlen(text), 0600, NULL, error);
+}
+
 static int
 open_log(const struct start *start, const char *name, GError **error)
 {
@@ -153,6 +166,8 @@ open_log(const struct start *start, const char *name, GError **error)
         fd = openat(start->data_fd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return error_errno(error, "cannot open '%s/%s'", start->data, name), -1;
+        if (strcmp(name, QEMU_CONSOLE_LOG) == 0 && !note_beginning(start, fd, error))
+                return -1;
         return fd_steal(&fd);
 }
 

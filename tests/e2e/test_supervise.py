@@ -107,6 +107,14 @@ def test_panic(world):
     assert lab.pids()["one"] == pids["one"] and lab.pids()["two"] != pids["two"]
 
 
+def test_real_panic(world):
+    """The kernel of a real guest gives up: pvpanic says so, and ps."""
+    lab = world.lab(f"vms: {{one: {{<<: *guest, {world.boot('panic=0 drover.panic')}}}}}\n")
+    lab.drover("up")
+    host.wait_until(lambda: lab.states()["one"] == "panicked", "the guest panics", timeout=60)
+    wait_for_event(lab, "one", "panicked", "guest")
+
+
 def test_dnsmasq_killed(world):
     """dnsmasq comes back by itself, and no VM is touched."""
     lab = lab_of(world)
@@ -183,3 +191,132 @@ def test_lease(world):
     lab.console("web").ready()
     wait_for_event(lab, "web", "lease", "dnsmasq")
     assert '"address":"10.30.0.10"' in lab.drover("events", "web", "--format", "json").out
+
+
+LAB = """
+networks:
+  lan: {{subnet: 10.30.0.0/24, mode: isolated}}
+vms:
+  web: {{<<: *guest, networks: {{lan: {{ip: 10.30.0.10}}}}, healthcheck: {{{check}, interval: 300ms}}}}
+"""
+
+
+def health(lab, vm="web"):
+    return lab.vms()[vm]["health"]
+
+
+def test_health_tcp(world):
+    """starting, healthy when the port is open, unhealthy when it is closed again; up --wait waits; an edit counts at once."""
+    lab = world.lab(LAB.format(check="tcp: 80, retries: 2, start_period: 60s"))
+    lab.drover("up")
+    assert health(lab) == "starting" and "running (starting)" in lab.drover("ps").out
+    lab.drover("up", "--wait", "--wait-timeout", "60")
+    assert health(lab) == "healthy"
+    lab.shell("web", "killall httpd")
+    host.wait_until(lambda: health(lab) == "unhealthy", "unhealthy")
+    asked = lab.drover("inspect", "web", "--format", "json").json()["observed"]["health"]
+    assert asked["state"] == "unhealthy" and "Connection refused" in asked["reason"], asked
+    lab.drover("wait", "web", "--timeout", "20", status=1)
+    lab.drover("wait", "web", "--for", "running", "--timeout", "20")
+    pids = lab.pids()
+    lab.replace("tcp: 80", "ping: true")
+    lab.drover("up")
+    lab.drover("wait", "web", "--timeout", "20", status=None)
+    host.wait_until(lambda: health(lab) == "healthy", "healthy by ping")
+    assert lab.pids() == pids
+    assert [event[1] for event in events(lab, "web") if event[2] == "supervisor"] == ["healthy", "unhealthy", "healthy"]
+
+
+def test_health_console(world):
+    """What the console shows, since the start of this run only; then nobody looks any more."""
+    lab = world.lab(LAB.format(check="console: 'READY .* address=10', retries: 1000"))
+    lab.drover("up", "--wait", "--wait-timeout", "60")
+    assert health(lab) == "healthy"
+    (pid,) = lab.supervisors()
+    time.sleep(0.5)
+    before = context_switches(pid)
+    time.sleep(2)
+    assert context_switches(pid) == before
+    lab.drover("restart", "-t", "0")
+    assert health(lab) == "starting"
+    lab.drover("wait", "--timeout", "60")
+
+
+def test_health_agent(world):
+    """No agent answers: unhealthy, with the reason; a test through it likewise."""
+    lab = world.lab(FAKES.format(one=", healthcheck: {agent: true, interval: 100ms, timeout: 100ms, retries: 2}"), fake=True)
+    lab.drover("up")
+    host.wait_until(lambda: health(lab, "one") == "unhealthy", "unhealthy")
+    assert lab.vms()["one"]["health_reason"] and health(lab, "two") is None
+
+
+def test_supervisor_gone(world):
+    """ps says that nobody looks, wait does not wait for ever, and the next up brings it back."""
+    lab = world.lab(FAKES.format(one=", healthcheck: {agent: true, retries: 1000}"), fake=True)
+    lab.drover("up")
+    assert lab.drover("ps").err == ""
+    (pid,) = lab.supervisors()
+    host.end_process(pid)
+    assert "the supervisor is gone" in lab.drover("ps").err
+    assert "nobody looks" in lab.drover("wait", "one", status=1).err
+    lab.drover("up")
+    assert lab.drover("ps").err == "" and health(lab, "one") == "starting"
+
+
+def test_depends_on_healthy(world):
+    """A VM is started when the one that it depends on is healthy; --no-deps does not wait."""
+    lab = world.lab(LAB.format(check="tcp: 80") +
+                    "  client: {<<: *fake, memory: 64M, networks: [lan], depends_on: {web: {condition: healthy}}}\n")
+    lab.drover("up", "client")
+    assert health(lab) == "healthy"
+    order = [event[:2] for event in events(lab) if event[1] in ("healthy", "create") and event[0] in ("web", "client")]
+    assert order == [("web", "create"), ("web", "healthy"), ("client", "create")], order
+
+
+DEPENDENT = """
+vms:
+  job: {{<<: *fake, networks: [], qemu_args: [-fake, poweroff=300]{job}}}
+  app: {{<<: *fake, networks: [], depends_on: {{job: {{condition: completed{more}}}}}}}
+"""
+
+
+def test_depends_on_completed(world):
+    """done is: it powered itself off. A crash is not, unless the file does not require it."""
+    lab = world.lab(DEPENDENT.format(job="", more=""), fake=True)
+    lab.drover("up")
+    assert lab.states() == {"job": "stopped", "app": "running"}
+    lab.drover("down", "-t", "0")
+    lab.write(DEPENDENT.format(job="", more="").replace("poweroff=300", "poweroff=60000"))
+    up = lab.begin("up")
+    host.wait_until(lambda: lab.states().get("job") == "running", "the job runs")
+    host.end_process(lab.pids()["job"])
+    assert "it waits for vm 'job' to be done, which has crashed" in up.communicate(timeout=60)[1] and up.returncode == 1
+    lab.write(DEPENDENT.format(job="", more=", required: false").replace("poweroff=300", "die"))
+    lab.drover("up", status=1)
+    assert lab.states()["app"] == "running"
+
+
+def test_depends_on_unhealthy(world):
+    """What it waits for is unhealthy: the start fails with the reason, and other VMs are not held up."""
+    lab = world.lab("vms:\n"
+                    "  db: {<<: *fake, networks: [], healthcheck: {agent: true, interval: 100ms, timeout: 100ms, retries: 2}}\n"
+                    "  app: {<<: *fake, networks: [], depends_on: {db: {condition: healthy}}}\n"
+                    "  free: {<<: *fake, networks: []}\n", fake=True)
+    done = lab.drover("up", status=1)
+    assert "it waits for vm 'db', which is unhealthy" in done.err, done
+    assert lab.states()["db"] == lab.states()["free"] == "running" and lab.states().get("app") != "running"
+
+
+def test_restarts_along(world):
+    """restart: true: the dependent restarts after the other one; without it stays as it is."""
+    lab = world.lab("vms:\n"
+                    "  db: {<<: *fake, networks: []}\n"
+                    "  app: {<<: *fake, networks: [], depends_on: {db: {restart: true}}}\n"
+                    "  other: {<<: *fake, networks: [], depends_on: [db]}\n", fake=True)
+    lab.drover("up")
+    before = lab.pids()
+    lab.drover("restart", "db", "-t", "0")
+    after = lab.pids()
+    assert {name for name in before if before[name] != after[name]} == {"db", "app"}
+    restarts = [event[0] for event in events(lab) if event[1] == "restart"]
+    assert restarts == ["db", "app"]

@@ -1,6 +1,7 @@
 /* test-supervise.c - what the supervisor is made of: its loop, the journal, when a VM is started again */
 #include "base/fd.h"
 #include "base/file.h"
+#include "runtime/supervisor/health.h"
 #include "runtime/supervisor/journal.h"
 #include "runtime/supervisor/loop.h"
 #include "runtime/supervisor/restart.h"
@@ -160,6 +161,80 @@ test_policies(void)
         g_assert_true(restart_after(&restarts, &twice, TRUE, BACKOFF_RESET_MS, &delay)); /* it had come up */
 }
 
+/* ---- health ---- */
+
+static void
+test_health_states(void)
+{
+        const struct health_rule rule = {.tcp = 22, .retries = 3, .start_period_ms = 1000};
+        g_auto(health_t) health = {.state = HEALTH_STARTING};
+
+        for (int i = 0; i < 10; i++)
+                g_assert_false(health_note(&health, &rule, "refused", 999)); /* its start period */
+        g_assert_cmpuint(health.failures, ==, 0);
+        g_assert_false(health_note(&health, &rule, "refused", 1000));
+        g_assert_true(health_note(&health, &rule, NULL, 1100));
+        g_assert_cmpint(health.state, ==, HEALTH_HEALTHY);
+        g_assert_null(health.reason);
+        g_assert_false(health_note(&health, &rule, "refused", 10)); /* once healthy, failures count */
+        g_assert_false(health_note(&health, &rule, NULL, 2000));
+        g_assert_false(health_note(&health, &rule, "a", 2000));
+        g_assert_false(health_note(&health, &rule, "b", 2000));
+        g_assert_cmpint(health.state, ==, HEALTH_HEALTHY);
+        g_assert_true(health_note(&health, &rule, "c", 2000));
+        g_assert_cmpint(health.state, ==, HEALTH_UNHEALTHY);
+        g_assert_cmpstr(health.reason, ==, "c");
+        g_assert_false(health_note(&health, &rule, "d", 2000));
+        g_assert_true(health_note(&health, &rule, NULL, 2000));
+}
+
+static void
+test_health_rule(void)
+{
+        g_autoptr(json_t) wish = json_pack("{s:{s:s, s:s, s:s, s:i}}", "healthcheck", "console", "login: $$", "interval",
+                                           "500ms", "start_period", "1m", "retries", 4);
+        g_autoptr(json_t) test = json_pack("{s:{s:b, s:[s, s]}}", "healthcheck", "ping", 0, "test", "echo", "$$HOME");
+        g_autoptr(json_t) none = json_pack("{s:{s:b}}", "healthcheck", "ping", 0);
+        struct health_rule rule;
+
+        g_assert_true(health_rule_read(wish, &rule));
+        g_assert_cmpstr(rule.console, ==, "login: $");
+        g_assert_cmpint(rule.interval_ms, ==, 500);
+        g_assert_cmpint(rule.timeout_ms, ==, 2000);
+        g_assert_cmpint(rule.start_period_ms, ==, 60000);
+        g_assert_cmpuint(rule.retries, ==, 4);
+        health_rule_clear(&rule);
+        g_assert_true(health_rule_read(test, &rule));
+        g_assert_cmpstr(rule.test[1], ==, "$HOME");
+        g_assert_null(rule.test[2]);
+        health_rule_clear(&rule);
+        g_assert_false(health_rule_read(none, &rule));
+        g_assert_false(health_rule_read(NULL, &rule));
+}
+
+static void
+test_health_file(void)
+{
+        g_autofree char *data = g_dir_make_tmp("drover-unit-XXXXXX", NULL), *vms = g_build_filename(data, "vms", "web", NULL);
+        const struct paths paths = {.data = data};
+        const struct health told = {HEALTH_UNHEALTHY, 7, (char *)"why"};
+        g_autoptr(json_t) wish = json_pack("{s:{s:i}}", "healthcheck", "tcp", 22);
+        g_auto(health_t) health = {0}, other = {0};
+
+        g_assert_cmpint(g_mkdir_with_parents(vms, 0700), ==, 0);
+        health_save(&paths, "web", &told, 4711);
+        g_assert_false(health_load(&paths, "web", 4712, &health)); /* of a QEMU that is gone */
+        g_assert_true(health_load(&paths, "web", 4711, &health));
+        g_assert_cmpint(health.state, ==, HEALTH_UNHEALTHY);
+        g_assert_cmpuint(health.failures, ==, 7);
+        g_assert_cmpstr(health.reason, ==, "why");
+        health_look(&paths, "web", wish, 4712, &other);
+        g_assert_cmpint(other.state, ==, HEALTH_STARTING);
+        health_look(&paths, "web", NULL, 4711, &other);
+        g_assert_cmpint(other.state, ==, HEALTH_NONE);
+        g_assert_true(file_remove_tree(data, NULL));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -169,5 +244,8 @@ main(int argc, char **argv)
         g_test_add_func("/supervise/journal-append", test_journal_append);
         g_test_add_func("/supervise/backoff", test_backoff);
         g_test_add_func("/supervise/policies", test_policies);
+        g_test_add_func("/supervise/health-states", test_health_states);
+        g_test_add_func("/supervise/health-rule", test_health_rule);
+        g_test_add_func("/supervise/health-file", test_health_file);
         return g_test_run();
 }
