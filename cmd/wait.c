@@ -73,7 +73,8 @@ keep_alive(const struct world *world, const GPtrArray *vms, int timeout_ms)
 static gboolean
 fail_late(const GPtrArray *left, enum wait_goal goal, gint64 timeout_ms, GError **error)
 {
-        static const char *const states[] = {[WAIT_HEALTHY] = "healthy", [WAIT_RUNNING] = "running", [WAIT_STOPPED] = "stopped"};
+        static const char *const states[] = {
+                [WAIT_HEALTHY] = "healthy", [WAIT_RUNNING] = "running", [WAIT_STOPPED] = "stopped"};
         g_autoptr(GString) names = g_string_new(NULL);
 
         for (guint i = 0; i < left->len && i < 10; i++)
@@ -180,7 +181,8 @@ run_wait(struct verb_call *call)
 }
 
 static const struct option_row wait_rows[] = {
-        {"for", 0, OPTION_TEXT, "healthy|running|stopped", "What to wait for; default: healthy, which without a healthcheck is running",
+        {"for", 0, OPTION_TEXT, "healthy|running|stopped",
+         "What to wait for; default: healthy, or running without a healthcheck",
          G_STRUCT_OFFSET(struct wait_options, what)},
         {"timeout", 0, OPTION_DURATION, "T", "Give up after this time; default: never",
          G_STRUCT_OFFSET(struct wait_options, timeout_ms)},

@@ -11,7 +11,7 @@ enum wait_goal { WAIT_HEALTHY, WAIT_RUNNING, WAIT_STOPPED };
  * @timeout_ms: -1: for ever
  *
  * The end of a QEMU is an event (pidfd); that one has come up is asked of its monitor five times a second, since who has not
- * been started yet has nobody to listen to. Fails with DROVER_ERROR_TIMEOUT, naming those that are not there yet; with DROVER_ERROR_FAILED where one is unhealthy
- * or nobody looks (the supervisor is gone).
+ * been started yet has nobody to listen to. Fails with DROVER_ERROR_TIMEOUT, naming those that are not there yet; with
+ * DROVER_ERROR_FAILED where one is unhealthy or nobody looks (the supervisor is gone).
  */
 gboolean wait_for(const struct world *world, const GPtrArray *vms, enum wait_goal goal, gint64 timeout_ms, GError **error);

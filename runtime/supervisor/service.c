@@ -63,8 +63,8 @@ static void
 take_lease(struct supervisor *supervisor, const struct lease *lease, gboolean quietly)
 {
         const guint8 *octet = lease->mac.ether_addr_octet;
-        g_autofree char *mac = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", octet[0], octet[1], octet[2], octet[3], octet[4],
-                                               octet[5]);
+        g_autofree char *mac = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", octet[0], octet[1], octet[2], octet[3],
+                                               octet[4], octet[5]);
         struct in_addr ip = {.s_addr = htonl(lease->ip)};
         char address[INET_ADDRSTRLEN] = "";
 
