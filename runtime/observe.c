@@ -166,11 +166,27 @@ take_answer(struct vm_world *vm, const struct qmp_question *question)
 }
 
 /* The state first; what follows is for those that plan. */
-static const char *const commands[] = {"query-status", ACTUAL_COMMANDS, NULL};
-static const char *const arguments[] = {NULL, ACTUAL_ARGUMENTS, NULL};
-static const char *const status_question[] = {"query-status", NULL};
+static const char *const all_commands[] = {"query-status", ACTUAL_COMMANDS, ACTUAL_MORE_COMMANDS, NULL};
+static const char *const device_commands[] = {"query-status", ACTUAL_COMMANDS, NULL};
+static const char *const arguments[] = {NULL, ACTUAL_ARGUMENTS, NULL, NULL, NULL, NULL};
+static const char *const status_command[] = {"query-status", NULL};
 
-enum { COMMANDS = G_N_ELEMENTS(commands) - 1 };
+enum { COMMANDS = G_N_ELEMENTS(all_commands) - 1 };
+
+/* Each question costs each QEMU a turn of its main loop: about memory and vCPUs only those are asked that have room for more, or
+ * are to have another amount. */
+static gboolean
+may_resize(const struct vm_world *vm, const struct vm *wish)
+{
+        const json_t *memory = vm->spec ? json_object_get(vm->spec->wish, "memory") : NULL;
+        const json_t *cpus = vm->spec ? json_object_get(vm->spec->wish, "cpus") : NULL;
+        g_autofree char *text = NULL;
+
+        if (!wish || !json_is_string(memory) || !json_is_integer(cpus))
+                return TRUE;
+        text = text_format_size(wish->memory_bytes);
+        return strcmp(text, json_string_value(memory)) != 0 || wish->cpus != json_integer_value(cpus);
+}
 
 /* QEMUs that have been asked and not heard yet. */
 struct vm_questions {
@@ -183,7 +199,7 @@ struct vm_questions {
 
 /* Who it is has been told by its lock and its arguments, which hold our UUID; only its state is left to ask. */
 static struct vm_questions *
-ask_all(const struct world *world, struct vm_world **living, guint count, gboolean devices)
+ask_all(const struct world *world, const struct project *project, struct vm_world **living, guint count, gboolean devices)
 {
         struct vm_questions *all = g_new0(struct vm_questions, 1);
 
@@ -203,7 +219,9 @@ ask_all(const struct world *world, struct vm_world **living, guint count, gboole
                 all->questions[all->count] = (struct qmp_question){
                         .directory_fd = directory,
                         .socket = QEMU_SOCKET_OBSERVE,
-                        .commands = devices ? commands : status_question,
+                        .commands = !devices ? status_command
+                                    : may_resize(living[i], project_find_vm(project, living[i]->name)) ? all_commands
+                                                                                                       : device_commands,
                         .arguments = devices ? arguments : NULL,
                         .answers = &all->answers[all->count * COMMANDS],
                 };
@@ -285,7 +303,7 @@ observe_vms(struct world *world, const struct project *project, const struct obs
                         g_ptr_array_add(living, g_ptr_array_index(world->vms, i));
         if (options->qmp && living->len)
                 world->vm_questions =
-                        ask_all(world, (struct vm_world **)living->pdata, living->len, options->devices);
+                        ask_all(world, project, (struct vm_world **)living->pdata, living->len, options->devices);
         for (guint i = 0; options->qmp && i < living->len; i++)
                 find_mtus(g_ptr_array_index(living, i));
         return TRUE;

@@ -16,7 +16,7 @@ guest="busybox-static cpio"
 tests="python3 python3-pytest python3-yaml python3-jsonschema nftables iproute2 strace clang ?libclang-rt-dev mandoc util-linux"
 lint="clang-tidy cppcheck shellcheck mandoc"
 # Without libvirt-daemon-system, which would start the daemons on this host.
-virsh="libvirt-daemon libvirt-clients libvirt-daemon-driver-qemu iproute2"
+virsh="libvirt-daemon libvirt-clients libvirt-daemon-driver-qemu iproute2 iptables"
 
 say()
 {

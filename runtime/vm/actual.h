@@ -7,8 +7,10 @@
 #include "base/json.h"
 
 /** The commands, in the order in which actual_parse() takes their answers, and their arguments as JSON (NULL: none) */
-#define ACTUAL_COMMANDS "qom-list", "query-block", "query-memory-size-summary", "query-balloon", "query-cpus-fast"
-#define ACTUAL_ARGUMENTS "{\"path\": \"/machine/peripheral\"}", NULL, NULL, NULL, NULL
+#define ACTUAL_COMMANDS "qom-list", "query-block"
+#define ACTUAL_ARGUMENTS "{\"path\": \"/machine/peripheral\"}", NULL
+/** Further ones, without arguments, that need not be asked */
+#define ACTUAL_MORE_COMMANDS "query-memory-size-summary", "query-balloon", "query-cpus-fast"
 enum { ACTUAL_ANSWERS = 5 };
 
 /** struct actual_block - What is behind a disk or in a drive */
