@@ -145,9 +145,10 @@ claim_nic_ip(const struct claims *claims, const struct vm *vm, const struct nic 
                                      "%s: an address on a network of mode bridge is not supported yet", subject);
                 return;
         }
-        if (!network->dhcp.enabled)
-                store_refuse(check->store, place, "set the address in the guest, or let the network have DHCP",
-                             "%s: an address on a network without DHCP is not supported yet", subject);
+        if (!network->dhcp.enabled && !vm_wants_seed(vm))
+                check_fault(check, "ip-nobody-sets", place,
+                            "let the network have DHCP, or write 'ssh: {}': then cloud-init sets it",
+                            "%s: network '%s' has no DHCP that would hand it out", subject, network->name);
         if (check_inside(check, network, nic->ip, subject, place))
                 claim_add(claims, claims->ips, nic->network_index, nic->ip, subject, shown, owner, place);
 }

@@ -37,7 +37,7 @@ const struct key_table keys_mount = {
 /* ---- cloud-init ---- */
 
 #define DOCUMENT(key, text, value)                                                                                             \
-        {.name = #key, .type = KEY_SPECIAL, IN(cloud_init, key), .codec = &codec_document, .change = CHANGE_RESTART,           \
+        {.name = #key, .type = KEY_SPECIAL, IN(cloud_init, key), .codec = &codec_document, .change = CHANGE_RECREATE,          \
          .help = text, .example = value}
 
 static const struct key cloud_init_rows[] = {
@@ -65,15 +65,15 @@ const struct key_table keys_cloud_init = {
 
 static const struct key file_rows[] = {
         {.name = "path", .type = KEY_SPECIAL, IN(guest_file, path), .codec = &codec_guest_path, .required = TRUE,
-         .change = CHANGE_RESTART, .help = "where it is written in the guest", .example = "/etc/motd"},
-        {.name = "content", .type = KEY_SPECIAL, IN(guest_file, content), .codec = &codec_content, .change = CHANGE_RESTART,
+         .change = CHANGE_RECREATE, .help = "where it is written in the guest", .example = "/etc/motd"},
+        {.name = "content", .type = KEY_SPECIAL, IN(guest_file, content), .codec = &codec_content, .change = CHANGE_RECREATE,
          .help = "what is in it; default: none, then there is a source", .example = "hello"},
-        {.name = "source", .type = KEY_PATH, IN(guest_file, source), .change = CHANGE_RESTART,
+        {.name = "source", .type = KEY_PATH, IN(guest_file, source), .change = CHANGE_RECREATE,
          .help = "a file of the host with what is in it; default: none, then there is content", .example = "./motd"},
         {.name = "mode", .type = KEY_SPECIAL, IN(guest_file, mode), .codec = &codec_mode, .fallback = "0644",
-         .change = CHANGE_RESTART, .help = "its permissions", .example = "0600"},
+         .change = CHANGE_RECREATE, .help = "its permissions", .example = "0600"},
         {.name = "owner", .type = KEY_SPECIAL, IN(guest_file, owner), .codec = &codec_owner, .fallback = "root:root",
-         .change = CHANGE_RESTART, .help = "whose it is", .example = "root:adm"},
+         .change = CHANGE_RECREATE, .help = "whose it is", .example = "root:adm"},
         {.name = NULL},
 };
 
@@ -93,7 +93,7 @@ const struct key_table keys_file = {
 static const struct key ssh_rows[] = {
         {.name = "user", .type = KEY_SPECIAL, IN(ssh, user), .codec = &codec_user, .change = CHANGE_NONE,
          .help = "who logs in; default: the user that the image makes", .example = "debian"},
-        {.name = "keys", .type = KEY_SPECIAL, IN(ssh, keys), .codec = &codec_ssh_keys, .change = CHANGE_RESTART,
+        {.name = "keys", .type = KEY_SPECIAL, IN(ssh, keys), .codec = &codec_ssh_keys, .change = CHANGE_RECREATE,
          .help = "public keys that may log in, which cloud-init puts into the guest; default: none",
          .example = "[~/.ssh/id_ed25519.pub]"},
         {.name = "port", .type = KEY_COUNT, IN(ssh, port), .min = 1, .max = 65535, .fallback = "22", .change = CHANGE_NONE,

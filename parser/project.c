@@ -248,6 +248,12 @@ project_find_image(const struct project *project, const char *name)
 }
 
 gboolean
+vm_wants_seed(const struct vm *vm)
+{
+        return vm->cloud_init || (vm->packages && *vm->packages) || vm->file_count || vm->command_count || vm->ssh;
+}
+
+gboolean
 vm_has_image(const struct vm *vm)
 {
         return vm->image || vm->image_url || vm->image_name;

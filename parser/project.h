@@ -404,7 +404,7 @@ enum mount_type {
         MOUNT_9P,
 };
 
-/** struct mount - A folder of the host in the guest; nothing acts on it yet, nor on what follows up to struct ssh */
+/** struct mount - A folder of the host in the guest; nothing acts on it yet */
 struct mount {
         const struct node *node;
         const char *source; /* absolute path on the host */
@@ -544,6 +544,9 @@ const struct vm *project_find_vm(const struct project *project, const char *name
 const struct network *project_find_network(const struct project *project, const char *name);
 const struct disk *project_find_disk(const struct project *project, const char *name);
 const struct image *project_find_image(const struct project *project, const char *name);
+
+/** vm_wants_seed() - Has it a key that cloud-init is told of: then a seed is attached at every start */
+gboolean vm_wants_seed(const struct vm *vm);
 
 /** vm_has_image() - Is its root disk an overlay on an image: a path, a URL or a name? */
 gboolean vm_has_image(const struct vm *vm);

@@ -88,6 +88,12 @@ paths_named_disk(const struct paths *paths, const char *disk, guint generation, 
 }
 
 char *
+paths_seed(const struct paths *paths, const char *vm)
+{
+        return g_strdup_printf("%s/vms/%s/seed.iso", paths->data, vm);
+}
+
+char *
 paths_host_state(const struct paths *paths)
 {
         return g_build_filename(paths->data_root, "host.json", NULL);

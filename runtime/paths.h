@@ -11,7 +11,9 @@
  *   data/state.json           what neither the file nor the kernel can tell (state.h)
  *   data/disks/NAME.N.FORMAT  named disks
  *   data/dnsmasq/             see dnsmasq.h
- *   data/vms/VM/              spec.json, alive (lock), own/qemu.pid, qemu.log, console.log, root.N.qcow2, DISK.N.FORMAT
+ *   data/ssh/                 the project's key pair, known_hosts
+ *   data/vms/VM/              spec.json, alive (lock), own/qemu.pid, qemu.log, console.log, root.N.qcow2, DISK.N.FORMAT,
+ *                             seed.iso
  *   run/vms/VM/               the sockets of qemu_argv.h
  *
  * A user's directories are 0700. As root those above are 0711, since QEMU's user and dnsmasq's must pass through, and each
@@ -38,6 +40,8 @@ char *paths_vm_data(const struct paths *paths, const char *vm);
 /** paths_vm_disk() - "data/vms/VM/DISK.GENERATION.FORMAT" */
 char *paths_vm_disk(const struct paths *paths, const char *vm, const char *disk, guint generation, const char *format);
 char *paths_named_disk(const struct paths *paths, const char *disk, guint generation, const char *format);
+/** paths_seed() - "data/vms/VM/seed.iso" */
+char *paths_seed(const struct paths *paths, const char *vm);
 /** paths_host_state() - "data_root/host.json": what drover changed on the host as a whole (ip_forward) */
 char *paths_host_state(const struct paths *paths);
 

@@ -50,6 +50,7 @@ spec_free(struct spec *spec)
         g_free(spec->machine);
         json_decref(spec->wish);
         json_decref(spec->set);
+        json_decref(spec->seeded);
         g_hash_table_unref(spec->ports);
         g_hash_table_unref(spec->macs);
         g_ptr_array_unref(spec->disks);
@@ -165,6 +166,7 @@ encode(const struct spec *spec)
                 json_set(root, "refused", encode_refused(spec));
         json_set(root, "wish", spec->wish ? json_incref(spec->wish) : NULL);
         json_set(root, "set", spec->set ? json_incref(spec->set) : NULL);
+        json_set(root, "seeded", spec->seeded ? json_incref(spec->seeded) : NULL);
         return root;
 }
 
@@ -219,6 +221,7 @@ decode(const char *vm, const json_t *root)
                         spec_refuse(spec, json_string_value(object));
         spec->wish = json_incref(json_object_get(root, "wish"));
         spec->set = json_incref(json_object_get(root, "set"));
+        spec->seeded = json_incref(json_object_get(root, "seeded"));
         return g_steal_pointer(&spec);
 }
 

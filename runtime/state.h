@@ -53,6 +53,7 @@ struct spec {
         gboolean kvm;        /* what it was last started with */
         json_t *wish;        /* keys_encode() of the VM with defaults, as it was last started; NULL: never */
         json_t *set;         /* the same without defaults: what the file said itself */
+        json_t *seeded;      /* what cloud-init was told when the root disk was made; NULL: the VM has no own one */
         GHashTable *ports;   /* device id -> GUINT_TO_POINTER(port) */
         GHashTable *macs;    /* NIC name -> MAC as text */
         GPtrArray *disks;    /* struct kept_disk */

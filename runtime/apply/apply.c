@@ -166,7 +166,7 @@ mark_started(struct apply *apply)
                 vm = apply->session->resolved->vms[step->index].vm;
                 apply->supervise_early |= vm->restart.policy != RESTART_NO || vm->healthcheck;
                 spec = apply->session->resolved->vms[step->index].spec;
-                if (!spec->wish)
+                if (!spec->wish || apply->session->resolved->vms[step->index].new_root)
                         resolve_wish(&apply->session->resolved->vms[step->index]);
                 resolve_ports(&apply->session->resolved->vms[step->index]);
                 g_ptr_array_set_size(spec->refused, 0);

@@ -35,6 +35,9 @@ gboolean apply_vm(struct apply *apply, const struct plan_step *step, GError **er
 /** apply_update() - What a VM that runs gets while it runs (apply_live.c) */
 gboolean apply_update(struct apply *apply, const struct plan_step *step, GError **error);
 
+/** apply_seed() - The CD-ROM of a VM that cloud-init is told of, as the file has it now; of another VM nothing */
+gboolean apply_seed(struct apply *apply, const struct resolved_vm *vm, GError **error);
+
 /** apply_await_dependencies() - Wait until the VMs that this one needs have reached what it waits for (apply_wait.c) */
 gboolean apply_await_dependencies(struct apply *apply, const struct plan_step *step, GError **error);
 

@@ -133,6 +133,8 @@ start_vm(struct apply *apply, const struct plan_step *step, GError **error)
                 return FALSE;
         if (vm->launch.firmware_vars && !disk_ensure_vars(vm->launch.firmware_vars, world->uefi_vars, apply->host.user, error))
                 return error_prefix(error, "cannot make its UEFI variables");
+        if (!apply_seed(apply, vm, error))
+                return error_prefix(error, "cannot make its seed for cloud-init");
         if (!vm_start(&apply->host, &vm->launch, vm->spec, apply->options->paused, error))
                 return FALSE;
         return !step->fresh || remove_old_generations(apply, vm, error);

@@ -223,6 +223,38 @@ compare_disk_origins(const struct spec *applied, const struct resolved_vm *wante
         plan_changes_add(changes, "image", from, to, CHANGE_RECREATE);
 }
 
+/* Something that is told by its name alone: bodies are long, and may hold secrets. */
+static void
+add_seeded_change(GPtrArray *changes, const char *key, const json_t *from, const json_t *to)
+{
+        from = json_is_array(from) && !json_array_size(from) ? NULL : from;
+        to = json_is_array(to) && !json_array_size(to) ? NULL : to;
+        if ((from || to) && !json_equal(from, to))
+                plan_changes_add(changes, key, from ? "present" : NULL, !to ? NULL : from ? "changed" : "present",
+                                 CHANGE_RECREATE);
+}
+
+/* What cloud-init was told when the root disk was made, against what the file says now: it sets a disk up only once. */
+static void
+compare_seeded(const struct spec *applied, const struct resolved_vm *wanted, GPtrArray *changes)
+{
+        static const char *const keys[] = {"packages", "files", "run", "ignition"};
+        const json_t *from = applied->seeded, *to = wanted->spec->wish;
+
+        if (!from)
+                return;
+        for (const struct key *row = keys_cloud_init.keys; row->name; row++) {
+                g_autofree char *path = g_strconcat("cloud_init.", row->name, NULL);
+
+                add_seeded_change(changes, path, json_object_get(json_object_get(from, "cloud_init"), row->name),
+                                  json_object_get(json_object_get(to, "cloud_init"), row->name));
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+                add_seeded_change(changes, keys[i], json_object_get(from, keys[i]), json_object_get(to, keys[i]));
+        add_seeded_change(changes, "ssh.keys", json_object_get(json_object_get(from, "ssh"), "keys"),
+                          json_object_get(json_object_get(to, "ssh"), "keys"));
+}
+
 struct plan_change *
 plan_changes_find(const GPtrArray *changes, const char *key)
 {
@@ -309,6 +341,7 @@ plan_vm_changes(const struct world *world, const struct resolved_vm *vm)
         if (from.wish) {
                 compare_objects(&keys_vm, "", from, to, CHANGE_RESTART, changes);
                 compare_disk_origins(found->spec, vm, changes);
+                compare_seeded(found->spec, vm, changes);
         }
         add_disk_changes(world, found, &vm->launch, changes);
         add_mtu_changes(found, &vm->launch, changes);

@@ -253,13 +253,32 @@ resolve_firmware(struct resolved *resolved, struct resolved_vm *vm, const struct
         vm->launch.firmware_vars = resolve_keep(resolved, path);
 }
 
+/* The keys that cloud-init or Ignition is told of, as the file has them now. */
+static json_t *
+seeded_wish(const json_t *wish)
+{
+        static const char *const keys[] = {"cloud_init", "packages", "files", "run", "ssh", "ignition"};
+        json_t *seeded = json_object();
+
+        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+                json_object_set(seeded, keys[i], json_object_get(wish, keys[i]));
+        return seeded;
+}
+
 void
 resolve_wish(struct resolved_vm *vm)
 {
+        const struct disk *root = vm->vm->root;
+        gboolean own = root && !root->file && !root->device;
+
         json_decref(vm->spec->wish);
         json_decref(vm->spec->set);
         vm->spec->wish = keys_encode(&keys_vm, vm->vm, TRUE);
         vm->spec->set = keys_encode(&keys_vm, vm->vm, FALSE);
+        if (own && vm->spec->seeded && !vm->new_root)
+                return;
+        json_decref(vm->spec->seeded);
+        vm->spec->seeded = own ? seeded_wish(vm->spec->wish) : NULL;
 }
 
 static void
@@ -276,12 +295,12 @@ resolve_vm(struct resolved *resolved, guint index, const struct world *world)
         resolve_machine(vm, kept, world->qemu);
         resolve_accel(vm, world->qemu);
         check_requirements(vm, world);
-        if (kept && kept->wish)
-                resolve_wish(vm); /* there is something to compare it with */
         /* Ports of devices that are gone become free before new ones are given out; those of a VM that runs when they are gone. */
         if (!vm_is_alive(found))
                 resolve_ports(vm);
         resolve_disks(resolved, vm, world, FALSE);
+        if (kept && kept->wish)
+                resolve_wish(vm); /* there is something to compare it with */
         resolve_nics(resolved, vm);
         resolve_firmware(resolved, vm, world);
         g_hash_table_iter_init(&iter, vm->spec->ports);

@@ -17,6 +17,7 @@ struct resolved_vm {
         struct launch launch; /* points into this and into the project */
         const char *image;    /* the file that a new root disk would lie on; NULL: none, or it has to be fetched first */
         const char *expected; /* the file that it would be fetched to, where it is not there but that is known; else NULL */
+        gboolean new_root;    /* its root disk is its own, and to be made */
         gboolean fetch;       /* the root disk is to be made, on an image that is not here yet */
         GPtrArray *faults;    /* struct fault *: why it cannot be started here (image missing, machine unknown ...); or NULL */
 };
@@ -45,6 +46,8 @@ void resolve_in_use(struct resolved *resolved, const struct world *world);
 
 /**
  * resolve_wish() - Put what the file wants into the VM's spec, as it is compared and saved
+ *
+ * And, where its root disk is new, remember what cloud-init is told for it.
  *
  * resolve() has done that for VMs that were started before. For the others only their start needs it, and a plan of ten
  * thousand of them does without.

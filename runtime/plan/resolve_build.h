@@ -8,7 +8,7 @@ struct resolved_store {
         GStringChunk *strings;
         struct network *networks;
         GArray *hosts;    /* struct lab_host */
-        GPtrArray *lists; /* of names, NULL-terminated */
+        GPtrArray *lists; /* of names, NULL-terminated; struct disk of seeds */
 };
 
 /** resolve_keep() - A copy that lives as long as @resolved */

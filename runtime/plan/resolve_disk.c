@@ -88,6 +88,8 @@ resolve_own_disk(struct resolved *resolved, struct resolved_vm *vm, struct launc
         } else if (kept) {
                 check_old_overlay(vm, kept, world);
         }
+        if (disk->is_root)
+                vm->new_root = anew;
         if (anew) {
                 if (!kept)
                         kept = spec_keep_disk(vm->spec, disk->name, format);
@@ -198,10 +200,26 @@ resolve_disk(struct resolved *resolved, struct resolved_vm *vm, const struct dis
         check_size(resolved, vm, out, world);
 }
 
+/* What cloud-init reads, a CD-ROM behind all others. It is made before the VM starts. */
+static void
+resolve_seed(struct resolved *resolved, struct resolved_vm *vm, struct launch_disk *out, const struct world *world)
+{
+        g_autofree char *path = paths_seed(world->paths, vm->vm->name);
+        struct disk *disk = g_new0(struct disk, 1);
+
+        g_ptr_array_add(resolved->store->lists, disk);
+        disk->name = QEMU_SEED;
+        disk->file = resolve_keep(resolved, path);
+        disk->media = MEDIA_CDROM;
+        disk->bus = BUS_SATA;
+        disk->read_only = TRUE;
+        *out = (struct launch_disk){.disk = disk, .path = disk->file, .format = "raw"};
+}
+
 void
 resolve_disks(struct resolved *resolved, struct resolved_vm *vm, const struct world *world, gboolean fresh)
 {
-        guint count = vm->vm->disk_count + (vm->vm->root ? 1 : 0), n = 0;
+        guint count = vm->vm->disk_count + (vm->vm->root ? 1 : 0) + vm_wants_seed(vm->vm), n = 0;
         struct launch_disk *disks = (struct launch_disk *)vm->launch.disks;
 
         if (!disks)
@@ -212,6 +230,8 @@ resolve_disks(struct resolved *resolved, struct resolved_vm *vm, const struct wo
                 resolve_disk(resolved, vm, vm->vm->root, &disks[n++], world, fresh);
         for (guint i = 0; i < vm->vm->disk_count; i++)
                 resolve_disk(resolved, vm, &vm->vm->disks[i], &disks[n++], world, fresh);
+        if (vm_wants_seed(vm->vm))
+                resolve_seed(resolved, vm, &disks[n++], world);
         vm->launch.disks = disks;
         vm->launch.disk_count = count;
 }

@@ -238,6 +238,10 @@ build_boot(struct qemu_build *build)
                 build_plain_file(build, "-initrd", boot->initrd);
         if (boot->cmdline)
                 build_add_text(build, "-append", boot->cmdline);
+        /* Source: Ignition's documentation, "Supported platforms": QEMU */
+        if (build->launch->vm->ignition)
+                build_add(build, "-fw_cfg", "name=opt/com.coreos/config,file=/proc/self/fd/%d",
+                          build_descriptor(build, DESCRIPTOR_PLAIN_READ, 0, build->launch->vm->ignition));
 }
 
 struct qemu_command *

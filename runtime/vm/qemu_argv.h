@@ -76,6 +76,9 @@ struct qemu_command {
 #define QEMU_CONSOLE_FROM "console.from" /* where in that log this run begins */
 #define QEMU_PID_FILE "qemu.pid"
 
+/** The name of the CD-ROM that cloud-init reads, which no disk of the file can have */
+#define QEMU_SEED "_seed"
+
 /** How many spare hot-plug ports a VM is started with, and how many there are at most (q35; pc has 24 slots instead) */
 enum { QEMU_SPARE_PORTS = 8, QEMU_MAX_PORTS = 32 };
 

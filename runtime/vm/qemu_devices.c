@@ -171,7 +171,8 @@ boots_from_network(const struct launch *launch)
                 for (guint n = 0; n < launch->disk_count; n++) {
                         const struct disk *disk = launch->disks[n].disk;
 
-                        if (boot_device_of(disk) == order[i] && (disk->file || launch->disks[n].backing_path))
+                        if (boot_device_of(disk) == order[i] && (disk->file || launch->disks[n].backing_path) &&
+                            strcmp(disk->name, QEMU_SEED) != 0)
                                 return FALSE;
                 }
         }

@@ -104,7 +104,7 @@ decide(const struct project *project, const struct vm *vm, const char *data)
         launch->uuid = UUID;
         launch->machine = machine_of(vm);
         launch->kvm = vm->accel == ACCEL_KVM;
-        decided.disks = g_new0(struct launch_disk, vm->disk_count + 1);
+        decided.disks = g_new0(struct launch_disk, vm->disk_count + 2);
         decided.nics = g_new0(struct launch_nic, vm->nic_count);
         if (vm->root)
                 decide_disk(&decided, vm, vm->root, data, &decided.disks[launch->disk_count++]);
@@ -113,6 +113,13 @@ decide(const struct project *project, const struct vm *vm, const char *data)
         for (; launch->nic_count < vm->nic_count; launch->nic_count++)
                 decide_nic(&decided, project, &vm->nics[launch->nic_count], (guint8)(launch->nic_count + 1),
                            &decided.nics[launch->nic_count]);
+        if (vm_wants_seed(vm)) {
+                static const struct disk seed = {
+                        .name = QEMU_SEED, .file = "/data/seed.iso", .media = MEDIA_CDROM, .read_only = TRUE};
+                const char *path = keep(&decided, g_strdup_printf("%s/seed.iso", data));
+
+                decided.disks[launch->disk_count++] = (struct launch_disk){.disk = &seed, .path = path, .format = "raw"};
+        }
         launch->disks = decided.disks;
         launch->nics = decided.nics;
         if (vm->firmware == FIRMWARE_UEFI) {
@@ -279,6 +286,8 @@ make_files(const struct launch *launch)
                 make_kernel(boot->kernel);
         if (boot->initrd)
                 make_kernel(boot->initrd);
+        if (launch->vm->ignition)
+                make_kernel(launch->vm->ignition);
 }
 
 static int
