@@ -154,6 +154,8 @@ run(const struct verb *verb, struct verb_call *call)
         status = load(verb, call);
         if (status == EXIT_DONE)
                 status = verb->run(call);
+        else if (verb->failure)
+                status = verb->failure;
         project_free(call->project);
         call->project = NULL;
         g_clear_pointer(&call->variables, g_ptr_array_unref);
@@ -188,6 +190,7 @@ parse_and_run(struct globals *globals, char **argv)
         if (!options_parse(sets, FALSE, &argv, rest, &error)) {
                 error_hint(&error, "'drover help %s' lists its options", verb->name);
                 status = print_error(error);
+                status = verb->failure ? verb->failure : status;
         } else if (globals->help && verb != &verb_help) {
                 status = help_for(globals, (char *)verb->name);
         } else {
@@ -195,7 +198,10 @@ parse_and_run(struct globals *globals, char **argv)
                 print_setup(globals);
                 g_ptr_array_add(rest, NULL);
                 call.arguments = (char **)rest->pdata;
-                status = check_arguments(verb, call.arguments, &error) ? run(verb, &call) : print_error(error);
+                if (check_arguments(verb, call.arguments, &error))
+                        status = run(verb, &call);
+                else
+                        status = verb->failure ? (print_error(error), verb->failure) : print_error(error);
         }
         options_clear(&sets[0]);
         return status;

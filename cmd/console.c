@@ -223,16 +223,6 @@ open_console(const struct paths *paths, const char *vm, int *ret_lock, struct co
         return console->socket >= 0;
 }
 
-/* All replicas of a VM have one name together, but each has a console of its own. */
-static gboolean
-check_one(const char *name, const GPtrArray *names, GError **error)
-{
-        if (names->len == 1)
-                return TRUE;
-        error_set(error, DROVER_ERROR_USAGE, "'%s' is %u VMs", name, names->len);
-        return names->len ? error_hint(error, "name one of them: '%s', say", (const char *)g_ptr_array_index(names, 0)) : FALSE;
-}
-
 static int
 run_console(struct verb_call *call)
 {
@@ -247,7 +237,7 @@ run_console(struct verb_call *call)
 
         if (console.escape < 0)
                 return print_usage_error("--escape is one key: ctrl-] (the default), ^A, or a character");
-        if (!names || !check_one(call->arguments[0], names, &error))
+        if (!names || !select_check_one(call->arguments[0], names, &error))
                 return print_error(error);
         if (!open_console(paths, g_ptr_array_index(names, 0), &lock, &console, &error))
                 return print_error(error);

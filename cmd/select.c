@@ -162,3 +162,12 @@ select_open(struct verb_call *call, gboolean lock, GPtrArray **ret_names, int *r
         *ret_names = g_steal_pointer(&names);
         return g_steal_pointer(&session);
 }
+
+gboolean
+select_check_one(const char *name, const GPtrArray *names, GError **error)
+{
+        if (names->len == 1)
+                return TRUE;
+        error_set(error, DROVER_ERROR_USAGE, "'%s' is %u VMs", name, names->len);
+        return names->len ? error_hint(error, "name one of them: '%s', say", (const char *)g_ptr_array_index(names, 0)) : FALSE;
+}

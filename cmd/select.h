@@ -20,6 +20,9 @@ struct project *select_empty_project(const char *name, gboolean root, GError **e
  */
 GPtrArray *select_vms(const struct project *project, const struct paths *paths, char *const *arguments, GError **error);
 
+/** select_check_one() - Of a verb that is about one VM: all replicas of a VM have one name together */
+gboolean select_check_one(const char *name, const GPtrArray *names, GError **error);
+
 /**
  * select_open() - operate_open(), and the VMs that the verb is about
  * @ret_names: on success, as select_vms() returns them

@@ -7,7 +7,7 @@
 
 const struct verb *const verbs[] = {
         &verb_up,      &verb_down, &verb_plan,    &verb_ps,         &verb_config, &verb_start,   &verb_stop,
-        &verb_restart, &verb_kill, &verb_pause,   &verb_unpause,    &verb_logs,   &verb_console, &verb_ip,
+        &verb_restart, &verb_kill, &verb_pause,   &verb_unpause,    &verb_logs,   &verb_console, &verb_ssh, &verb_exec, &verb_cp, &verb_ssh_config, &verb_ip,
         &verb_inspect, &verb_wait, &verb_events,  &verb_rm,      &verb_ls,         &verb_doctor, &verb_init,    &verb_explain,
         &verb_schema,  &verb_help, &verb_version, &verb_completion,
         &verb_pull,    &verb_images, &verb_prune, NULL,
@@ -39,13 +39,13 @@ static const char *const elsewhere[][2] = {
 };
 
 static const char *const later[] = {
-        "ssh",    "exec",    "cp",    "ssh-config", "run",    "snapshot",   "clone",    "rename", "commit",
+        "run",    "snapshot",   "clone",    "rename", "commit",
         "export", "import",  "convert", "stats",    "top",    "graph",     "screenshot", "send-key",
         "view",   "capture", "link",  "enable",     "disable", NULL,
 };
 
 /* Typed by drover itself. */
-static const struct verb *const hidden[] = {&verb_supervise, &verb_mend, &verb_forward, NULL};
+static const struct verb *const hidden[] = {&verb_supervise, &verb_mend, &verb_forward, &verb_connect, NULL};
 
 const struct verb *
 verb_find(const char *name)

@@ -10,7 +10,7 @@
 #include "cmd/options.h"
 #include "runtime/session.h"
 
-/** Exit statuses; nothing else is ever returned (exec, ssh and run of later releases excepted) */
+/** Exit statuses; nothing else is ever returned, but by exec and ssh */
 enum {
         EXIT_DONE = 0,
         EXIT_FAILED = 1,
@@ -51,6 +51,7 @@ struct verb {
         const char *text;     /* a paragraph for `help VERB`, or NULL */
         guint needs;
         int min_arguments, max_arguments;
+        int failure; /* exit status of every failure of ours, where others are the guest's; 0: those above */
         const struct option_row *options; /* NULL: none */
         size_t options_size;
         size_t scale_offset;                /* of --scale in the options, a char **; 0: it has none */
@@ -86,11 +87,14 @@ int cli_run(int argc, char **argv);
 /* One of these a file cmd/VERB.c (start, stop, restart, pause and unpause share cmd/lifecycle.c) */
 extern const struct verb verb_up, verb_down, verb_plan, verb_ps, verb_config, verb_start, verb_stop, verb_restart, verb_kill,
         verb_pause, verb_unpause, verb_logs, verb_console, verb_ip, verb_inspect, verb_wait, verb_ls, verb_rm, verb_doctor,
-        verb_init, verb_explain, verb_schema, verb_completion, verb_version, verb_help, verb_pull, verb_images, verb_prune,
+        verb_ssh, verb_ssh_config, verb_exec, verb_cp, verb_init, verb_explain, verb_schema, verb_completion, verb_version, verb_help, verb_pull, verb_images, verb_prune,
         verb_events;
 
 /** What the supervisor is started as, and what it starts; not in the table */
 extern const struct verb verb_supervise, verb_mend;
+
+/** verb_connect - What ssh starts to get into a private namespace (reach.h); not in the table either */
+extern const struct verb verb_connect;
 
 /** verb_forward - What forwarder_ensure() starts; not in the table either */
 extern const struct verb verb_forward;

@@ -6,6 +6,9 @@
 #include "base/scope.h"
 #include "base/trace.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -296,6 +299,40 @@ home_tap(struct home *home, const char *name, GError **error)
         int fd = -1;
 
         return ask(home, HOME_TAP, texts, NULL, &fd, error) ? fd : -1;
+}
+
+/* Wait for the end of a connect() that was begun. */
+static gboolean
+await_connection(int fd, int timeout_ms, int *ret_number)
+{
+        struct pollfd entry = {fd, POLLOUT, 0};
+        socklen_t size = sizeof *ret_number;
+
+        *ret_number = ETIMEDOUT;
+        return poll(&entry, 1, timeout_ms) == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, ret_number, &size) == 0 &&
+               *ret_number == 0;
+}
+
+int
+home_connect(struct home *home, const char *ip, guint port, int timeout_ms, GError **error)
+{
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((guint16)port)};
+        auto_fd fd = -1;
+        int number = 0;
+
+        if (inet_pton(AF_INET, ip, &address.sin_addr) != 1)
+                return error_set(error, DROVER_ERROR_USAGE, "'%s' is no IPv4 address", ip), -1;
+        if (!ask(home, HOME_SOCKET, no_texts, NULL, &fd, error))
+                return -1;
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+                return error_errno(error, "cannot use a socket"), -1;
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS)
+                number = errno;
+        else if (!await_connection(fd, timeout_ms, &number) && number == 0)
+                number = errno;
+        if (number)
+                return error_from_errno(error, number, "cannot connect to %s port %u", ip, port), -1;
+        return fcntl(fd, F_SETFL, 0) == 0 ? fd_steal(&fd) : (error_errno(error, "cannot use a socket"), -1);
 }
 
 char *

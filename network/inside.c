@@ -33,6 +33,13 @@ answer_netlink(struct answer *answer, GError **error)
 }
 
 static gboolean
+answer_socket(struct answer *answer, GError **error)
+{
+        answer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        return answer->fd >= 0 ? TRUE : error_errno(error, "cannot open a socket");
+}
+
+static gboolean
 answer_namespace(struct answer *answer, GError **error)
 {
         answer->fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -166,7 +173,7 @@ answer_request(int socket, enum home_operation operation, const char *const *tex
 {
         static const guint needed[] = {[HOME_TAP] = 1, [HOME_READ_SYSCTL] = 1, [HOME_WRITE_SYSCTL] = 2,
                                        [HOME_NFT] = 1, [HOME_START] = 1,       [HOME_REMOVE] = 0,
-                                       [HOME_BRANCH] = 0};
+                                       [HOME_SOCKET] = 0,  [HOME_BRANCH] = 0};
 
         if (operation >= G_N_ELEMENTS(needed) || count < needed[operation])
                 return error_set(error, DROVER_ERROR_FAILED, "a request that is none");
@@ -187,6 +194,8 @@ answer_request(int socket, enum home_operation operation, const char *const *tex
                 return answer_start(texts, options->project, error);
         case HOME_REMOVE:
                 return home_remove_name(options->project, error);
+        case HOME_SOCKET:
+                return answer_socket(answer, error);
         case HOME_BRANCH:
                 return answer_branch(socket, options, answer, error);
         }

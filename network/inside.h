@@ -18,6 +18,7 @@ enum home_operation {
         HOME_NFT,          /* commands */
         HOME_START,        /* argument vector */
         HOME_REMOVE,
+        HOME_SOCKET,       /* a TCP socket, not connected */
         HOME_BRANCH,       /* gives a connection to a process of its own, for what takes long */
 };
 

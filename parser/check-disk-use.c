@@ -107,7 +107,7 @@ check_bus(const struct check *check, const struct vm *vm, const struct disk *dis
 void
 check_drives(const struct check *check, const struct vm *vm)
 {
-        guint ports = is_q35(vm) ? 6 : 4, count = vm_wants_seed(vm); /* which is a CD-ROM, too */
+        guint ports = is_q35(vm) ? 6 : 4, count = 0;
 
         for (guint i = 0; i <= vm->disk_count; i++) {
                 const struct disk *disk = i ? &vm->disks[i - 1] : vm->root;

@@ -211,7 +211,7 @@ resolve_seed(struct resolved *resolved, struct resolved_vm *vm, struct launch_di
         disk->name = QEMU_SEED;
         disk->file = resolve_keep(resolved, path);
         disk->media = MEDIA_CDROM;
-        disk->bus = BUS_SATA;
+        disk->bus = BUS_SCSI; /* what every cloud image has a driver for, where the disks are virtio */
         disk->read_only = TRUE;
         *out = (struct launch_disk){.disk = disk, .path = disk->file, .format = "raw"};
 }

@@ -190,7 +190,7 @@ test_verbs_are_all_there(void)
         static const char *const names[] = {
                 "up",     "down",    "plan",    "ps",      "config",     "start",   "stop",    "restart", "kill",
                 "pause",  "unpause", "logs",    "console", "ip",         "inspect", "wait",    "ls",      "rm",
-                "doctor", "schema",  "version", "help",    "completion", "init",    "explain",
+                "doctor", "schema",  "version", "help",    "completion", "init",    "explain", "ssh", "exec", "cp", "ssh-config",
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
@@ -209,7 +209,7 @@ test_verb_suggestions(void)
                 {"destroy", "down -v"},           {"list", "drover ps"},
                 {"status", "drover ps"},          {"reload", "drover up --restart"},
                 {"validate", "drover config -q"}, {"consle", "did you mean 'console'?"},
-                {"ssh", "not built yet"},         {"suspend", "'drover pause'"},
+                {"clone", "not built yet"},         {"suspend", "'drover pause'"},
                 {"suspend", "not built yet"},     {"resume", "'drover unpause'"},
         };
         g_autofree char *none = verb_suggest("xyzzy-plugh");
