@@ -1,6 +1,7 @@
 /* ps.c - drover ps: the VMs and how they are; looks only, never locks, never waits */
 #include "cmd/address.h"
 #include "cmd/operate.h"
+#include "cmd/published.h"
 #include "cmd/select.h"
 
 #include "base/error.h"
@@ -103,6 +104,8 @@ add_row(struct table *table, const struct session *session, const struct address
         g_autoptr(GPtrArray) pending = find_pending(session, vm);
         g_autofree char *address = vm_is_alive(vm) ? address_text(addresses) : NULL;
         g_autofree char *state = state_text(session, vm);
+        g_autoptr(GArray) ports = published_find(session, vm->name);
+        g_autofree char *published = published_text(ports);
         g_autofree char *uptime = vm->started ? when_uptime(time(NULL) - vm->started) : NULL;
         g_autofree char *changes = pending && pending->len ? show_changes(pending) : NULL;
         const char *note = vm->error                         ? vm->error->message
@@ -110,7 +113,7 @@ add_row(struct table *table, const struct session *session, const struct address
                            : is_orphan(session, vm)          ? "no longer in the file"
                                                              : changes;
 
-        table_add(table, vm->name, state, address, isolation_name(session), uptime, note);
+        table_add(table, vm->name, state, address, isolation_name(session), uptime, published, note);
 }
 
 static json_t *
@@ -145,6 +148,7 @@ vm_to_json(const struct session *session, const struct address_book *book, const
 {
         g_autoptr(GArray) addresses = address_book_find(book, vm);
         g_autoptr(GPtrArray) pending = find_pending(session, vm);
+        g_autoptr(GArray) ports = published_find(session, vm->name);
         g_autofree char *started = vm->started ? when_rfc3339(vm->started) : NULL, *reason = NULL;
         const char *health = health_name(health_of(session, vm, &reason));
         json_t *item = json_object();
@@ -159,6 +163,7 @@ vm_to_json(const struct session *session, const struct address_book *book, const
         json_set_text(item, "isolation", isolation_name(session));
         json_set(item, "in_file", json_boolean(vm->in_file));
         json_set(item, "addresses", address_to_json(addresses));
+        json_set(item, "ports", published_to_json(ports));
         json_set_text(item, "started", started);
         json_set(item, "uptime_seconds", vm->started ? json_integer(MAX(time(NULL) - vm->started, 0)) : json_null());
         json_set(item, "pending", show_changes_json(pending));
@@ -193,7 +198,7 @@ note_supervisor(const struct session *session)
 static void
 list_vms(const struct session *session, const struct ps_options *options, const GPtrArray *shown)
 {
-        static const char *const titles[] = {"NAME", "STATE", "ADDRESS", "ISOLATION", "UPTIME", "PENDING", NULL};
+        static const char *const titles[] = {"NAME", "STATE", "ADDRESS", "ISOLATION", "UPTIME", "PORTS", "PENDING", NULL};
         g_autoptr(address_book_t) book = address_book_new(session);
         struct listing listing;
 

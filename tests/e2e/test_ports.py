@@ -1,6 +1,5 @@
 """test_ports.py - published ports: from the host into guests, changed while both run, repaired, refused where they are taken"""
 
-import json
 import os
 import subprocess
 import sys
@@ -110,9 +109,16 @@ def test_page_of_a_guest(world):
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         lines = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
     assert int(lines["CapEff"], 16) == int(lines["CapPrm"], 16) == 0 and lines["NoNewPrivs"] == "1"
+    assert lab.drover("port", "web", "80").out == "0.0.0.0:8080\n[::]:8080\n"
+    assert f"web  0.0.0.0:8080/tcp  {ready['address']}:80  open" in lab.drover("port").out
+    assert "8080->80/tcp" in lab.drover("ps").out
+    assert {port["host"]: port["open"] for port in lab.vms()["web"]["ports"]} == {"0.0.0.0:8080": True, "[::]:8080": True}
+    lab.drover("port", "web", "81", status=6)
+    lab.drover("port", "web", "http", status=4)
     lab.assert_satisfied()
     lab.drover("down", "-t", "0")
     assert forwarders(lab) == [] and not is_open(namespace, 8080)
+    assert "closed" in lab.drover("port", "web").out
 
 
 def test_changed_while_it_runs(world):
