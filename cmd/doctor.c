@@ -86,6 +86,20 @@ check_program(struct doctor *doctor, const char *check, const char *program, con
 }
 
 static void
+check_uplink(struct doctor *doctor)
+{
+        g_autofree char *path = child_find_program(UPLINK_PROGRAM);
+        g_autofree char *version = path ? ask_version(path, "--version") : NULL;
+
+        if (version)
+                find(doctor, "uplink", LEVEL_OK, NULL, "%s", version);
+        else
+                find(doctor, "uplink", LEVEL_WARN, "apt-get install slirp4netns (Fedora: dnf install slirp4netns)",
+                     UPLINK_PROGRAM " %s: guests reach nothing outside their project",
+                     path ? "does not run" : "is not installed");
+}
+
+static void
 check_programs(struct doctor *doctor)
 {
         const struct qemu_info *qemu = doctor->world.qemu;
@@ -97,6 +111,8 @@ check_programs(struct doctor *doctor)
                 find(doctor, "machines", LEVEL_FAIL, NULL, "%s does not know the machine q35", qemu->path);
         check_program(doctor, "qemu-img", "qemu-img", "--version", "apt-get install qemu-utils (Fedora: dnf install qemu-img)");
         check_program(doctor, "dnsmasq", "dnsmasq", "--version", "apt-get install dnsmasq-base (Fedora: dnf install dnsmasq)");
+        if (!doctor->root)
+                check_uplink(doctor);
         if (doctor->world.uefi_code)
                 find(doctor, "uefi", LEVEL_OK, NULL, "%s", doctor->world.uefi_code);
         else

@@ -58,6 +58,8 @@ show_title(const struct plan_step *step)
                 return g_strdup("firewall");
         case KIND_SERVICE:
                 return g_strdup("dnsmasq");
+        case KIND_UPLINK:
+                return g_strdup("uplink");
         case KIND_PORTS:
                 return g_strdup("ports");
         case KIND_SUPERVISOR:

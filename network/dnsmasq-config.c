@@ -8,7 +8,8 @@
  *   dhcp-lease-max       a /16 has more than the default of 1000
  *   bind-dynamic         only our bridges, also those that come later
  *   localise-queries     a VM on two networks resolves to its address on the asker's
- *   no-resolv            in a namespace of its own the lab has no way out yet
+ *   no-resolv            in a namespace of its own the host's resolvers are not to be reached by their own addresses
+ *   server               the uplink's, which knows them
  */
 #include "network/dnsmasq.h"
 
@@ -73,6 +74,8 @@ dnsmasq_config(const struct lab *lab)
 
         if (lab->isolation == ISOLATION_PRIVATE)
                 g_string_append(text, "no-resolv\n");
+        if (lab->isolation == ISOLATION_PRIVATE && lab->resolver)
+                g_string_append_printf(text, "server=%s\n", lab->resolver);
         g_string_append_printf(text, "log-facility=%s/log\n", lab->directory);
         g_string_append_printf(text, "pid-file=%s/pid\n", lab->directory);
         g_string_append_printf(text, "dhcp-leasefile=%s/leases\n", lab->directory);

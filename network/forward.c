@@ -288,6 +288,15 @@ forward_same_outside(const struct forward *a, const struct forward *b)
         return a->protocol == b->protocol && memcmp(&a->outside, &b->outside, sizeof a->outside) == 0;
 }
 
+const struct forward *
+forward_find(const GArray *forwards, const struct forward *forward)
+{
+        for (guint i = 0; forwards && i < forwards->len; i++)
+                if (forward_same_outside(&g_array_index(forwards, struct forward, i), forward))
+                        return &g_array_index(forwards, struct forward, i);
+        return NULL;
+}
+
 /* ---- the loop's bookkeeping ---- */
 
 static gboolean

@@ -53,6 +53,9 @@ char *forward_format_inside(const struct forward *forward);
 /** forward_same_outside() - Are these the same port of the host? Only one of them can be published */
 gboolean forward_same_outside(const struct forward *a, const struct forward *b);
 
+/** forward_find() - The one of an array of struct forward that is this port of the host, or NULL; NULL has none */
+const struct forward *forward_find(const GArray *forwards, const struct forward *forward);
+
 /* What follows asks the process behind @control, a connection to its control socket (SOCK_SEQPACKET; best with SO_RCVTIMEO). */
 
 /** forward_list() - The ports that it serves: struct forward in a new array */

@@ -184,15 +184,6 @@ forwarder_stop(const struct forwarder_place *place, GError **error)
 
 /* ---- what it serves ---- */
 
-static const struct forward *
-find_outside(const GArray *forwards, const struct forward *forward)
-{
-        for (guint i = 0; i < forwards->len; i++)
-                if (forward_same_outside(&g_array_index(forwards, struct forward, i), forward))
-                        return &g_array_index(forwards, struct forward, i);
-        return NULL;
-}
-
 static gboolean
 publish(int control, const struct forward *forward, const struct forward *served, GError **error)
 {
@@ -216,13 +207,13 @@ settle(int control, const GArray *served, const GArray *wanted, GError **error)
         for (guint i = 0; i < served->len; i++) {
                 const struct forward *forward = &g_array_index(served, struct forward, i);
 
-                if (!find_outside(wanted, forward))
+                if (!forward_find(wanted, forward))
                         ok = forward_remove(control, forward, ok ? error : NULL) && ok;
         }
         for (guint i = 0; i < wanted->len; i++) {
                 const struct forward *forward = &g_array_index(wanted, struct forward, i);
 
-                ok = publish(control, forward, find_outside(served, forward), ok ? error : NULL) && ok;
+                ok = publish(control, forward, forward_find(served, forward), ok ? error : NULL) && ok;
         }
         return ok;
 }

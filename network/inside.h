@@ -45,7 +45,7 @@ gboolean home_receive(int socket, void *data, size_t length, int *ret_fd);
 /** home_enter() - Enter or make the namespace (namespace.c). FALSE without an error: there is none */
 gboolean home_enter(const struct home_options *options, GError **error);
 
-/** home_enter_descriptor() - Enter a network namespace; a user enters the user namespace that owns it first. FALSE with errno */
+/** home_enter_descriptor() - Enter a network namespace; a user first the user namespace that owns it. FALSE with errno */
 gboolean home_enter_descriptor(int fd, gboolean root);
 
 /** home_has_name() - Is there a file where a namespace of root's has its name? */

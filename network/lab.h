@@ -27,6 +27,7 @@ struct lab {
         guint network_count;
         const struct lab_host *hosts;
         guint host_count;
+        const char *resolver;           /* private: where DNS asks for names that are not the lab's; NULL: nowhere */
 };
 
 /**

@@ -233,7 +233,8 @@ is_this_projects(const struct home_options *options, int fd)
 static gboolean
 try_descriptor(const struct home_options *options, int fd)
 {
-        return is_namespace(fd) && is_elsewhere(fd) && is_this_projects(options, fd) && home_enter_descriptor(fd, options->root);
+        return is_namespace(fd) && is_elsewhere(fd) && is_this_projects(options, fd) &&
+               home_enter_descriptor(fd, options->root);
 }
 
 /* The namespace that a process lives in, and those that it has open. */

@@ -313,12 +313,14 @@ open_home(struct session *session, gboolean create, GError **error)
 
 /* What resolve() has to know of it: addresses that guests have already. */
 static void
-observe_serving(struct world *world)
+observe_serving(const struct session *session, struct world *world)
 {
         g_autofree char *directory = g_build_filename(world->paths->data, "dnsmasq", NULL);
 
         world->leases = dnsmasq_leases(directory);
         observe_forwarder(world);
+        if (!session->root)
+                observe_uplink(world, session->project->name);
 }
 
 static gboolean
@@ -363,7 +365,7 @@ session_observe(struct session *session, const struct observe_options *options, 
                 observe_images(world, session->project, as);
         }
         if (options->network)
-                observe_serving(world);
+                observe_serving(session, world);
         session->resolved = resolve(session->project, world);
         if (options->images) {
                 observe_uses(world, session->resolved);

@@ -46,10 +46,12 @@ run_action(void *data, GError **error)
                 [KIND_NETWORK] = apply_network, [KIND_FIREWALL] = apply_firewall, [KIND_SERVICE] = apply_service,
                 [KIND_IMAGE] = apply_image,     [KIND_DISK] = apply_disk,         [KIND_VM] = apply_vm,
                 [KIND_SUPERVISOR] = apply_supervisor, [KIND_PORTS] = apply_ports,
+                [KIND_UPLINK] = apply_uplink,
         };
         static const char *const subjects[] = {[KIND_NETWORK] = "network", [KIND_FIREWALL] = "the firewall",
                                                [KIND_SERVICE] = "DHCP and DNS", [KIND_IMAGE] = "image", [KIND_DISK] = "disk",
-                                               [KIND_PORTS] = "published ports", [KIND_SUPERVISOR] = "the supervisor"};
+                                               [KIND_PORTS] = "published ports", [KIND_UPLINK] = "the uplink",
+                                               [KIND_SUPERVISOR] = "the supervisor"};
         struct action *action = data;
         const struct plan_step *step = action->step;
         gint64 start = g_get_monotonic_time();

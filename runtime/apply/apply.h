@@ -26,6 +26,7 @@ struct apply {
 gboolean apply_network(struct apply *apply, const struct plan_step *step, GError **error);
 gboolean apply_firewall(struct apply *apply, const struct plan_step *step, GError **error);
 gboolean apply_service(struct apply *apply, const struct plan_step *step, GError **error);
+gboolean apply_uplink(struct apply *apply, const struct plan_step *step, GError **error);
 gboolean apply_ports(struct apply *apply, const struct plan_step *step, GError **error);
 gboolean apply_supervisor(struct apply *apply, const struct plan_step *step, GError **error);
 gboolean apply_image(struct apply *apply, const struct plan_step *step, GError **error);

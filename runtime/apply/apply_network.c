@@ -130,6 +130,15 @@ apply_service(struct apply *apply, const struct plan_step *step, GError **error)
 }
 
 gboolean
+apply_uplink(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        const char *project = apply->session->project->name, *data = apply->session->world->paths->data;
+
+        return step->action == ACTION_REMOVE ? uplink_stop(project, data, error)
+                                             : uplink_start(apply->host.home, project, data, error);
+}
+
+gboolean
 apply_ports(struct apply *apply, const struct plan_step *step, GError **error)
 {
         const struct session *session = apply->session;

@@ -23,6 +23,7 @@ static const struct {
 
 static const char *const kinds[] = {
         [KIND_NETWORK] = "network", [KIND_FIREWALL] = "firewall", [KIND_SERVICE] = "service",
+        [KIND_UPLINK] = "uplink",
         [KIND_PORTS] = "ports",
         [KIND_IMAGE] = "image",     [KIND_DISK] = "disk",         [KIND_VM] = "vm",
         [KIND_SUPERVISOR] = "supervisor",

@@ -26,6 +26,7 @@ enum goal {
 enum plan_kind {
         KIND_NETWORK,
         KIND_FIREWALL,
+        KIND_UPLINK,  /* the way out of a user's namespace */
         KIND_SERVICE, /* dnsmasq */
         KIND_PORTS,   /* published ones */
         KIND_IMAGE,   /* to be fetched */
@@ -74,7 +75,7 @@ struct transfer {
 struct plan_step {
         enum plan_kind kind;
         enum plan_action action;
-        char *name;          /* of the object; of a disk "VM/DISK" or its own name; empty for firewall, service and ports */
+        char *name;          /* of the object; of a disk "VM/DISK" or its own name; empty where there is one a project */
         char *detail;        /* more words for a person, or NULL */
         GPtrArray *changes;  /* struct plan_change */
         guint index;         /* into resolved.lab.networks, resolved.vms; G_MAXUINT: it is not in the file */

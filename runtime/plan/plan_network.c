@@ -167,12 +167,6 @@ plan_network(struct planner *planner, guint index)
 
                 plan_changes_add(changes, "taps with a smaller mtu", text, "0", CHANGE_LIVE);
         }
-        if (!known && network->mode == MODE_NAT && planner->project->isolation == ISOLATION_PRIVATE)
-                g_ptr_array_add(
-                        planner->plan->notes,
-                        g_strdup_printf("network '%s': mode nat has no way out of a private namespace yet: its guests reach "
-                                        "each other and this host's side of the bridge",
-                                        network->name));
         g_ptr_array_unref(step->changes);
         step->changes = g_steal_pointer(&changes);
         planner->network_steps[index] = plan_last(planner);
@@ -183,6 +177,30 @@ plan_networks(struct planner *planner)
 {
         for (guint i = 0; planner->options->networks && i < planner->project->network_count; i++)
                 plan_network(planner, i);
+}
+
+/* Without the program for it a lab comes up all the same, and is told so when it does for the first time. */
+static void
+plan_uplink(struct planner *planner)
+{
+        const struct world *world = planner->world;
+        gboolean stands = world->uplink && world->links && links_find(world->links, UPLINK_LINK);
+
+        if (world->paths->root && !world->state->exists && uplink_is_needed(&planner->resolved->lab, FALSE))
+                g_ptr_array_add(planner->plan->notes,
+                                g_strdup("guests have no way out of a private namespace of root's yet: they reach each "
+                                         "other and this host's side of their bridge"));
+        if (!uplink_is_needed(&planner->resolved->lab, world->paths->root)) {
+                if (world->uplink_was_started)
+                        plan_add(planner, KIND_UPLINK, ACTION_REMOVE, "", G_MAXUINT);
+        } else if (!world->uplink_installed) {
+                if (!world->state->exists)
+                        g_ptr_array_add(planner->plan->notes,
+                                        g_strdup("guests have no way out of this project's network: 'drover doctor' says what "
+                                                 "to install for it"));
+        } else if (!stands) {
+                plan_add(planner, KIND_UPLINK, world->uplink_was_started ? ACTION_REPAIR : ACTION_CREATE, "", G_MAXUINT);
+        }
 }
 
 static void
@@ -234,6 +252,7 @@ plan_services(struct planner *planner)
         } else if (planner->world->firewall != FIREWALL_ABSENT) {
                 plan_add(planner, KIND_FIREWALL, ACTION_REMOVE, "", G_MAXUINT);
         }
+        plan_uplink(planner);
         plan_dnsmasq(planner);
         plan_ports(planner);
         plan_supervisor(planner);
@@ -346,6 +365,8 @@ plan_networks_removed(struct planner *planner)
                 remove_after_vms(planner, KIND_SERVICE);
         if (all && (planner->world->forwarder.pid || planner->world->forwarder.was_killed))
                 remove_after_vms(planner, KIND_PORTS);
+        if (all && planner->world->uplink_was_started)
+                remove_after_vms(planner, KIND_UPLINK);
         if (all && planner->world->firewall != FIREWALL_ABSENT)
                 remove_after_vms(planner, KIND_FIREWALL);
         planner->plan->remove_namespace = all;

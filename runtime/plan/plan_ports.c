@@ -6,15 +6,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-static const struct forward *
-find_outside(const GArray *forwards, const struct forward *forward)
-{
-        for (guint i = 0; forwards && i < forwards->len; i++)
-                if (forward_same_outside(&g_array_index(forwards, struct forward, i), forward))
-                        return &g_array_index(forwards, struct forward, i);
-        return NULL;
-}
-
 static gboolean
 is_wanted(const struct planner *planner, guint vm)
 {
@@ -37,7 +28,8 @@ find_taken(const struct world *world, const struct forward *forward)
 static char *
 format_port(const struct forward *forward)
 {
-        return g_strdup_printf("%u/%s", ntohs(forward->outside.ipv4.sin_port), forward->protocol == FORWARD_UDP ? "udp" : "tcp");
+        return g_strdup_printf("%u/%s", ntohs(forward->outside.ipv4.sin_port),
+                               forward->protocol == FORWARD_UDP ? "udp" : "tcp");
 }
 
 /* Of one range, or of both families, the first says it. */
@@ -56,7 +48,8 @@ check_port(struct planner *planner, const struct published *published, gboolean 
         if (!published->forward.inside.ipv4.sin_addr.s_addr)
                 faults_add(&faults, "port-no-address", place,
                            "reserve one: 'networks: {NETWORK: {ip: ADDRESS}}', of the VM's first network",
-                           "ports of vm '%s': no address of it is known that port %s of the host could lead to", vm->name, text);
+                           "ports of vm '%s': no address of it is known that port %s of the host could lead to", vm->name,
+                           text);
         else if (taken)
                 faults_add_passing(&faults, "port-taken-host", place, "end it, or take another port of the host",
                                    "ports of vm '%s': port %s of the host is taken by %s", vm->name, text,
@@ -97,7 +90,7 @@ choose_ports(struct planner *planner)
 
                 if (!is_wanted(planner, entry->vm))
                         continue;
-                check_port(planner, entry, find_outside(planner->world->forwarder.forwards, &entry->forward) != NULL, &told);
+                check_port(planner, entry, forward_find(planner->world->forwarder.forwards, &entry->forward) != NULL, &told);
                 g_array_append_val(planner->plan->forwards, entry->forward);
         }
         check_count(planner);
@@ -113,7 +106,7 @@ is_second_family(const struct forward *forward, const GArray *forwards)
                 return FALSE;
         memset(&first.outside, 0, sizeof first.outside);
         first.outside.ipv4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = forward->outside.ipv6.sin6_port};
-        return find_outside(forwards, &first) != NULL;
+        return forward_find(forwards, &first) != NULL;
 }
 
 static void
@@ -135,14 +128,14 @@ compare(const GArray *served, const GArray *wanted, GPtrArray *changes)
         for (guint i = 0; served && i < served->len; i++) {
                 const struct forward *forward = &g_array_index(served, struct forward, i);
 
-                if (!find_outside(wanted, forward)) {
+                if (!forward_find(wanted, forward)) {
                         add_change(changes, forward, NULL, served);
                         count++;
                 }
         }
         for (guint i = 0; i < wanted->len; i++) {
                 const struct forward *forward = &g_array_index(wanted, struct forward, i);
-                const struct forward *found = find_outside(served, forward);
+                const struct forward *found = forward_find(served, forward);
 
                 if (!found || memcmp(found, forward, sizeof *forward) != 0) {
                         add_change(changes, found, forward, wanted);

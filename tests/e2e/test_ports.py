@@ -130,9 +130,9 @@ def test_changed_while_it_runs(world):
     pids = lab.pids()
     (forwarder,) = forwarders(lab)
     assert ask(namespace, "tcp", 8080) == "tcp 80 hello"
-    script = ASK.replace('print(client', 'print("here", flush=True); sys.stdin.readline(); client.send(b"again"); print(client') \
-        .replace("client.send(b\"hello\")", 'client.send(b"hello"); client.recv(4096)')
-    stays = subprocess.Popen([*namespace.prefix, sys.executable, "-c", script, "tcp", "127.0.0.1", "8080"],
+    twice = ASK.replace('print(client', 'client.recv(4096); print("here", flush=True)\n'
+                        '    sys.stdin.readline(); client.send(b"again"); print(client')
+    stays = subprocess.Popen([*namespace.prefix, sys.executable, "-c", twice, "tcp", "127.0.0.1", "8080"],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     world.children.append(stays)
     assert stays.stdout.readline() == "here\n"

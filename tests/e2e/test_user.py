@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 
 import host
 
@@ -87,6 +89,112 @@ def test_namespace_is_found_without_its_holders(world):
     assert namespace_of(lab.dnsmasq()[0]) == inside
     lab.drover("down", "-v", "-y", "-t", "0")
     assert lab.leftovers() == []
+
+
+SERVERS = """
+import http.server, socket, sys, threading
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"the internet sees " + self.client_address[0].encode())
+    def log_message(self, *_):
+        pass
+def answer(server):
+    while True:
+        data, client = server.recvfrom(512)
+        question = data[12:data.index(b"\\0", 12) + 5]
+        a = question[-4:-2] == b"\\0\\1"
+        server.sendto(data[:2] + b"\\x81\\x80\\0\\1" + (b"\\0\\1" if a else b"\\0\\0") + b"\\0\\0\\0\\0" + question +
+                      (b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x3c\\0\\4" + socket.inet_aton(sys.argv[2]) if a else b""), client)
+http.server.HTTPServer.server_bind = __import__("socketserver").TCPServer.server_bind
+http.server.HTTPServer.address_family = socket.AF_INET
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind((sys.argv[2], 53))
+threading.Thread(target=answer, args=(server,), daemon=True).start()
+page = http.server.ThreadingHTTPServer((sys.argv[2], 80), Page)
+threading.Thread(target=page.serve_forever, daemon=True).start()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def serve(world, namespace, address):
+    """A web server and a DNS server that knows every name, both at this address."""
+    argv = [*namespace.prefix, sys.executable, "-c", SERVERS, world.token, address]
+    server = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def end():
+        server.stdin.close()
+        server.wait(10)
+        server.stdout.close()
+
+    world.closers.append(end)
+    world.ignore.add(server.pid)
+    assert server.stdout.readline() == "ready\n"
+    return end
+
+
+def make_internet(world):
+    """A host with a default route, and all that lies behind it: 198.51.100.80, which also answers DNS."""
+    near, far = world.namespace("host"), world.namespace("internet")
+    near.run("ip", "link", "add", "up0", "type", "veth", "peer", "name", "up0", "netns", far.name)
+    for namespace, own in ((near, "192.0.2.1/24"), (far, "192.0.2.2/24")):
+        namespace.run("ip", "address", "add", own, "dev", "up0")
+        namespace.run("ip", "link", "set", "up0", "up")
+    near.run("ip", "route", "add", "default", "via", "192.0.2.2")
+    far.run("ip", "address", "add", "198.51.100.80/32", "dev", "lo")
+    return near, far
+
+
+def uplinks(lab):
+    """The pids of this project's uplink, which stands outside and writes a log there."""
+    return [pid for pid, arguments in host.processes(lab.data).items() if "slirp4netns" in arguments.split(" ")[0]]
+
+
+def with_resolver(world, lab, address):
+    """Mounts a resolv.conf of the test's own where the lab's commands run."""
+    path = world.path("resolv.conf")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f"nameserver {address}\n")
+    os.chmod(path, 0o644)
+    host.command(*lab.prefix[:lab.prefix.index("--") + 1], "mount", "--bind", path, "/etc/resolv.conf")
+
+
+def test_uplink(world):
+    """Guests of a NAT network reach what the host reaches, names included, but not its loopback; those of others do not."""
+    near, far = make_internet(world)
+    lab, _ = make_lab(world, "networks:\n  lan: {subnet: 10.80.0.0/24}\n  apart: {subnet: 10.81.0.0/24, mode: isolated}\n"
+                             "vms:\n  web: {<<: *guest, networks: [lan]}\n  far: {<<: *guest, networks: [apart]}\n")
+    with_resolver(world, lab, "198.51.100.80")
+    lab.prefix = [*near.prefix, *lab.prefix]
+    end, end_loopback = serve(world, far, "198.51.100.80"), serve(world, near, "127.0.0.1")
+    lab.drover("up")
+    lab.console("web").ready()
+    lab.console("far").ready()
+    (pid,) = uplinks(lab)
+    for name in ("198.51.100.80", "example.org"):
+        assert lab.shell("web", f"wget -qO- http://{name}/") == "the internet sees 192.0.2.1"
+    for vm, address in (("web", "169.254.2.2"), ("far", "198.51.100.80")):
+        assert "no" in lab.shell(vm, f"wget -qO- http://{address}/ 2>/dev/null || echo no")
+    lab.assert_satisfied()
+
+    host.end_process(pid)
+    plan = lab.drover("plan", "--exit-code", "--format", "json", status=2).json()
+    assert [(step["kind"], step["action"]) for step in plan["steps"]] == [("uplink", "repair")]
+    lab.drover("up")
+    assert uplinks(lab) and uplinks(lab) != [pid]
+    assert lab.shell("web", "wget -qO- http://198.51.100.80/") == "the internet sees 192.0.2.1"
+    lab.replace("lan: {subnet: 10.80.0.0/24}", "lan: {subnet: 10.80.0.0/24, mode: isolated}")
+    lab.drover("up")
+    assert uplinks(lab) == []
+    lab.assert_satisfied()
+    lab.drover("down", "-t", "0")
+    assert lab.leftovers() == []
+    end()
+    end_loopback()
+    near.run("ip", "link", "delete", "up0")
+    far.run("ip", "address", "delete", "198.51.100.80/32", "dev", "lo")
 
 
 def test_user_without_tun(world):

@@ -82,6 +82,11 @@ test_private(void)
         private.isolation = ISOLATION_PRIVATE;
         text = dnsmasq_config(&private);
         g_assert_true(has_line(text, "no-resolv"));
+        g_assert_null(strstr(text, "server="));
+        g_free(text);
+        private.resolver = "169.254.2.3";
+        text = dnsmasq_config(&private);
+        g_assert_true(has_line(text, "no-resolv") && has_line(text, "server=169.254.2.3"));
 }
 
 static void

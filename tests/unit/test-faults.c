@@ -286,8 +286,8 @@ test_ports(void)
                 "host\n"
                 "drover.yaml:5:67: error: ports of vm 'a': port 53/udp of the host is root's: yours begin at 1024\n"
                 "    5 |   a: {networks: {lan: {ip: 10.0.0.9}}, ports: ['8080-8082:80-82', '53:53/udp']}\n"
-                "      |                                                                   ^~~~~~~~~~~ take a higher one; or let "
-                "root allow it: 'sysctl net.ipv4.ip_unprivileged_port_start'\n"
+                "      |                                                                   ^~~~~~~~~~~ take a higher one; or "
+                "let root allow it: 'sysctl net.ipv4.ip_unprivileged_port_start'\n"
                 "drover.yaml:6:29: error: ports of vm 'b': no address of it is known that port 8090/tcp of the host could lead "
                 "to\n"
                 "    6 |   b: {networks: [], ports: ['8090:80']}\n"
@@ -309,7 +309,8 @@ test_ports(void)
         add_taken(&bench, 2, "pid 9 (nginx)");
         add_taken(&bench, 5, NULL);
         bench.world->forwarder.forwards = g_array_new(FALSE, FALSE, sizeof(struct forward));
-        g_array_append_val(bench.world->forwarder.forwards, g_array_index(bench.resolved->published, struct published, 6).forward);
+        g_array_append_val(bench.world->forwarder.forwards,
+                           g_array_index(bench.resolved->published, struct published, 6).forward);
         g_assert_null(make_plan(&bench, &up, &error));
         found = format_faults(&bench);
         g_assert_cmpstr(found, ==, expected);
