@@ -39,7 +39,7 @@ disks_to_json(const struct session *session, const struct resolved_vm *resolved)
                 json_set_text(item, "format", disk->format);
                 json_set_text(item, "backing_path", disk->backing_path);
                 json_set(item, "exists",
-                         json_boolean(disk->disk->file || g_hash_table_contains(session->world->files, disk->path)));
+                         json_boolean(disk_in_place(disk->disk) || g_hash_table_contains(session->world->files, disk->path)));
                 json_array_append_new(list, item);
         }
         return list;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { MAX_USB = 14 }; /* ports of the controller, less one for the pointer of a display */
+
 static struct place
 disk_place(const struct disk *disk, const char *key)
 {
@@ -101,30 +103,32 @@ check_bus(const struct check *check, const struct vm *vm, const struct disk *dis
         if (disk->bus == BUS_IDE && is_q35(vm))
                 check_fault(check, "bus-machine", place, "write 'bus: sata', or 'machine: pc'",
                             "disk of vm '%s': machine '%s' has no IDE", vm->name, vm->machine);
+        if (disk->bus == BUS_SATA && !is_q35(vm) && project_is_set(disk->node, "bus"))
+                check_fault(check, "bus-sata", place, "write 'bus: ide', or 'machine: q35'",
+                            "disk of vm '%s': machine '%s' has no SATA", vm->name, vm->machine);
+        if ((disk->bus == BUS_SATA || disk->bus == BUS_IDE) && disk->read_only && disk->media != MEDIA_CDROM)
+                check_fault(check, "bus-read-only", place, "write virtio, scsi, nvme or usb",
+                            "disk of vm '%s': a disk on this bus cannot be read-only", vm->name);
 }
 
 /* SATA and IDE are on the board, with so many ports: q35 has six, pc two channels of two. */
 void
 check_drives(const struct check *check, const struct vm *vm)
 {
-        guint ports = is_q35(vm) ? 6 : 4, count = 0;
+        guint ports = is_q35(vm) ? 6 : 4, count = 0, sticks = 0;
 
         for (guint i = 0; i <= vm->disk_count; i++) {
                 const struct disk *disk = i ? &vm->disks[i - 1] : vm->root;
 
+                if (disk && disk->node && disk->bus == BUS_USB && ++sticks == MAX_USB + 1)
+                        check_fault(check, "too-many-usb", disk->node->place, NULL, "vm '%s': USB has room for %d disks",
+                                    vm->name, MAX_USB);
                 if (disk && disk->node && (disk->bus == BUS_SATA || disk->bus == BUS_IDE) && ++count == ports + 1)
                         check_fault(check, "too-many-drives", disk->node->place,
                                     is_q35(vm) ? NULL : "'machine: q35' has 6",
                                     "vm '%s': machine '%s' has room for %u CD-ROM, SATA and IDE drives", vm->name, vm->machine,
                                     ports);
         }
-}
-
-/* What a guest is shown of a serial number; QEMU refuses a longer one, or cuts it off. */
-static guint
-serial_room(enum disk_bus bus)
-{
-        return bus == BUS_SCSI || bus == BUS_USB ? 36 : 20;
 }
 
 void
@@ -139,10 +143,10 @@ check_serials(const struct check *check, const struct vm *vm)
                         continue;
                 if (!seen)
                         seen = g_hash_table_new(g_str_hash, g_str_equal);
-                if (strlen(disk->serial) > serial_room(disk->bus))
+                if (strlen(disk->serial) > disk_serial_room(disk->bus))
                         check_fault(check, "serial-room", disk_place(disk, "serial"), NULL,
                                     "disk of vm '%s': on this bus a serial number has %u characters at most, and this one %zu",
-                                    vm->name, serial_room(disk->bus), strlen(disk->serial));
+                                    vm->name, disk_serial_room(disk->bus), strlen(disk->serial));
                 if (!g_hash_table_add(seen, (gpointer)disk->serial))
                         check_fault(check, "serial-twice", disk_place(disk, "serial"), NULL,
                                     "disks of vm '%s': another one has the serial number '%s'", vm->name, disk->serial);

@@ -29,32 +29,32 @@ static const char *const discard_meant[] = {"on", "unmap", "true", "unmap", "yes
         {.name = "file", .type = KEY_PATH, IN(disk, file), .change = CHANGE_RESTART,                                           \
          .help = "an existing file, used in place: never made, formatted or deleted; default: none", .example = "./data.raw"}
 #define ROW_DISK_DEVICE                                                                                                        \
-        {.name = "device", .type = KEY_SPECIAL, IN(disk, device), .codec = &codec_device, .unbuilt = TRUE,                     \
+        {.name = "device", .type = KEY_SPECIAL, IN(disk, device), .codec = &codec_device,                                      \
          .change = CHANGE_RESTART,                                                                                             \
-         .help = "a block device of the host, used in place: never formatted or deleted; default: none",                      \
+         .help = "a block device of the host, used in place: never formatted or deleted; default: none",                       \
          .example = "/dev/vg/x"}
 /* How the disk is attached. */
 #define ROWS_DISK_USE                                                                                                          \
         {.name = "bus", .type = KEY_ENUM, IN(disk, bus), .words = bus_words, .meant = bus_meant, .fallback = "virtio",         \
-         .unbuilt = TRUE, .change = CHANGE_RESTART,                                                                            \
-         .help = "what the guest sees the disk on; sata where media is cdrom; ide needs machine pc", .example = "scsi"},      \
+         .change = CHANGE_RESTART,                                                                                             \
+         .help = "what the guest sees the disk on; sata where media is cdrom; ide needs machine pc", .example = "scsi"},       \
                 {.name = "cache", .type = KEY_ENUM, IN(disk, cache), .words = cache_words, .meant = cache_meant,               \
-                 .fallback = "writeback", .unbuilt = TRUE, .change = CHANGE_RESTART,                                           \
-                 .help = "whether the host's memory caches the disk, and when writes count as done", .example = "none"},      \
+                 .fallback = "writeback", .change = CHANGE_RESTART,                                                            \
+                 .help = "whether the host's memory caches the disk, and when writes count as done", .example = "none"},       \
                 {.name = "discard", .type = KEY_ENUM, IN(disk, discard), .words = discard_words, .meant = discard_meant,       \
-                 .fallback = "unmap", .unbuilt = TRUE, .change = CHANGE_RESTART,                                               \
-                 .help = "what becomes of blocks that the guest frees: given back to the host, or kept",                      \
+                 .fallback = "unmap", .change = CHANGE_RESTART,                                                                \
+                 .help = "what becomes of blocks that the guest frees: given back to the host, or kept",                       \
                  .example = "ignore"},                                                                                         \
                 {.name = "limits", .type = KEY_OBJECT, IN(disk, limits), .indirect = TRUE, .table = &keys_limits,              \
                  .change = CHANGE_LIVE, .help = "operations and bytes per second; default: none",                              \
                  .example = "{iops: 500, read: 50M, write: 20M}"},                                                             \
-                {.name = "shared", .type = KEY_BOOL, IN(disk, shared), .fallback = "false", .unbuilt = TRUE,                   \
+                {.name = "shared", .type = KEY_BOOL, IN(disk, shared), .fallback = "false",                                    \
                  .change = CHANGE_RESTART,                                                                                     \
-                 .help = "other VMs may write to it at the same time; raw only, and to be said by each of them",              \
+                 .help = "other VMs may write to it at the same time; raw only, and to be said by each of them",               \
                  .example = "true"},                                                                                           \
-                {.name = "serial", .type = KEY_SPECIAL, IN(disk, serial), .codec = &codec_serial, .unbuilt = TRUE,             \
+                {.name = "serial", .type = KEY_SPECIAL, IN(disk, serial), .codec = &codec_serial,                              \
                  .change = CHANGE_RESTART,                                                                                     \
-                 .help = "serial number that the guest sees; 20 characters, on scsi and usb 36; default: the disk's name",    \
+                 .help = "serial number that the guest sees; 20 characters, on scsi and usb 36; default: the disk's name",     \
                  .example = "WD-0001"}
 
 static const struct key limits_rows[] = {

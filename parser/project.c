@@ -259,6 +259,18 @@ vm_has_image(const struct vm *vm)
         return vm->image || vm->image_url || vm->image_name;
 }
 
+const char *
+disk_in_place(const struct disk *disk)
+{
+        return disk->file ? disk->file : disk->device;
+}
+
+guint
+disk_serial_room(enum disk_bus bus)
+{
+        return bus == BUS_SCSI || bus == BUS_USB ? 36 : 20;
+}
+
 struct place
 project_place(const struct node *node, const char *key)
 {

@@ -543,6 +543,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(project_t, project_free)
 const struct vm *project_find_vm(const struct project *project, const char *name);
 const struct network *project_find_network(const struct project *project, const char *name);
 const struct disk *project_find_disk(const struct project *project, const char *name);
+
+/** disk_in_place() - The path of the file or device that is used where it lies; NULL for a disk that drover makes */
+const char *disk_in_place(const struct disk *disk);
+
+/** disk_serial_room() - How many characters of a serial number a guest is shown on a bus */
+guint disk_serial_room(enum disk_bus bus);
 const struct image *project_find_image(const struct project *project, const char *name);
 
 /** vm_wants_seed() - Has it a key that cloud-init is told of: then a seed is attached at every start */

@@ -163,29 +163,30 @@ static gboolean
 has_disk(const struct vm_world *vm, const struct disk *disk)
 {
         const json_t *wish = vm->spec ? vm->spec->wish : NULL, *item;
+        const char *path = disk_in_place(disk), *key = disk->file ? "file" : "device";
         size_t i;
 
-        if (!disk->named && !disk->file)
+        if (!disk->named && !path)
                 return TRUE;
         if (disk->is_root)
-                return g_strcmp0(json_text(json_object_get(wish, "disk"), "file"), disk->file) == 0;
+                return g_strcmp0(json_text(json_object_get(wish, "disk"), key), path) == 0;
         json_array_foreach (json_object_get(wish, "disks"), i, item) {
                 const char *named = json_is_string(item) ? json_string_value(item) : json_text(item, "disk");
 
-                if (disk->named ? g_strcmp0(named, disk->named) == 0 : g_strcmp0(json_text(item, "file"), disk->file) == 0)
+                if (disk->named ? g_strcmp0(named, disk->named) == 0 : g_strcmp0(json_text(item, key), path) == 0)
                         return TRUE;
         }
         return FALSE;
 }
 
 static void
-probe_use(struct world *world, GHashTable *seen, const char *path, gboolean write, GPtrArray *found)
+probe_use(struct world *world, GHashTable *seen, const char *path, enum file_access access, GPtrArray *found)
 {
         struct file_use *use;
 
         if (!path || !g_hash_table_add(seen, (gpointer)path))
                 return;
-        use = file_use_probe(path, write);
+        use = file_use_probe(path, access);
         if (!use)
                 return;
         g_hash_table_insert(world->uses, use->path, use);
@@ -214,9 +215,9 @@ observe_uses(struct world *world, const struct resolved *resolved)
 
                         if (vm_is_alive(vm) && has_disk(vm, disk->disk))
                                 continue;
-                        if (disk->disk->file || g_hash_table_contains(world->files, disk->path))
-                                probe_use(world, seen, disk->path, !disk->disk->read_only, found);
-                        probe_use(world, seen, disk->backing_path, FALSE, found);
+                        if (disk_in_place(disk->disk) || g_hash_table_contains(world->files, disk->path))
+                                probe_use(world, seen, disk->path, launch_disk_access(disk), found);
+                        probe_use(world, seen, disk->backing_path, FILE_READS, found);
                 }
         }
         file_use_find(found);

@@ -306,18 +306,33 @@ spec_keep_disk(struct spec *spec, const char *name, const char *format)
         return disk;
 }
 
+gboolean
+spec_is_port(const char *id)
+{
+        return !strchr(id, ':');
+}
+
+static gboolean
+is_same_numbering(const char *a, const char *b)
+{
+        if (spec_is_port(a) || spec_is_port(b))
+                return spec_is_port(a) && spec_is_port(b);
+        return strcspn(a, ":") == strcspn(b, ":") && strncmp(a, b, strcspn(a, ":")) == 0;
+}
+
 int
 spec_port(struct spec *spec, const char *id)
 {
         gboolean taken[QEMU_MAX_PORTS] = {FALSE};
-        gpointer known, value;
+        gpointer known, key, value;
         GHashTableIter iter;
 
         if (g_hash_table_lookup_extended(spec->ports, id, NULL, &known))
                 return (int)GPOINTER_TO_UINT(known);
         g_hash_table_iter_init(&iter, spec->ports);
-        while (g_hash_table_iter_next(&iter, NULL, &value))
-                taken[GPOINTER_TO_UINT(value)] = TRUE;
+        while (g_hash_table_iter_next(&iter, &key, &value))
+                if (is_same_numbering(key, id))
+                        taken[GPOINTER_TO_UINT(value)] = TRUE;
         for (guint port = 0; port < QEMU_MAX_PORTS; port++)
                 if (!taken[port]) {
                         g_hash_table_insert(spec->ports, g_strdup(id), GUINT_TO_POINTER(port));

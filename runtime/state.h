@@ -109,8 +109,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(spec_t, spec_free)
 struct kept_disk *spec_disk(const struct spec *spec, const char *name);
 /** spec_keep_disk() - Keep a new disk, generation 0. Returns it; it belongs to @spec */
 struct kept_disk *spec_keep_disk(struct spec *spec, const char *name, const char *format);
-/** spec_port() - The port of a device, the lowest free one for a new device; -1 when all QEMU_MAX_PORTS are taken */
+/**
+ * spec_port() - The port of a device, the lowest free one for a new device; -1 when all QEMU_MAX_PORTS are taken
+ *
+ * Ids with the same word before a colon have a numbering of their own: see qemu_disk_place_id().
+ */
 int spec_port(struct spec *spec, const char *id);
+
+/** spec_is_port() - Is what is kept under an id a port, rather than a place of another numbering? */
+gboolean spec_is_port(const char *id);
 /** spec_refuse() - Remember that the guest did not let go of a device */
 void spec_refuse(struct spec *spec, const char *id);
 /** spec_forget_device() - It is gone: its port is free, and nothing is refused */

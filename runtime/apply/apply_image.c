@@ -36,7 +36,7 @@ give_image(struct resolved_vm *vm, const char *path, const struct image_info *in
 static gboolean
 is_new_disk(const struct session *session, const struct resolved_vm *vm)
 {
-        return vm->launch.disk_count && vm->launch.disks[0].disk->is_root && !vm->launch.disks[0].disk->file &&
+        return vm->launch.disk_count && vm->launch.disks[0].disk->is_root && !disk_in_place(vm->launch.disks[0].disk) &&
                !g_hash_table_contains(session->world->files, vm->launch.disks[0].path);
 }
 

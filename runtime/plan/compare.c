@@ -304,7 +304,7 @@ add_disk_changes(const struct world *world, const struct vm_world *found, const 
                 g_autofree char *key = disk->disk->is_root ? g_strdup("disk.format")
                                                            : g_strdup_printf("disks.%s.format", disk->disk->name);
 
-                if (disk->disk->file || !g_hash_table_contains(world->files, disk->path))
+                if (disk_in_place(disk->disk) || !g_hash_table_contains(world->files, disk->path))
                         continue;
                 if (!disk->disk->named && strcmp(format, disk->format) != 0)
                         plan_changes_add(changes, key, disk->format, format, CHANGE_RECREATE);

@@ -79,6 +79,7 @@ add_strays(const struct vm_world *found, const struct launch *launch, GPtrArray 
         while (g_hash_table_iter_next(&iter, (gpointer *)&id, NULL)) {
                 g_autofree char *key = NULL;
 
+                id = spec_is_port(id) ? id : strchr(id, ':') + 1;
                 if (!actual_has(found->actual, id) || g_hash_table_contains(known, id))
                         continue;
                 key = g_str_has_prefix(id, "nic-") ? g_strconcat("networks.", id + strlen("nic-"), NULL)
@@ -192,19 +193,50 @@ nic_is_live(const struct vm_world *found, const struct launch *launch, const str
         return !is_refused(found, id);
 }
 
+/* A disk needs a port, or the controller that the VM was started with. */
 static gboolean
-was_cdrom(const struct vm_world *found, const char *name)
+has_place(const struct vm_world *found, const struct launch_disk *disk)
+{
+        switch (disk->disk->bus) {
+        case BUS_VIRTIO:
+        case BUS_NVME:
+                return has_port(found, disk->port);
+        case BUS_SCSI:
+                return found->actual && actual_has(found->actual, "scsi");
+        default:
+                return FALSE;
+        }
+}
+
+/* What a disk was started as, or NULL. */
+static const json_t *
+applied_disk(const struct vm_world *found, const char *name)
 {
         const json_t *item, *disks = json_object_get(found->spec->wish, "disks");
         size_t i;
 
         json_array_foreach (disks, i, item)
                 if (g_strcmp0(plan_item_name(item), name) == 0)
-                        return g_strcmp0(json_text(item, "media"), "cdrom") == 0;
-        return FALSE;
+                        return item;
+        return NULL;
 }
 
-/* A SATA or IDE drive is there from the start or not at all. */
+static gboolean
+was_cdrom(const struct vm_world *found, const char *name)
+{
+        return g_strcmp0(json_text(applied_disk(found, name), "media"), "cdrom") == 0;
+}
+
+static gboolean
+was_drive(const struct vm_world *found, const char *name)
+{
+        static const char *const board[] = {"sata", "ide", "usb", NULL};
+        const char *bus = json_text(applied_disk(found, name), "bus");
+
+        return was_cdrom(found, name) || (bus && g_strv_contains(board, bus));
+}
+
+/* A SATA, IDE or USB drive is there from the start or not at all. */
 static gboolean
 disk_is_live(const struct vm_world *found, const struct launch *launch, const struct plan_change *change, const char *name)
 {
@@ -212,8 +244,8 @@ disk_is_live(const struct vm_world *found, const struct launch *launch, const st
 
         for (guint i = 0; change->to && i < launch->disk_count; i++)
                 if (strcmp(launch->disks[i].disk->name, name) == 0)
-                        return launch->disks[i].disk->media != MEDIA_CDROM && has_port(found, launch->disks[i].port);
-        return !was_cdrom(found, name) && !is_refused(found, id);
+                        return launch->disks[i].disk->media != MEDIA_CDROM && has_place(found, &launch->disks[i]);
+        return !was_drive(found, name) && !is_refused(found, id);
 }
 
 /* What it was started with: QEMU knows, else the spec. */

@@ -338,6 +338,7 @@ planner_clear(struct planner *planner)
         g_free(planner->dependents);
         g_free(planner->network_steps);
         g_hash_table_unref(planner->image_steps);
+        g_hash_table_unref(planner->disk_steps);
         plan_free(planner->plan);
 }
 
@@ -363,6 +364,7 @@ plan_make(const struct project *project, const struct world *world, const struct
         planner.dependents = g_new0(GArray *, project->vm_count);
         planner.network_steps = g_new(guint, project->network_count);
         planner.image_steps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        planner.disk_steps = g_hash_table_new(g_str_hash, g_str_equal);
         fill(planner.vm_steps, project->vm_count);
         fill(planner.network_steps, project->network_count);
         order_vms(&planner);

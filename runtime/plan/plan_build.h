@@ -20,6 +20,7 @@ struct planner {
         guint *network_steps;      /* as vm_steps, for networks */
         guint firewall_step, service_step;
         GHashTable *image_steps;   /* image_source_key() -> number of the step that fetches it */
+        GHashTable *disk_steps;    /* path -> number of the step that makes it: VMs may share a disk */
 };
 
 GPtrArray *plan_changes_new(void);

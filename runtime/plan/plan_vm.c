@@ -79,10 +79,16 @@ plan_disk(struct planner *planner, guint index, guint number, guint image, GArra
         const struct launch_disk *disk = &launch->disks[number];
         g_autofree char *name = NULL;
         struct plan_step *step;
+        gpointer known = NULL;
         guint last;
 
-        if (disk->disk->file || g_hash_table_contains(planner->world->files, disk->path))
+        if (disk_in_place(disk->disk) || g_hash_table_contains(planner->world->files, disk->path))
                 return;
+        if (g_hash_table_lookup_extended(planner->disk_steps, disk->path, NULL, &known)) {
+                last = GPOINTER_TO_UINT(known);
+                g_array_append_val(numbers, last);
+                return;
+        }
         name = disk->disk->named ? g_strdup(disk->disk->named) : g_strdup_printf("%s/%s", launch->vm->name, disk->disk->name);
         step = plan_add(planner, KIND_DISK, ACTION_CREATE, name, index);
         if (disk->disk->is_root)
@@ -91,6 +97,7 @@ plan_disk(struct planner *planner, guint index, guint number, guint image, GArra
         step->path = g_strdup(disk->path);
         step->detail = describe_disk(disk);
         last = plan_last(planner);
+        g_hash_table_insert(planner->disk_steps, (gpointer)disk->path, GUINT_TO_POINTER(last));
         g_array_append_val(numbers, last);
 }
 

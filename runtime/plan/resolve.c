@@ -126,10 +126,9 @@ resolve_ports(struct resolved_vm *vm)
         for (guint i = 0; i < vm->vm->nic_count; i++)
                 g_ptr_array_add(ids, qemu_nic_id(vm->vm->nics[i].name));
         if (vm->vm->root)
-                g_ptr_array_add(ids, qemu_disk_id(vm->vm->root->name));
+                g_ptr_array_add(ids, qemu_disk_place_id(vm->vm->root));
         for (guint i = 0; i < vm->vm->disk_count; i++)
-                if (vm->vm->disks[i].media != MEDIA_CDROM)
-                        g_ptr_array_add(ids, qemu_disk_id(vm->vm->disks[i].name));
+                g_ptr_array_add(ids, qemu_disk_place_id(&vm->vm->disks[i]));
         spec_keep_ports(vm->spec, ids);
 }
 
@@ -287,7 +286,7 @@ resolve_vm(struct resolved *resolved, guint index, const struct world *world)
         struct resolved_vm *vm = &resolved->vms[index];
         const struct vm_world *found = world_vm(world, resolved->store->project->vms[index].name);
         const struct spec *kept = found ? found->spec : NULL;
-        gpointer port;
+        gpointer id, port;
         GHashTableIter iter;
 
         vm->vm = &resolved->store->project->vms[index];
@@ -304,8 +303,9 @@ resolve_vm(struct resolved *resolved, guint index, const struct world *world)
         resolve_nics(resolved, vm);
         resolve_firmware(resolved, vm, world);
         g_hash_table_iter_init(&iter, vm->spec->ports);
-        while (g_hash_table_iter_next(&iter, NULL, &port))
-                vm->launch.port_count = MAX(vm->launch.port_count, GPOINTER_TO_UINT(port) + 1);
+        while (g_hash_table_iter_next(&iter, &id, &port))
+                if (spec_is_port(id))
+                        vm->launch.port_count = MAX(vm->launch.port_count, GPOINTER_TO_UINT(port) + 1);
         vm->launch.project = resolved->store->project->name;
         vm->launch.vm = vm->vm;
         vm->launch.uuid = vm->spec->uuid;

@@ -129,8 +129,8 @@ resolve_file_disk(struct resolved *resolved, struct resolved_vm *vm, struct laun
         const char *found = image && !image->error ? image->info.format : NULL;
         const char *wish = disk->format == FORMAT_RAW ? "raw" : "qcow2";
 
-        out->path = disk->file;
-        if (disk->media == MEDIA_CDROM) {
+        out->path = disk_in_place(disk);
+        if (disk->media == MEDIA_CDROM || disk->device) {
                 out->format = "raw";
                 return;
         }
@@ -169,7 +169,7 @@ check_size(struct resolved *resolved, struct resolved_vm *vm, const struct launc
         const guint64 *size = g_hash_table_lookup(world->files, disk->path);
         g_autofree char *has = NULL, *wanted = NULL, *hint = NULL;
 
-        if (disk->disk->file || !size || !disk->disk->size_bytes || disk->disk->size_bytes >= *size)
+        if (disk_in_place(disk->disk) || !size || !disk->disk->size_bytes || disk->disk->size_bytes >= *size)
                 return;
         has = text_format_size(*size);
         wanted = text_format_size(disk->disk->size_bytes);
@@ -182,16 +182,25 @@ check_size(struct resolved *resolved, struct resolved_vm *vm, const struct launc
 }
 
 static void
+resolve_place(struct resolved_vm *vm, struct launch_disk *out)
+{
+        const struct disk *disk = out->disk;
+        g_autofree char *id = qemu_disk_place_id(disk);
+
+        out->port = resolve_port(vm, id, disk->node);
+        if (out->port >= qemu_disk_places(disk, vm->vm->machine))
+                faults_add(&vm->faults, "no-place", project_place(disk->node, NULL),
+                           "places of disks that were removed are free once it has stopped",
+                           "vm '%s' has no place left for disk '%s' on its bus", vm->vm->name, disk->name);
+}
+
+static void
 resolve_disk(struct resolved *resolved, struct resolved_vm *vm, const struct disk *disk, struct launch_disk *out,
              const struct world *world, gboolean fresh)
 {
         out->disk = disk;
-        if (disk->media != MEDIA_CDROM) {
-                g_autofree char *id = qemu_disk_id(disk->name);
-
-                out->port = resolve_port(vm, id, disk->node);
-        }
-        if (disk->file)
+        resolve_place(vm, out);
+        if (disk_in_place(disk))
                 resolve_file_disk(resolved, vm, out, world);
         else if (disk->named)
                 resolve_named_disk(resolved, vm, out, world);
@@ -213,7 +222,7 @@ resolve_seed(struct resolved *resolved, struct resolved_vm *vm, struct launch_di
         disk->media = MEDIA_CDROM;
         disk->bus = BUS_SCSI; /* what every cloud image has a driver for, where the disks are virtio */
         disk->read_only = TRUE;
-        *out = (struct launch_disk){.disk = disk, .path = disk->file, .format = "raw"};
+        *out = (struct launch_disk){.disk = disk, .port = QEMU_SEED_PLACE, .path = disk->file, .format = "raw"};
 }
 
 void
@@ -258,7 +267,7 @@ resolve_uses(struct resolved_vm *vm, const struct world *world)
         for (guint i = 0; i < vm->launch.disk_count; i++) {
                 const struct launch_disk *disk = &vm->launch.disks[i];
 
-                check_use(vm, disk->path, project_place(disk->disk->node, disk->disk->file ? "file" : NULL), world);
+                check_use(vm, disk->path, project_place(disk->disk->node, disk->disk->file ? "file" : disk->disk->device ? "device" : NULL), world);
                 check_use(vm, disk->backing_path, project_place(vm->vm->node, "image"), world);
         }
 }

@@ -45,14 +45,20 @@ is_locked(int fd, off_t byte)
         return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
+static gboolean
+is_refused(int fd, enum file_access access)
+{
+        return (access != FILE_SHARES && is_locked(fd, BYTE_WRITES)) || (access != FILE_READS && is_locked(fd, BYTE_NO_WRITERS));
+}
+
 struct file_use *
-file_use_probe(const char *path, gboolean write)
+file_use_probe(const char *path, enum file_access access)
 {
         auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         struct file_use *use;
         struct stat st;
 
-        if (fd < 0 || fstat(fd, &st) < 0 || (!is_locked(fd, BYTE_WRITES) && !(write && is_locked(fd, BYTE_NO_WRITERS))))
+        if (fd < 0 || fstat(fd, &st) < 0 || !is_refused(fd, access))
                 return NULL;
         use = g_new0(struct file_use, 1);
         use->path = g_strdup(path);
@@ -175,9 +181,9 @@ file_use_hint(const struct file_use *use, const char *project)
 }
 
 gboolean
-file_use_check(const char *path, gboolean write, const char *project, GError **error)
+file_use_check(const char *path, enum file_access access, const char *project, GError **error)
 {
-        g_autoptr(file_use_t) use = file_use_probe(path, write);
+        g_autoptr(file_use_t) use = file_use_probe(path, access);
         g_autoptr(GPtrArray) uses = NULL;
         g_autofree char *who = NULL, *hint = NULL;
 

@@ -78,9 +78,9 @@ remove_nodes(struct live *live, const char *name, GError **error)
 /* A file node and the format node above it. */
 static gboolean
 add_nodes(struct live *live, const char *node, const char *file_node, const char *path, const char *format,
-          const char *backing_node, gboolean read_only, GError **error)
+          const char *backing_node, const struct node_options *options, GError **error)
 {
-        auto_fd fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+        auto_fd fd = open(path, (options->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
         g_autofree char *filename = NULL;
         g_autoptr(json_t) set = NULL;
 
@@ -89,25 +89,25 @@ add_nodes(struct live *live, const char *node, const char *file_node, const char
         if (!qmp_call_fd(live->qmp, "add-fd", NULL, fd, COMMAND_MS, &set, error))
                 return FALSE;
         filename = g_strdup_printf("/dev/fdset/%" G_GINT64_FORMAT, json_number(set, "fdset-id", -1));
-        return live_call(live, "blockdev-add", build_file_node(file_node, filename, read_only), NULL, error) &&
-               live_call(live, "blockdev-add", build_format_node(node, format, file_node, backing_node, read_only), NULL, error);
+        return live_call(live, "blockdev-add", build_file_node(file_node, filename, options), NULL, error) &&
+               live_call(live, "blockdev-add", build_format_node(node, format, file_node, backing_node, options), NULL, error);
 }
 
 static gboolean
 add_disk_nodes(struct live *live, const struct launch_disk *disk, GError **error)
 {
         const char *name = disk->disk->name;
-        gboolean read_only = disk->disk->read_only || disk->disk->media == MEDIA_CDROM;
+        const struct node_options options = build_disk_options(disk->disk), below = build_base_options(disk->disk);
         g_autofree char *top = qemu_disk_id(name), *file = qemu_disk_node_id(DISK_NODE_FILE, name);
         g_autofree char *base = NULL, *base_file = NULL;
 
         if (disk->backing_path) {
                 base = qemu_disk_node_id(DISK_NODE_BACKING, name);
                 base_file = qemu_disk_node_id(DISK_NODE_BACKING_FILE, name);
-                if (!add_nodes(live, base, base_file, disk->backing_path, disk->backing_format, NULL, TRUE, error))
+                if (!add_nodes(live, base, base_file, disk->backing_path, disk->backing_format, NULL, &below, error))
                         return FALSE;
         }
-        return add_nodes(live, top, file, disk->path, disk->format, base, read_only, error);
+        return add_nodes(live, top, file, disk->path, disk->format, base, &options, error);
 }
 
 gboolean
@@ -122,7 +122,7 @@ live_add_disk(struct live *live, guint number, const struct kept_disk *kept, GEr
         if (has)
                 return TRUE;
         if (!remove_nodes(live, disk->disk->name, error) ||
-            !file_use_check(disk->path, !disk->disk->read_only, live->launch->project, error) ||
+            !file_use_check(disk->path, launch_disk_access(disk), live->launch->project, error) ||
             !vm_prepare_disk(live->host, live->launch, disk, kept, error))
                 return error_prefix(error, "cannot add disk '%s'", disk->disk->name);
         if (add_disk_nodes(live, disk, error) &&

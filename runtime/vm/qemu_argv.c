@@ -63,38 +63,6 @@ build_file(struct qemu_build *build, enum descriptor_kind kind, const char *name
         return g_strdup_printf("/dev/fdset/%d", fd);
 }
 
-json_t *
-build_file_node(const char *node, const char *filename, gboolean read_only)
-{
-        return json_pack("{s:s, s:s, s:s, s:b, s:s}", "driver", "file", "node-name", node, "filename", filename, "read-only",
-                         read_only, "discard", "unmap");
-}
-
-json_t *
-build_format_node(const char *node, const char *format, const char *file_node, const char *backing_node, gboolean read_only)
-{
-        json_t *value = json_pack("{s:s, s:s, s:s, s:b, s:s}", "driver", format, "node-name", node, "file", file_node,
-                                  "read-only", read_only, "discard", "unmap");
-
-        /* Said even where there is none: QEMU never opens what the header of a file names. */
-        if (backing_node)
-                json_set_text(value, "backing", backing_node);
-        else if (strcmp(format, "qcow2") == 0)
-                json_set(value, "backing", json_null());
-        return value;
-}
-
-void
-build_nodes(struct qemu_build *build, const char *node, const char *file_node, enum descriptor_kind kind, const char *path,
-            const char *format, const char *backing_node)
-{
-        g_autofree char *file = build_file(build, kind, path);
-        gboolean read_only = kind == DESCRIPTOR_READ;
-
-        build_add_json(build, "-blockdev", build_file_node(file_node, file, read_only));
-        build_add_json(build, "-blockdev", build_format_node(node, format, file_node, backing_node, read_only));
-}
-
 /* A name of at most 22 bytes: with the longest of our prefixes a node name has 31. */
 static char *
 make_id(const char *prefix, const char *name)
@@ -135,6 +103,24 @@ qemu_disk_node_id(enum disk_node kind, const char *disk)
         return make_id(prefixes[kind], disk);
 }
 
+char *
+qemu_disk_place_id(const struct disk *disk)
+{
+        static const char *const buses[] = {[BUS_VIRTIO] = "", [BUS_NVME] = "", [BUS_SCSI] = "scsi:", [BUS_SATA] = "drive:",
+                                            [BUS_IDE] = "drive:", [BUS_USB] = "usb:"};
+        g_autofree char *id = qemu_disk_id(disk->name);
+
+        return g_strconcat(buses[disk->bus], id, NULL);
+}
+
+guint
+qemu_disk_places(const struct disk *disk, const char *machine)
+{
+        if (disk->bus == BUS_SATA || disk->bus == BUS_IDE)
+                return qemu_is_pcie(machine) ? 6 : 4;
+        return disk->bus == BUS_USB ? QEMU_USB_PORTS - 1 : QEMU_MAX_PORTS;
+}
+
 gboolean
 qemu_is_pcie(const char *machine)
 {
@@ -167,8 +153,9 @@ build_machine(struct qemu_build *build)
         const struct launch *launch = build->launch;
 
         if (launch->firmware_code) {
-                build_nodes(build, "pflash0", "pflash0-file", DESCRIPTOR_READ, launch->firmware_code, "raw", NULL);
-                build_nodes(build, "pflash1", "pflash1-file", DESCRIPTOR_WRITE, launch->firmware_vars, "qcow2", NULL);
+                build_nodes(build, "pflash0", "pflash0-file", launch->firmware_code, "raw", NULL,
+                            &(struct node_options){.read_only = TRUE});
+                build_nodes(build, "pflash1", "pflash1-file", launch->firmware_vars, "qcow2", NULL, &(struct node_options){0});
                 build_add(build, "-machine", "%s,pflash0=pflash0,pflash1=pflash1", launch->machine);
         } else {
                 build_add_text(build, "-machine", launch->machine);

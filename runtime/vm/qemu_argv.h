@@ -6,16 +6,20 @@
 #pragma once
 
 #include "parser/project.h"
+#include "runtime/storage/file_use.h"
 
 /** struct launch_disk - A disk as it will be given to QEMU */
 struct launch_disk {
         const struct disk *disk;
-        guint port;                 /* root port (q35) or slot (pc); unused for a cdrom */
+        guint port;                 /* its place on its bus: root port (q35) or slot (pc), SCSI id, number of the drive */
         const char *path;           /* the file */
         const char *format;         /* "qcow2" or "raw" */
         const char *backing_path;   /* NULL: none */
         const char *backing_format;
 };
+
+/** launch_disk_access() - How QEMU will use its file */
+enum file_access launch_disk_access(const struct launch_disk *disk);
 
 struct launch_nic {
         const struct nic *nic;
@@ -82,6 +86,12 @@ struct qemu_command {
 /** How many spare hot-plug ports a VM is started with, and how many there are at most (q35; pc has 24 slots instead) */
 enum { QEMU_SPARE_PORTS = 8, QEMU_MAX_PORTS = 32 };
 
+/** How many ports a USB controller with disks has; the first is left to the pointer of a display */
+enum { QEMU_USB_PORTS = 15 };
+
+/** The SCSI id of the seed, the last one that there is */
+enum { QEMU_SEED_PLACE = 255 };
+
 /** qemu_is_pcie() - Has a machine PCI Express (q35), rather than one PCI bus (pc)? */
 gboolean qemu_is_pcie(const char *machine);
 
@@ -94,6 +104,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemu_command_t, qemu_command_free)
 /** The ids of devices (at most 31 bytes: long names get a hash). Return new strings */
 char *qemu_nic_id(const char *nic);
 char *qemu_disk_id(const char *disk); /* also the name of the disk's format node, the top of its chain */
+
+/**
+ * qemu_disk_place_id() - What a disk's place is kept under: its id, for one that sits on a port, and else the same behind the name
+ * of a numbering of its own and a colon. Returns a new string
+ */
+char *qemu_disk_place_id(const struct disk *disk);
+
+/** qemu_disk_places() - How many places there are of that kind */
+guint qemu_disk_places(const struct disk *disk, const char *machine);
 
 /** The ids of what lies below them. Return new strings */
 enum disk_node {

@@ -16,17 +16,17 @@ enum {
         SLOT_BALLOON,
         SLOT_SERIAL,
         SLOT_USB,
+        SLOT_SCSI,
         SLOT_PORTS_PCIE = 16,
         SLOT_PORTS_PC = 8,
         FUNCTIONS = 8,
-        SERIAL_BYTES = 20, /* of virtio-blk. Source: VIRTIO_BLK_ID_BYTES of linux/virtio_blk.h */
         FIRST_BOOT_INDEX = 1, /* 0 is that of -kernel */
 };
 
 static const enum boot_device default_order[] = {BOOT_DISK, BOOT_CDROM, BOOT_NETWORK};
 
-static json_t *
-device_new(const char *driver, const char *id)
+json_t *
+build_device(const char *driver, const char *id)
 {
         return json_pack("{s:s, s:s}", "driver", driver, "id", id);
 }
@@ -49,8 +49,8 @@ device_place_fixed(const struct qemu_build *build, json_t *device, guint slot)
                 device_place(device, "pci.0", slot + 1, 0);
 }
 
-static void
-device_place_port(const struct qemu_build *build, json_t *device, guint port)
+void
+build_place_port(const struct qemu_build *build, json_t *device, guint port)
 {
         g_autofree char *bus = g_strdup_printf("port%u", port);
 
@@ -67,7 +67,7 @@ build_ports(struct qemu_build *build)
 
         for (guint i = 0; build->pcie && i < count; i++) {
                 g_autofree char *id = g_strdup_printf("port%u", i);
-                json_t *device = device_new("pcie-root-port", id);
+                json_t *device = build_device("pcie-root-port", id);
 
                 device_place(device, "pcie.0", SLOT_PORTS_PCIE + i / FUNCTIONS, i % FUNCTIONS);
                 json_set(device, "multifunction", json_true());
@@ -76,28 +76,59 @@ build_ports(struct qemu_build *build)
         }
 }
 
-static void
-build_display_devices(struct qemu_build *build)
+static gboolean
+has_bus(const struct launch *launch, enum disk_bus bus)
 {
-        json_t *vga = device_new("VGA", "vga"), *usb = device_new("qemu-xhci", "usb"),
-               *tablet = device_new("usb-tablet", "tablet");
+        for (guint i = 0; i < launch->disk_count; i++)
+                if (launch->disks[i].disk->bus == bus)
+                        return TRUE;
+        return FALSE;
+}
+
+static void
+build_usb(struct qemu_build *build)
+{
+        json_t *usb = build_device("qemu-xhci", "usb");
+
+        device_place_fixed(build, usb, SLOT_USB);
+        if (has_bus(build->launch, BUS_USB)) {
+                json_set(usb, "p2", json_integer(QEMU_USB_PORTS));
+                json_set(usb, "p3", json_integer(QEMU_USB_PORTS));
+        }
+        build_add_json(build, "-device", usb);
+}
+
+/* What one controller has for all of its disks, and the display with its pointer. */
+static void
+build_controllers(struct qemu_build *build)
+{
+        gboolean display = build->launch->vm->display == DISPLAY_VNC;
+        json_t *vga = build_device("VGA", "vga"), *tablet = build_device("usb-tablet", "tablet"),
+               *scsi = build_device("virtio-scsi-pci", "scsi");
 
         device_place_fixed(build, vga, SLOT_VGA);
-        build_add_json(build, "-device", vga);
-        device_place_fixed(build, usb, SLOT_USB);
-        build_add_json(build, "-device", usb);
         json_set_text(tablet, "bus", "usb.0"); /* a pointer that goes where the viewer's does */
-        build_add_json(build, "-device", tablet);
+        device_place_fixed(build, scsi, SLOT_SCSI);
+        if (display)
+                build_add_json(build, "-device", json_incref(vga));
+        if (display || has_bus(build->launch, BUS_USB))
+                build_usb(build);
+        if (display)
+                build_add_json(build, "-device", json_incref(tablet));
+        if (has_bus(build->launch, BUS_SCSI))
+                build_add_json(build, "-device", json_incref(scsi));
+        json_decref(vga);
+        json_decref(tablet);
+        json_decref(scsi);
 }
 
 static void
 build_fixed(struct qemu_build *build)
 {
-        json_t *rng = device_new("virtio-rng-pci", "rng"), *balloon = device_new("virtio-balloon-pci", "balloon"),
-               *serial = device_new("virtio-serial-pci", "serial"), *agent = device_new("virtserialport", "agent");
+        json_t *rng = build_device("virtio-rng-pci", "rng"), *balloon = build_device("virtio-balloon-pci", "balloon"),
+               *serial = build_device("virtio-serial-pci", "serial"), *agent = build_device("virtserialport", "agent");
 
-        if (build->launch->vm->display == DISPLAY_VNC)
-                build_display_devices(build);
+        build_controllers(build);
         build_add_json(build, "-object", json_pack("{s:s, s:s}", "qom-type", "rng-builtin", "id", "random"));
         device_place_fixed(build, rng, SLOT_RNG);
         json_set_text(rng, "rng", "random");
@@ -146,8 +177,8 @@ boot_index(const struct qemu_build *build, enum boot_device kind, guint number)
         return -1;
 }
 
-static void
-device_boot(const struct qemu_build *build, json_t *device, enum boot_device kind, guint number)
+void
+build_boot_index(const struct qemu_build *build, json_t *device, enum boot_device kind, guint number)
 {
         int index = build->hot ? -1 : boot_index(build, kind, number);
 
@@ -171,79 +202,12 @@ boots_from_network(const struct launch *launch)
                 for (guint n = 0; n < launch->disk_count; n++) {
                         const struct disk *disk = launch->disks[n].disk;
 
-                        if (boot_device_of(disk) == order[i] && (disk->file || launch->disks[n].backing_path) &&
+                        if (boot_device_of(disk) == order[i] && (disk_in_place(disk) || launch->disks[n].backing_path) &&
                             strcmp(disk->name, QEMU_SEED) != 0)
                                 return FALSE;
                 }
         }
         return FALSE;
-}
-
-static char *
-disk_serial(const char *name)
-{
-        g_autofree char *sum = NULL;
-
-        if (strlen(name) <= SERIAL_BYTES)
-                return g_strdup(name);
-        sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, name, -1);
-        return g_strdup_printf("%.11s-%.8s", name, sum);
-}
-
-static void
-build_disk_nodes(struct qemu_build *build, const struct launch_disk *disk, const char *id)
-{
-        const char *name = disk->disk->name;
-        gboolean read_only = disk->disk->read_only || disk->disk->media == MEDIA_CDROM;
-        g_autofree char *file = qemu_disk_node_id(DISK_NODE_FILE, name);
-        g_autofree char *base = NULL, *base_file = NULL;
-
-        if (disk->backing_path) {
-                base = qemu_disk_node_id(DISK_NODE_BACKING, name);
-                base_file = qemu_disk_node_id(DISK_NODE_BACKING_FILE, name);
-                build_nodes(build, base, base_file, DESCRIPTOR_READ, disk->backing_path, disk->backing_format, NULL);
-        }
-        build_nodes(build, id, file, read_only ? DESCRIPTOR_READ : DESCRIPTOR_WRITE, disk->path, disk->format, base);
-}
-
-/* q35 has six SATA ports, each a bus; pc has two IDE buses with two units each. */
-static void
-place_cdrom(const struct qemu_build *build, json_t *device, guint number)
-{
-        g_autofree char *bus = g_strdup_printf("ide.%u", build->pcie ? number : number / 2);
-
-        json_set_text(device, "bus", bus);
-        if (!build->pcie)
-                json_set(device, "unit", json_integer(number % 2));
-}
-
-json_t *
-build_disk_device(const struct qemu_build *build, const struct launch_disk *disk, guint number)
-{
-        gboolean cdrom = disk->disk->media == MEDIA_CDROM;
-        g_autofree char *id = qemu_disk_id(disk->disk->name);
-        g_autofree char *serial = disk_serial(disk->disk->name);
-        json_t *device = device_new(cdrom ? "ide-cd" : "virtio-blk-pci", id);
-
-        if (cdrom)
-                place_cdrom(build, device, number);
-        else
-                device_place_port(build, device, disk->port);
-        json_set_text(device, "drive", id);
-        json_set_text(device, "serial", serial);
-        if (!cdrom)
-                json_set_text(device, "write-cache", "on");
-        device_boot(build, device, cdrom ? BOOT_CDROM : BOOT_DISK, number);
-        return device;
-}
-
-static void
-build_disk(struct qemu_build *build, const struct launch_disk *disk, guint number)
-{
-        g_autofree char *id = qemu_disk_id(disk->disk->name);
-
-        build_disk_nodes(build, disk, id);
-        build_add_json(build, "-device", build_disk_device(build, disk, number));
 }
 
 json_t *
@@ -256,15 +220,15 @@ build_nic_device(const struct qemu_build *build, guint number)
         g_autofree char *id = qemu_nic_id(nic->nic->name), *netdev = qemu_netdev_id(nic->nic->name);
         g_autofree char *mac = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", octets[0], octets[1], octets[2], octets[3],
                                                octets[4], octets[5]);
-        json_t *device = device_new(drivers[nic->nic->model], id);
+        json_t *device = build_device(drivers[nic->nic->model], id);
 
-        device_place_port(build, device, nic->port);
+        build_place_port(build, device, nic->port);
         json_set_text(device, "netdev", netdev);
         json_set_text(device, "mac", mac);
         if (nic->mtu && nic->nic->model == NIC_VIRTIO)
                 json_set(device, "host_mtu", json_integer(nic->mtu));
         if (!build->hot && boots_from_network(build->launch))
-                device_boot(build, device, BOOT_NETWORK, number);
+                build_boot_index(build, device, BOOT_NETWORK, number);
         else
                 json_set_text(device, "romfile", "");
         return device;

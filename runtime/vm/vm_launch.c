@@ -230,8 +230,8 @@ check_uses(const struct launch *launch, GError **error)
         for (guint i = 0; i < launch->disk_count; i++) {
                 const struct launch_disk *disk = &launch->disks[i];
 
-                if (!file_use_check(disk->path, !disk->disk->read_only, launch->project, error) ||
-                    (disk->backing_path && !file_use_check(disk->backing_path, FALSE, launch->project, error)))
+                if (!file_use_check(disk->path, launch_disk_access(disk), launch->project, error) ||
+                    (disk->backing_path && !file_use_check(disk->backing_path, FILE_READS, launch->project, error)))
                         return FALSE;
         }
         return TRUE;
@@ -252,7 +252,7 @@ vm_prepare_disk(const struct vm_host *host, const struct launch *launch, const s
                 return error_hint(error, "put the old image back, or run 'drover up --fresh %s' (the disk's data is lost)",
                                   launch->vm->name);
         }
-        if (disk->disk->file || !disk->disk->size_bytes || !file_exists(disk->path))
+        if (disk_in_place(disk->disk) || !disk->disk->size_bytes || !file_exists(disk->path))
                 return TRUE;
         if (!disk_read_size(disk->path, disk->format, &size, error))
                 return FALSE;

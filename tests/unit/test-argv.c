@@ -36,6 +36,7 @@ struct decided {
         struct launch launch;
         struct launch_disk *disks;
         struct launch_nic *nics;
+        guint places[BUS_USB + 1];
         GPtrArray *strings;
 };
 typedef struct decided decided_t;
@@ -68,10 +69,10 @@ static void
 decide_disk(struct decided *decided, const struct vm *vm, const struct disk *disk, const char *data, struct launch_disk *out)
 {
         *out = (struct launch_disk){.disk = disk, .format = disk->format == FORMAT_RAW ? "raw" : "qcow2"};
-        if (disk->media == MEDIA_DISK)
-                out->port = decided->launch.port_count++;
-        if (disk->file)
-                out->path = disk->file;
+        out->port = disk->bus == BUS_VIRTIO || disk->bus == BUS_NVME ? decided->launch.port_count++
+                                                                     : decided->places[disk->bus == BUS_IDE ? BUS_SATA : disk->bus]++;
+        if (disk_in_place(disk))
+                out->path = disk_in_place(disk);
         else if (disk->named)
                 out->path = keep(decided, g_strdup_printf("%s/disks/%s.%s", data, disk->named, out->format));
         else
@@ -115,10 +116,11 @@ decide(const struct project *project, const struct vm *vm, const char *data)
                            &decided.nics[launch->nic_count]);
         if (vm_wants_seed(vm)) {
                 static const struct disk seed = {
-                        .name = QEMU_SEED, .file = "/data/seed.iso", .media = MEDIA_CDROM, .read_only = TRUE};
+                        .name = QEMU_SEED, .file = "/data/seed.iso", .media = MEDIA_CDROM, .bus = BUS_SCSI, .read_only = TRUE};
                 const char *path = keep(&decided, g_strdup_printf("%s/seed.iso", data));
 
-                decided.disks[launch->disk_count++] = (struct launch_disk){.disk = &seed, .path = path, .format = "raw"};
+                decided.disks[launch->disk_count++] = (struct launch_disk){
+                        .disk = &seed, .port = QEMU_SEED_PLACE, .path = path, .format = "raw"};
         }
         launch->disks = decided.disks;
         launch->nics = decided.nics;

@@ -156,6 +156,10 @@ test_ports(struct scratch *place, gconstpointer data)
                 g_assert_cmpint(spec_port(spec, id), ==, i);
         }
         g_assert_cmpint(spec_port(spec, "disk-last"), ==, -1);
+        g_assert_cmpint(spec_port(spec, "scsi:disk-a"), ==, 0);
+        g_assert_cmpint(spec_port(spec, "scsi:disk-b"), ==, 1);
+        g_assert_cmpint(spec_port(spec, "usb:disk-a"), ==, 0);
+        g_assert_true(spec_is_port("disk-a") && !spec_is_port("usb:disk-a"));
         g_assert_cmpint(spec_port(spec, "nic-b"), ==, 2);
 }
 
