@@ -24,14 +24,11 @@ set_link(struct qmp *qmp, const struct nic *nic, GError **error)
                error_prefix(error, "cannot set the link of NIC '%s'", nic->name);
 }
 
-/* A disk's drive belongs to the part of it that is no PCI device. */
 static gboolean
 set_limits(struct qmp *qmp, const struct disk *disk, GError **error)
 {
         const struct disk_limits none = {0}, *limits = disk->limits ? disk->limits : &none;
-        g_autofree char *id = qemu_disk_id(disk->name);
-        g_autofree char *path = g_strdup_printf("/machine/peripheral/%s%s", id,
-                                                disk->media == MEDIA_CDROM ? "" : "/virtio-backend");
+        g_autofree char *path = qemu_disk_owner_path(disk);
         json_t *arguments = json_pack("{s:s, s:i, s:I, s:I, s:i, s:i, s:i}", "id", path, "bps", 0, "bps_rd",
                                       (json_int_t)limits->read_bytes, "bps_wr", (json_int_t)limits->write_bytes, "iops",
                                       (int)limits->iops, "iops_rd", 0, "iops_wr", 0);

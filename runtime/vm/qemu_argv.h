@@ -111,6 +111,9 @@ char *qemu_disk_id(const char *disk); /* also the name of the disk's format node
  */
 char *qemu_disk_place_id(const struct disk *disk);
 
+/** qemu_disk_owner_path() - The QOM path of the part of a disk's device that has its drive. Returns a new string */
+char *qemu_disk_owner_path(const struct disk *disk);
+
 /** qemu_disk_places() - How many places there are of that kind */
 guint qemu_disk_places(const struct disk *disk, const char *machine);
 

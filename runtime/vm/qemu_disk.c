@@ -187,6 +187,18 @@ place_disk(const struct qemu_build *build, json_t *device, const struct launch_d
         }
 }
 
+char *
+qemu_disk_owner_path(const struct disk *disk)
+{
+        g_autofree char *id = qemu_disk_id(disk->name);
+
+        if (disk->bus == BUS_VIRTIO)
+                return g_strdup_printf("/machine/peripheral/%s/virtio-backend", id);
+        if (disk->bus == BUS_USB && disk->media != MEDIA_CDROM)
+                return g_strdup_printf("/machine/peripheral/%s/%s.0/legacy[0]", id, id);
+        return g_strdup_printf("/machine/peripheral/%s", id);
+}
+
 json_t *
 build_disk_device(const struct qemu_build *build, const struct launch_disk *disk, guint number)
 {

@@ -23,12 +23,12 @@ def make_bootable(lab, name, text):
 
 
 def test_boot(world):
-    """The firmware boots from a disk on each bus, and from the root disk where others could be booted as well."""
+    """The firmware boots from a disk on each bus, from the root disk where there are others, and each can be limited."""
     buses = ("virtio", "scsi", "sata", "nvme", "usb", "ide")
     text = "vms:\n"
     for bus in buses:
         machine = "machine: pc, " if bus == "ide" else ""
-        text += (f"  {bus}: {{memory: 64M, {machine}networks: [], disk: {{file: ./{bus}.raw, format: raw, bus: {bus}}},\n"
+        text += (f"  {bus}: {{memory: 64M, {machine}networks: [], disk: {{file: ./{bus}.raw, format: raw, bus: {bus}, limits: {{iops: 500}}}},\n"
                  f"    disks: [{{name: other, file: ./other-{bus}.raw, format: raw, bus: {bus}}}, {{size: 1M}}]}}\n")
     lab = world.lab(text)
     for bus in buses:
@@ -38,6 +38,10 @@ def test_boot(world):
     for bus in buses:
         lab.console(bus).wait(f"booted from {bus}")
         assert "another" not in lab.console(bus).text()
+        (root,) = [block for block in Monitor(lab, bus).call("query-block")
+                   if block.get("inserted", {}).get("node-name") == "disk-root"]
+        assert root["inserted"]["iops"] == 500, root
+    lab.assert_satisfied()
 
 
 def test_guest(world):
