@@ -223,6 +223,15 @@ has_unknown(const struct node *node)
         return FALSE;
 }
 
+/* Do two keys of it come from different files or VMs? */
+static gboolean
+is_mixed(const struct node *node, const char *one, const char *other)
+{
+        struct place a = project_place(node, one), b = project_place(node, other);
+
+        return a.source != b.source || !a.via != !b.via;
+}
+
 static void
 check_health(const struct check *check, const struct vm *vm)
 {
@@ -239,7 +248,10 @@ check_health(const struct check *check, const struct vm *vm)
                 if (!project_is_set(health->node, kinds[i]) || is_off)
                         continue;
                 if (first)
-                        check_fault(check, "health-two-kinds", project_place(health->node, kinds[i]), "remove one of the two",
+                        check_fault(check, "health-two-kinds", project_place(health->node, kinds[i]),
+                                    is_mixed(health->node, first, kinds[i])
+                                            ? "'healthcheck: !override {...}' takes the place of what it would be merged with"
+                                            : "remove one of the two",
                                     "healthcheck of vm '%s': it has '%s' already, and '%s' is another kind", vm->name, first,
                                     kinds[i]);
                 else

@@ -43,9 +43,9 @@ check_hostname(const struct users *users, const struct vm *vm)
 {
         const struct vm *other = note_user(users->hostnames, vm->hostname, vm);
 
-        if (other)
+        if (other && strcmp(other->name, vm->name) != 0) /* two of one name were told of when replicas were made */
                 check_fault(users->check, "hostname-twice", project_place(vm->node, "hostname"), NULL,
-                            "hostname of vm '%s': vm '%s' is called '%s' too", vm->name, other->name, vm->hostname);
+                            "hostname of vm '%s': '%s' is the hostname of vm '%s' too", vm->name, vm->hostname, other->name);
 }
 
 /* Before disks are looked at: who writes to a file has to know whose image it is. */

@@ -11,6 +11,9 @@ hint_suggest(const char *wrong, const char *const *candidates)
 {
         const char *nearest = text_suggest(wrong, candidates);
 
+        for (guint i = 0; candidates[i]; i++)
+                if (g_ascii_strcasecmp(wrong, candidates[i]) == 0)
+                        nearest = candidates[i];
         return nearest ? g_strdup_printf("did you mean '%s'?", nearest) : NULL;
 }
 
@@ -217,8 +220,9 @@ hint_for_shape(const struct key *key, const struct node *node, guint wanted)
                 return hint_with_example(key, is_item ? "write single values" : "write one value behind the colon");
         if (wanted & SHAPE_LIST && node->kind == NODE_SCALAR) {
                 g_autofree char *quoted = text_make_printable(node->text, strnlen(node->text, 40));
+                const char *quote = !strpbrk(quoted, ",[]{}#:&*!|>'\"") ? "" : strchr(quoted, '"') ? "'" : "\"";
 
-                return g_strdup_printf("write a list of one: [%s]", quoted);
+                return g_strdup_printf("write a list of one: [%s%s%s]", quote, quoted, quote);
         }
         if (wanted & SHAPE_LIST)
                 return hint_with_example(key, "begin each entry with '- '");
@@ -236,14 +240,28 @@ decode_shape_fault(struct decoder *decoder, const struct key *key, const struct 
                      shape_name(1U << node->kind), shape_name(wanted));
 }
 
+/* One that is no name as well: "20G", not "20" or "20g". */
+static gboolean
+is_size(const char *text)
+{
+        guint64 bytes;
+
+        return g_ascii_isdigit(*text) && !text_is_name(text) && value_parse_size(text, &bytes, NULL);
+}
+
 gboolean
 decode_strange_disk(struct decoder *decoder, const struct node *node, void *object)
 {
         g_autofree char *quoted = NULL, *hint = NULL;
 
-        if (!strpbrk(node->text, ":/."))
+        if (!strpbrk(node->text, ":/.") && !is_size(node->text))
                 return FALSE;
         quoted = value_quote(node->text);
+        if (is_size(node->text)) {
+                hint = g_strdup_printf("write {size: %s} for a disk of the VM's own", node->text);
+                decode_fault(decoder, "disk-is-size", NULL, node, hint, "%s is a size, not the name of a disk", quoted);
+                return TRUE;
+        }
         if (strchr(node->text, ':')) {
                 decode_fault(decoder, "disk-mounted", NULL, node,
                              "name the disk alone and mount it in the guest; for a folder of the host there is 'mounts'",

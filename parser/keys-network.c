@@ -59,7 +59,8 @@ static const char *const network_aliases[] = {
         "bridge_name", "bridge", "interface", "bridge", "dns_domain", "domain", "dhcp_range", "dhcp", "internal", "mode",
         "subnet_v6", "subnet6", "ipv6", "subnet6", "ipv6_subnet", "subnet6", "cidr6", "subnet6", "parent", "uplink",
         "dev", "uplink", "physical", "uplink", "physical_interface", "uplink", "vni", "vxlan", "allow", "reach",
-        "peers", "reach", NULL,
+        "peers", "reach", "nat", "mode", "isolated", "mode", "addresses", "subnet", "enable_ipv6", "subnet6", "dns",
+        "write 'dhcp: {options: {dns-server: ...}}'", NULL,
 };
 
 const struct key_table keys_network = {
@@ -125,7 +126,7 @@ static const struct key dhcp_rows[] = {
 static const char *const dhcp_aliases[] = {
         "hosts", "reservations", "host", "reservations", "static", "reservations", "leases", "lease", "lease_time", "lease",
         "pool", "range", "ranges", "range", "option", "options", "dhcp_options", "options", "bootp", "boot", "pxe", "boot",
-        "tftp", "boot", NULL,
+        "tftp", "boot", "start", "range", "end", "range", NULL,
 };
 
 const struct key_table keys_dhcp = {

@@ -55,7 +55,10 @@ static const char *const project_aliases[] = {
         "services", "vms", "instances", "vms", "machines", "vms", "domains", "vms", "vm", "vms", "guests", "vms",
         "nodes", "vms", "volumes", "disks", "network", "networks", "bridges", "networks", "nets", "networks", "disk", "disks",
         "project", "name", "version", "a project file has no version: remove the line", "secrets",
-        "write files in the guest with 'files' of a VM", "configs", "write files in the guest with 'files' of a VM", NULL,
+        "write files in the guest with 'files' of a VM", "configs", "write files in the guest with 'files' of a VM",
+        "variables", "variables come from the environment, --env-file and the file '.env' beside this one", "env_file",
+        "variables come from the environment, --env-file and the file '.env' beside this one", "defaults",
+        "what VMs share stands below a key 'x-...' with an anchor, or in a VM that the others extend", NULL,
 };
 
 const struct key_table keys_project = {

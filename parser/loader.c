@@ -276,7 +276,9 @@ loader_open_for(struct loader *loader, const char *subject, const struct node *t
                 return source;
         if (!key && access(path, F_OK) < 0 && errno == ENOENT)
                 return loader_fail(loader, "unknown-file", text->place,
-                                   g_path_is_absolute(text->text) ? NULL : "a path is relative to the file that it stands in",
+                                   strstr(text->text, "://")        ? "only files of this host are read: fetch it first"
+                                   : g_path_is_absolute(text->text) ? NULL
+                                                                    : "a path is relative to the file that it stands in",
                                    "%s: there is no file '%s'", subject, path);
         source = read_source(loader, g_steal_pointer(&key), path, name, &error);
         return source ? source : fail_unreadable(loader, /* ID: */ "unreadable-file", text->place, subject, error);

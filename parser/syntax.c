@@ -225,9 +225,11 @@ static gboolean
 explain_flow(const struct problem *problem)
 {
         char bracket = strchr(problem->text, ']') ? '[' : '{';
+        gboolean is_variable = *problem->c == '{' && problem->at.column > 1 && problem->c[-1] == '$';
 
         if (problem->at.line == problem->from.line && *problem->c)
-                return report(problem, "yaml-missing-comma", problem->at, NULL, "a comma or '%c' is missing before this",
+                return report(problem, "yaml-missing-comma", problem->at,
+                              is_variable ? "between braces or brackets, put a value with ${...} in quotes" : NULL, "a comma or '%c' is missing before this",
                               bracket == '[' ? ']' : '}');
         if (explain_after_quote(problem))
                 return TRUE;

@@ -350,7 +350,9 @@ value_check_name(const char *text, struct value_fault *fault)
         if (text_is_name(text))
                 return TRUE;
         name = nearest_name(text);
-        hint = name ? g_strdup_printf("did you mean '%s'?", name) : NULL;
+        hint = strstr(text, "${") ? g_strdup("variables stand in values, not in names")
+               : name             ? g_strdup_printf("did you mean '%s'?", name)
+                                  : NULL;
         if (!*text)
                 return value_fail(fault, "name-empty", text, NULL, "is no name: it is empty");
         if (g_str_has_prefix(text, "x-"))
