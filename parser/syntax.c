@@ -276,8 +276,11 @@ explain_sigil(const struct problem *problem)
 static gboolean
 explain_tag(const struct problem *problem)
 {
-        return report(problem, "yaml-tag", problem->from, "put the value in quotes if it begins with '!'",
-                      "a tag that cannot be read");
+        const char *hint = "put the value in quotes if it begins with '!'";
+
+        if (g_str_has_prefix(problem->from_c, "!reset") || g_str_has_prefix(problem->from_c, "!override"))
+                hint = "between braces or brackets, put a blank behind the tag";
+        return report(problem, "yaml-tag", problem->from, hint, "a tag that cannot be read");
 }
 
 static gboolean
