@@ -229,8 +229,8 @@ explain_flow(const struct problem *problem)
 
         if (problem->at.line == problem->from.line && *problem->c)
                 return report(problem, "yaml-missing-comma", problem->at,
-                              is_variable ? "between braces or brackets, put a value with ${...} in quotes" : NULL, "a comma or '%c' is missing before this",
-                              bracket == '[' ? ']' : '}');
+                              is_variable ? "between braces or brackets, put a value with ${...} in quotes" : NULL,
+                              "a comma or '%c' is missing before this", bracket == '[' ? ']' : '}');
         if (explain_after_quote(problem))
                 return TRUE;
         return report(problem, "yaml-bracket-cut-off", problem->from, *problem->c ? NULL : "is the file cut off?",
