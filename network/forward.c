@@ -32,6 +32,10 @@ enum {
         SHARE = 32, /* splices at a time */
         LIST_AT_ONCE = 512,
         FDS_A_CONNECTION = 6,
+        FULL_SECONDS = 1,
+        KEEP_IDLE_SECONDS = 120,
+        KEEP_INTERVAL_SECONDS = 15,
+        KEEP_TRIES = 4,
         TCP_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP,
 };
 
@@ -307,6 +311,17 @@ watch(struct server *server, struct watched *watched, guint32 events)
         return epoll_ctl(server->epoll, EPOLL_CTL_ADD, watched->fd, &event) == 0;
 }
 
+/* To forget silent UDP clients, and to look whether there is room again where it is not a connection of ours that makes it. */
+static void
+set_timer(struct server *server)
+{
+        guint flow_seconds = g_hash_table_size(server->flows) ? FORWARD_FLOW_SECONDS / 2 : 0;
+        struct itimerspec when = {.it_value.tv_sec = server->full ? FULL_SECONDS : flow_seconds};
+
+        when.it_interval = when.it_value;
+        timerfd_settime(server->timer.fd, 0, &when, NULL);
+}
+
 static void
 watch_listeners(struct server *server, gboolean on)
 {
@@ -318,6 +333,7 @@ watch_listeners(struct server *server, gboolean on)
                 if (!listener->removed && listener->forward.protocol == FORWARD_TCP)
                         epoll_ctl(server->epoll, EPOLL_CTL_MOD, listener->watched.fd, &event);
         }
+        set_timer(server);
 }
 
 /* ---- TCP ---- */
@@ -425,6 +441,16 @@ on_end(struct server *server, struct watched *watched, guint32 events)
         }
 }
 
+/* A client that is cut off, or a guest that is killed, ends nothing: without this it would hold its place for ever. */
+static void
+keep_alive(int fd)
+{
+        set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_SECONDS);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_SECONDS);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_TRIES);
+}
+
 static gboolean
 connection_open(struct server *server, struct connection *connection, const struct forward *forward)
 {
@@ -443,6 +469,7 @@ connection_open(struct server *server, struct connection *connection, const stru
                 direction->from = connection->ends[i].watched.fd;
                 direction->to = connection->ends[1 - i].watched.fd;
                 set_option(connection->ends[i].watched.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+                keep_alive(connection->ends[i].watched.fd);
         }
         if (connect(*inside, &forward->inside.any, address_length(&forward->inside)) < 0 && errno != EINPROGRESS)
                 return FALSE;
@@ -483,7 +510,7 @@ on_listener(struct server *server, struct watched *watched, guint32 events)
                 if (client >= 0)
                         accept_one(server, client, &listener->forward);
                 else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-                        watch_listeners(server, FALSE); /* until a connection ends */
+                        watch_listeners(server, FALSE); /* until a connection ends, or somebody else's */
                 else if (errno != EINTR && errno != ECONNABORTED)
                         return;
         }
@@ -575,15 +602,6 @@ on_flow(struct server *server, struct watched *watched, guint32 events)
                 flow->last_s = now_s();
                 answer(flow, server->datagram, (size_t)n);
         }
-}
-
-static void
-set_timer(struct server *server)
-{
-        struct itimerspec when = {.it_value.tv_sec = g_hash_table_size(server->flows) ? FORWARD_FLOW_SECONDS / 2 : 0};
-
-        when.it_interval = when.it_value;
-        timerfd_settime(server->timer.fd, 0, &when, NULL);
 }
 
 static void
@@ -699,7 +717,9 @@ on_timer(struct server *server, struct watched *watched, guint32 events)
                         g_ptr_array_add(silent, key);
         for (guint i = 0; i < silent->len; i++)
                 flow_kill(server, silent->pdata[i]);
-        if (g_hash_table_size(server->flows) == 0)
+        if (server->full && g_hash_table_size(server->connections) < FORWARD_MAX_CONNECTIONS)
+                watch_listeners(server, TRUE);
+        else
                 set_timer(server);
 }
 

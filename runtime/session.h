@@ -37,7 +37,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(session_t, session_close)
 gboolean session_lock(struct session *session, int timeout_ms, char **ret_note, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
- * session_keep_images() - Before session_observe(): no image that it finds is removed from the cache before session_apply() ends
+ * session_keep_images() - Before session_observe(): no image that it finds leaves the cache until session_apply() is over
  *
  * Does nothing for a project whose images are files. Fails with DROVER_ERROR_LOCKED after @timeout_ms.
  */

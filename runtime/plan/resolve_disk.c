@@ -49,10 +49,10 @@ check_old_overlay(struct resolved_vm *vm, const struct kept_disk *kept, const st
 {
         struct place place = project_place(vm->vm->node, "image");
         gboolean can_fetch = vm->expected && cache_is_same(kept->backing_path, vm->expected);
-        g_autofree char *hint =
-                can_fetch ? g_strdup_printf("'drover pull %s' fetches it again", vm->vm->name)
-                          : g_strdup_printf("put the old one back, or 'drover up --fresh %s' makes a new disk (its data is lost)",
-                                            vm->vm->name);
+        g_autofree char *hint = g_strdup_printf(can_fetch ? "'drover pull %s' fetches it again"
+                                                          : "put the old one back, or 'drover up --fresh %s' makes a new disk "
+                                                            "(its data is lost)",
+                                                vm->vm->name);
         struct image_info now;
 
         if (!world->images || !kept->backing_path)

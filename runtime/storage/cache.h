@@ -42,7 +42,7 @@ char *cache_find(const char *cache, const struct cache_source *source);
 /** cache_expect() - The same also where the image is not there: where it would be, as far as that is known */
 char *cache_expect(const char *cache, const struct cache_source *source);
 
-/** cache_is_same() - Are these paths those of one image? By checksum where they are of a cache, wherever that lies. NULL is fine */
+/** cache_is_same() - Are these the paths of one image? By checksum where they are of a cache, wherever it lies. NULL is fine */
 gboolean cache_is_same(const char *a, const char *b);
 
 /**

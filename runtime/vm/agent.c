@@ -18,6 +18,7 @@ enum {
         CALL_MS = 10000,
         FIRST_LOOK_MS = 20, /* the agent has no event for the end of a program */
         LONGEST_LOOK_MS = 250,
+        PARTS_MAX = 200000, /* of an answer: brackets, commas and colons, also those within strings */
         SYNC_BYTE = 0xff, /* no byte of any UTF-8 text: what stands before it is left over */
 };
 
@@ -123,6 +124,18 @@ send_command(struct agent *agent, const char *command, json_t *arguments, gboole
         return send_text(agent, command, line, strlen(line), deadline_us, error);
 }
 
+/* A guest may send millions of empty objects, each of which takes a hundred times its text: no honest answer has that many. */
+static json_t *
+decode(const char *text)
+{
+        guint parts = 0;
+
+        for (const char *c = text + strcspn(text, "[{,:"); *c; c += 1 + strcspn(c + 1, "[{,:"))
+                if (++parts > PARTS_MAX)
+                        return NULL;
+        return json_loads(text, 0, NULL);
+}
+
 /* Reads away what earlier clients left, up to the answer that bears our number. */
 static gboolean
 synchronize(struct agent *agent, int timeout_ms, GError **error)
@@ -141,7 +154,7 @@ synchronize(struct agent *agent, int timeout_ms, GError **error)
                 if (!line)
                         return FALSE;
                 start = strrchr(line, SYNC_BYTE);
-                answer = start ? json_loads(start + 1, 0, NULL) : NULL;
+                answer = start ? decode(start + 1) : NULL;
                 if (answer && json_number(answer, "return", 0) == number)
                         return TRUE;
         }
@@ -208,7 +221,7 @@ call(struct agent *agent, const char *command, json_t *arguments, int timeout_ms
         if (!line)
                 return FALSE;
         trace_line("agent", "< %.400s", line);
-        answer = json_loads(line, 0, NULL);
+        answer = decode(line);
         if (json_is_object(json_object_get(answer, "error")))
                 return take_refusal(command, json_object_get(answer, "error"), error);
         value = json_object_get(answer, "return");
@@ -253,6 +266,17 @@ take_status(const json_t *status, struct agent_result *ret_result)
         };
 }
 
+/* An argument that JSON cannot carry is no argument to be left out. */
+static gboolean
+check_arguments(const char *const *argv, GError **error)
+{
+        for (guint i = 0; argv[i]; i++)
+                if (!g_utf8_validate(argv[i], -1, NULL))
+                        return error_set(error, DROVER_ERROR_UNSUPPORTED,
+                                         "argument %u of '%s' is no UTF-8, and the guest agent takes nothing else", i, argv[0]);
+        return TRUE;
+}
+
 static json_t *
 exec_arguments(const char *const *argv, const GByteArray *input)
 {
@@ -278,6 +302,8 @@ agent_run(struct agent *agent, const char *const *argv, const GByteArray *input,
         g_autoptr(json_t) started = NULL;
         int pause_ms = FIRST_LOOK_MS;
 
+        if (!check_arguments(argv, error))
+                return FALSE;
         if (!agent_call(agent, "guest-exec", exec_arguments(argv, input), CALL_MS, &started, error))
                 return error_prefix(error, "cannot run '%s'", argv[0]);
         for (;;) {

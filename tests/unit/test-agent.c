@@ -155,6 +155,34 @@ test_run(void)
         stop(&peer);
 }
 
+/* What JSON cannot carry is refused rather than left out, and text that would fill the memory is not even read. */
+static void
+test_limits(void)
+{
+        g_autofree char *objects = g_strnfill(600000, ','), *many = NULL;
+        const char *lines[] = {SYNCED, NULL, "{\"return\": {}}\n", NULL};
+        static const char *const argv[] = {"rm", "\xff", NULL};
+        struct peer peer;
+        g_autoptr(GError) error = NULL, refused = NULL;
+        g_autoptr(agent_t) agent = NULL;
+        struct agent_result result;
+
+        for (size_t i = 0; i + 3 < 600000; i += 3)
+                memcpy(objects + i, "{},", 3);
+        objects[599999] = ' ';
+        many = g_strdup_printf("{\"return\": [%s{}]}\n", objects);
+        lines[1] = many;
+        agent = agent_new(start(&peer, lines), 5000, &error);
+        g_assert_no_error(error);
+        g_assert_false(agent_call(agent, "guest-info", NULL, 5000, NULL, &error));
+        g_assert_error(error, DROVER_ERROR, DROVER_ERROR_CORRUPT);
+        g_assert_false(agent_run(agent, argv, NULL, 5000, &result, &refused));
+        g_assert_error(refused, DROVER_ERROR, DROVER_ERROR_UNSUPPORTED);
+        g_assert_nonnull(strstr(refused->message, "argument 1 of 'rm' is no UTF-8"));
+        g_assert_true(agent_call(agent, "guest-ping", NULL, 5000, NULL, NULL)); /* it was not sent anything */
+        stop(&peer);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -163,5 +191,6 @@ main(int argc, char **argv)
         g_test_add_func("/agent/silence", test_silence);
         g_test_add_func("/agent/refusals", test_refusals);
         g_test_add_func("/agent/run", test_run);
+        g_test_add_func("/agent/limits", test_limits);
         return g_test_run();
 }

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -242,6 +243,30 @@ test_many(struct fixture *fixture, gconstpointer data)
                 close(fds[i]);
 }
 
+/* Somebody else has all descriptors, and no connection of ours that would end: the port comes back by itself. */
+static void
+test_full(struct fixture *fixture, gconstpointer data)
+{
+        struct forward forward = make_forward(FORWARD_TCP, free_port(SOCK_STREAM), fixture->guest_port);
+        struct rlimit before, full;
+        struct pollfd answer = {.events = POLLIN};
+        int next;
+
+        publish(fixture, &forward);
+        next = dup(STDIN_FILENO);
+        close(next);
+        g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
+        full = before;
+        full.rlim_cur = (rlim_t)next + 1; /* one more: ours, and none for the forwarder */
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &full), ==, 0);
+        answer.fd = dial(ntohs(forward.outside.ipv4.sin_port));
+        g_assert_cmpint(answer.fd, ==, next);
+        g_assert_cmpint(poll(&answer, 1, 100), ==, 0);
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &before), ==, 0);
+        assert_echo(answer.fd, "there is room again");
+        close(answer.fd);
+}
+
 static void
 test_refused(struct fixture *fixture, gconstpointer data)
 {
@@ -458,6 +483,8 @@ int
 main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
+        /* First, before there are threads of others that are about to close descriptors. */
+        g_test_add("/forward/full", struct fixture, NULL, set_up, test_full, tear_down);
         g_test_add("/forward/bytes", struct fixture, NULL, set_up, test_bytes, tear_down);
         g_test_add("/forward/many", struct fixture, NULL, set_up, test_many, tear_down);
         g_test_add("/forward/refused", struct fixture, NULL, set_up, test_refused, tear_down);
