@@ -1,7 +1,7 @@
 /* address.c - the addresses of VMs, and how we know them */
 #include "cmd/address.h"
 
-#include "parser/value.h"
+#include "parser/value/value.h"
 
 #include <string.h>
 #include <time.h>

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
-#include "parser/interpolate.h"
+#include "parser/variables/interpolate.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "parser/origin.h"
-#include "parser/interpolate.h"
+#include "parser/text/origin.h"
+#include "parser/variables/interpolate.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "parser/value.h"
+#include "parser/value/value.h"
 #include "runtime/supervisor/journal.h"
 
 #include <fcntl.h>

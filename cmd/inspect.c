@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "runtime/supervisor/health.h"
 #include "base/text.h"
-#include "parser/value.h"
+#include "parser/value/value.h"
 #include "runtime/vm/vm.h"
 
 #include <string.h>

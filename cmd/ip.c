@@ -3,7 +3,7 @@
 #include "cmd/operate.h"
 #include "cmd/select.h"
 
-#include "parser/value.h"
+#include "parser/value/value.h"
 
 struct ip_options {
         char *format;

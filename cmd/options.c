@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "parser/value.h"
+#include "parser/value/value.h"
 
 #include <string.h>
 #include <unistd.h>

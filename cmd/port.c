@@ -4,7 +4,7 @@
 #include "cmd/select.h"
 
 #include "base/error.h"
-#include "parser/value.h"
+#include "parser/value/value.h"
 
 #include <arpa/inet.h>
 #include <string.h>

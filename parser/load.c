@@ -3,11 +3,11 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "parser/check.h"
-#include "parser/decode.h"
-#include "parser/find.h"
-#include "parser/loader.h"
-#include "parser/replicas.h"
+#include "parser/check/check.h"
+#include "parser/decode/decode.h"
+#include "parser/files/find.h"
+#include "parser/files/loader.h"
+#include "parser/check/replicas.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "parser/source.h"
+#include "parser/text/source.h"
 
 #include <net/ethernet.h>
 #include <netinet/in.h>

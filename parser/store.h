@@ -2,7 +2,7 @@
 #pragma once
 
 #include "parser/project.h"
-#include "parser/tree.h"
+#include "parser/tree/tree.h"
 
 /** struct refusal - Something that is understood but not built yet, kept until somebody asks (project_refusals()) */
 struct refusal {

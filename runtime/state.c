@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "parser/keys.h"
-#include "parser/value.h"
+#include "parser/keys/keys.h"
+#include "parser/value/value.h"
 
 #include <string.h>
 

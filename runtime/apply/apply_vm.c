@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "parser/value.h"
+#include "parser/value/value.h"
 #include "runtime/storage/disk.h"
 
 #include <string.h>

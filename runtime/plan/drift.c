@@ -6,7 +6,7 @@
 #include "runtime/plan/plan_build.h"
 
 #include "base/text.h"
-#include "parser/value.h"
+#include "parser/value/value.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "parser/keys.h"
+#include "parser/keys/keys.h"
 #include "runtime/plan/resolve.h"
 
 /** enum goal - What a verb wants of a VM */

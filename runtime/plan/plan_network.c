@@ -1,7 +1,7 @@
 /* plan_network.c - the planner's part for bridges, firewall and dnsmasq */
 #include "runtime/plan/plan_build.h"
 
-#include "parser/value.h"
+#include "parser/value/value.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* plan_ports.c - the planner's part for published ports: which are served, which are taken by others */
 #include "runtime/plan/plan_build.h"
 
-#include "parser/value.h"
+#include "parser/value/value.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* resolve_network.c - the subnets, addresses and bridge names that the file leaves open */
 #include "runtime/plan/resolve_build.h"
 
-#include "parser/value.h"
+#include "parser/value/value.h"
 
 #include <string.h>
 

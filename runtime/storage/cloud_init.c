@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "parser/typed.h"
-#include "parser/value-provision.h"
+#include "parser/value/typed.h"
+#include "parser/value/value-provision.h"
 
 #include <string.h>
 

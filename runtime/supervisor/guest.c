@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
-#include "parser/value.h"
+#include "parser/value/value.h"
 
 #include <string.h>
 #include <sys/socket.h>

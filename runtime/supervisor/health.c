@@ -2,7 +2,7 @@
 #include "runtime/supervisor/health.h"
 
 #include "base/file.h"
-#include "parser/value.h"
+#include "parser/value/value.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -17,9 +17,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "parser/keys.h"
+#include "parser/keys/keys.h"
 #include "parser/load.h"
-#include "parser/origin.h"
+#include "parser/text/origin.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -335,6 +335,27 @@ run_directory(struct golden *golden, const char *name)
                 g_error("cannot go back to '%s'", top);
 }
 
+/* The .c files of a room and its wings, in order. */
+static GPtrArray *
+list_sources(const char *directory)
+{
+        g_autoptr(GPtrArray) names = file_list_directory(directory, NULL);
+        GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+
+        for (guint i = 0; names && i < names->len; i++) {
+                g_autofree char *path = g_build_filename(directory, names->pdata[i], NULL);
+
+                if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+                        g_autoptr(GPtrArray) below = list_sources(path);
+
+                        g_ptr_array_extend_and_steal(paths, g_steal_pointer(&below));
+                } else if (g_str_has_suffix(path, ".c")) {
+                        g_ptr_array_add(paths, g_steal_pointer(&path));
+                }
+        }
+        return paths;
+}
+
 /* Every identifier in the sources of the parser is that of one check alone, and has a file here that shows it. */
 static void
 check_ids(struct golden *golden)
@@ -346,18 +367,19 @@ check_ids(struct golden *golden)
         /* These depend on the directory, or take very large files: tests/unit/test-load.c and test-merge.c show them. */
         static const char *const elsewhere[] = {"no-name",       "merge-too-large", "too-many-files", "too-many-bytes",
                                                 "include-depth", NULL};
-        g_autoptr(GPtrArray) names = file_list_directory("../../parser", NULL);
+        g_autoptr(GPtrArray) names = list_sources("../../parser");
         g_autoptr(GHashTable) found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
         for (guint i = 0; names && i < names->len; i++) {
-                g_autofree char *path = g_build_filename("../../parser", names->pdata[i], NULL), *text = NULL;
+                const char *path = names->pdata[i];
+                g_autofree char *text = NULL, *name = g_path_get_basename(path);
                 g_autoptr(GMatchInfo) match = NULL;
 
-                if (!g_str_has_suffix(path, ".c") || !file_read(path, 1 << 20, &text, NULL, NULL))
+                if (!file_read(path, 1 << 20, &text, NULL, NULL))
                         continue;
                 for (g_regex_match(regex, text, 0, &match); g_match_info_matches(match); g_match_info_next(match, NULL)) {
                         g_autofree char *id = g_match_info_fetch(match, 1);
-                        g_autofree char *what = g_strdup_printf("a file shows '%s' of %s", id, (char *)names->pdata[i]);
+                        g_autofree char *what = g_strdup_printf("a file shows '%s' of %s", id, name);
 
                         if (!g_strv_contains(elsewhere, id))
                                 report(golden, g_hash_table_contains(golden->ids, id), what);

@@ -3,8 +3,8 @@
  * Beyond what the sanitizers see: a variable has a value or a fault with a place in the file, values are UTF-8 and keep their
  * limit, and a value that is written in double quotes with escapes is read as the same value.
  */
-#include "parser/dotenv.h"
-#include "parser/environment.h"
+#include "parser/variables/dotenv.h"
+#include "parser/variables/environment.h"
 
 #include "tests/fuzz/fuzz.h"
 

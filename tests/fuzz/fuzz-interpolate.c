@@ -4,7 +4,7 @@
  * fault, faults point to a dollar, doubled dollars are the text itself, and after a tree was gone through each scalar has its
  * place, and what is marked as faulty was told.
  */
-#include "parser/interpolate.h"
+#include "parser/variables/interpolate.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "parser/keys.h"
+#include "parser/keys/keys.h"
 #include "parser/load.h"
 
 #include <string.h>

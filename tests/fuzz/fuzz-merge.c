@@ -6,9 +6,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "parser/keys.h"
+#include "parser/keys/keys.h"
 #include "parser/load.h"
-#include "parser/origin.h"
+#include "parser/text/origin.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char *const names[] = {"drover.yaml", "drover.override.yaml", "a.yaml", "b.yaml"};

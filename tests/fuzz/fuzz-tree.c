@@ -3,8 +3,8 @@
  * Beyond what the sanitizers see: a tree comes exactly when there is no error, its nodes have places inside of the source,
  * its maps have each key once, it keeps the caps, and a value's canonical spelling means the same value.
  */
-#include "parser/tree.h"
-#include "parser/value.h"
+#include "parser/tree/tree.h"
+#include "parser/value/value.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -2,10 +2,10 @@
  *
  * Every parser sees every text, so that one corpus serves them all.
  */
-#include "parser/dhcp-option.h"
-#include "parser/value-provision.h"
-#include "parser/value-storage.h"
-#include "parser/value.h"
+#include "parser/decode/dhcp-option.h"
+#include "parser/value/value-provision.h"
+#include "parser/value/value-storage.h"
+#include "parser/value/value.h"
 
 #include <string.h>
 

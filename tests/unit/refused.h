@@ -1,7 +1,7 @@
 /* refused.h - what a parser of value.h says of a text that it refuses, compared to the letter */
 #pragma once
 
-#include "parser/value.h"
+#include "parser/value/value.h"
 
 /* The reason, and the hint behind " | " where there is one. */
 static inline void

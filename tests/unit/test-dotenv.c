@@ -1,8 +1,8 @@
 /* test-dotenv.c - parser/dotenv and parser/environment: what a file of variables means, whose value counts, what is refused */
 #include "base/error.h"
 #include "base/file.h"
-#include "parser/dotenv.h"
-#include "parser/environment.h"
+#include "parser/variables/dotenv.h"
+#include "parser/variables/environment.h"
 
 #include <glib/gstdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* test-interpolate.c - parser/expand and parser/interpolate: the forms, which values have variables, what aliases cost */
-#include "parser/interpolate.h"
+#include "parser/variables/interpolate.h"
 
 #include <string.h>
 

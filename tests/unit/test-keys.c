@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "parser/decode.h"
+#include "parser/decode/decode.h"
 #include "parser/load.h"
 
 #include <string.h>

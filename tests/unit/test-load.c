@@ -1,9 +1,9 @@
 /* test-load.c - the front door: which file is taken, names, places, look-ups, limits; the rest is in tests/config */
 #include "base/error.h"
 #include "base/file.h"
-#include "parser/keys.h"
+#include "parser/keys/keys.h"
 #include "parser/load.h"
-#include "parser/tree.h"
+#include "parser/tree/tree.h"
 
 #include <glib/gstdio.h>
 #include <string.h>

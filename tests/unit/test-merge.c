@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "parser/load.h"
-#include "parser/merge.h"
+#include "parser/files/merge.h"
 
 #include <glib/gstdio.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* test-replicas.c - parser/replicas: profiles choose, replicas multiply, --scale counts anew */
 #include "base/error.h"
 #include "base/json.h"
-#include "parser/keys.h"
+#include "parser/keys/keys.h"
 #include "parser/load.h"
-#include "parser/value.h"
+#include "parser/value/value.h"
 
 #include <string.h>
 #include <time.h>

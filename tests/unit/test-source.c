@@ -1,5 +1,5 @@
 /* test-source.c - parser/source: what is text, where its lines are, and how a diagnostic looks */
-#include "parser/source.h"
+#include "parser/text/source.h"
 
 #include "base/error.h"
 

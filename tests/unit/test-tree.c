@@ -1,5 +1,5 @@
 /* test-tree.c - parser/tree and parser/syntax: what is read, what is refused with which words, and what hostility costs */
-#include "parser/tree.h"
+#include "parser/tree/tree.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* test-typed.c - what YAML 1.1 makes of plain scalars, and that it stays so when it is printed and read again */
 #include "cmd/yaml.h"
-#include "parser/typed.h"
+#include "parser/value/typed.h"
 
 #include <string.h>
 

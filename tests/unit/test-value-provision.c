@@ -1,5 +1,5 @@
 /* test-value-provision.c - paths in the guest, permissions, owners and short mounts as values */
-#include "parser/value-provision.h"
+#include "parser/value/value-provision.h"
 
 #include <string.h>
 

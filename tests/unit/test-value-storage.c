@@ -1,5 +1,5 @@
 /* test-value-storage.c - URLs, digests, names of images, devices and serial numbers as values */
-#include "parser/value-storage.h"
+#include "parser/value/value-storage.h"
 
 #include <string.h>
 

@@ -1,0 +1,170 @@
+/* check-disk.c - what a disk is: named, file, device or the VM's own; its size and its name */
+#include "parser/check/check-users.h"
+
+#include <string.h>
+
+enum { MAX_DEVICES = 24 };
+
+static struct place
+disk_place(const struct disk *disk, const char *key)
+{
+        return project_place(disk->node, key);
+}
+
+static gboolean
+is_in_place(const struct node *node)
+{
+        return project_is_set(node, "file") || project_is_set(node, "device");
+}
+
+/* A device is there already, as it is. */
+static void
+check_device_kind(const struct check *check, const struct vm *vm, const struct disk *disk)
+{
+        const struct node *node = disk->node;
+
+        if (!project_is_set(node, "device"))
+                return;
+        if (project_is_set(node, "file"))
+                check_fault(check, "device-with-file", disk_place(disk, "file"), "remove one of the two",
+                            "disk of vm '%s' is either a file or a device", vm->name);
+        if (project_is_set(node, "size"))
+                check_fault(check, "device-with-size", disk_place(disk, "size"), "remove 'size'",
+                            "disk of vm '%s': a device that is used in place keeps its size", vm->name);
+        if (disk->device && disk->format != FORMAT_RAW)
+                check_fault(check, "device-format", disk_place(disk, "format"), "remove 'format'",
+                            "disk of vm '%s': a device can only be raw", vm->name);
+}
+
+/* One disk is one kind of thing: named, file, device, or the VM's own. */
+static void
+check_kind(const struct check *check, const struct vm *vm, const struct disk *disk)
+{
+        static const char *const not_for_named[] = {"name", "size", "format", "file", "device", "media", NULL};
+        const struct node *node = disk->node;
+
+        if (disk->named && node->kind == NODE_MAP) {
+                for (const char *const *key = not_for_named; *key; key++)
+                        if (project_is_set(node, *key))
+                                check_fault(check, "disk-two-kinds", disk_place(disk, *key),
+                                            "write it under 'disks' at the top of the file",
+                                            "disk '%s' of vm '%s': '%s' is not for a disk of the project", disk->named,
+                                            vm->name, *key);
+                return;
+        }
+        if (project_is_set(node, "file") && project_is_set(node, "size"))
+                check_fault(check, "file-with-size", disk_place(disk, "size"), "remove 'size', or 'file' for a new disk",
+                            "disk of vm '%s': a file that is used in place keeps its size", vm->name);
+        check_device_kind(check, vm, disk);
+        if (disk->media == MEDIA_CDROM && !is_in_place(node))
+                check_fault(check, "cdrom-without-file", disk_place(disk, "media"), "write 'file: ./some.iso'",
+                            "disk of vm '%s': a cdrom needs a file", vm->name);
+        else if (!is_in_place(node) && !project_is_set(node, "size") && !project_is_set(node, "disk") && node->kind == NODE_MAP)
+                check_fault(check, "disk-without-size", node->place, "write 'size: 10G'",
+                            "disk of vm '%s' has neither size nor file", vm->name);
+}
+
+static gboolean
+is_own(const struct disk *disk)
+{
+        return disk->node && !disk->named && disk->node->kind == NODE_MAP && !is_in_place(disk->node) &&
+               !project_is_set(disk->node, "disk");
+}
+
+/* Not so after a fault that leaves open what it was meant to be. */
+static gboolean
+has_name(const struct disk *disk)
+{
+        return disk->node && (disk->named || disk->file || disk->device || is_own(disk));
+}
+
+static void
+check_disk_names(const struct check *check, const struct vm *vm)
+{
+        guint own = 0;
+
+        for (guint i = 0; i < vm->disk_count; i++)
+                own += is_own(&vm->disks[i]);
+        for (guint i = 0; i < vm->disk_count; i++) {
+                const struct disk *disk = &vm->disks[i];
+                gboolean taken = strcmp(disk->name, "root") == 0;
+
+                if (!has_name(disk))
+                        continue;
+                if (own > 1 && is_own(disk) && !project_is_set(disk->node, "name")) {
+                        check_fault(check, "disk-without-name", disk->node->place,
+                                    "write 'name: scratch', say: it is how the disk is known",
+                                    "disk of vm '%s': with two or more of its own, each needs a name", vm->name);
+                        continue;
+                }
+                for (guint j = 0; j < i && !taken; j++)
+                        taken = has_name(&vm->disks[j]) && strcmp(disk->name, vm->disks[j].name) == 0;
+                if (taken)
+                        check_fault(check, "disk-name-twice",
+                                    disk->node->kind == NODE_MAP ? disk_place(disk, disk->named ? "disk" : "name")
+                                                                 : disk->node->place,
+                                    strcmp(disk->name, "root") == 0 ? "the root disk, under 'disk', has this name" : NULL,
+                                    "disks of vm '%s': it has a disk '%s' already", vm->name, disk->name);
+        }
+}
+
+static void
+check_root(const struct check *check, const struct vm *vm)
+{
+        const struct disk *root = vm->root;
+
+        if (!root || !root->node)
+                return;
+        if (is_in_place(root->node))
+                check_kind(check, vm, root);
+        if (project_is_set(vm->node, "image")) {
+                const char *in_place = project_is_set(root->node, "file") ? "file" : "device";
+
+                if (is_in_place(root->node))
+                        check_fault(check, "image-and-file", disk_place(root, in_place), "remove one of the two",
+                                    "disk of vm '%s': with '%s' the image is not used", vm->name, in_place);
+                else if (root->format == FORMAT_RAW)
+                        check_fault(check, "overlay-format", disk_place(root, "format"), "remove it",
+                                    "disk of vm '%s': an overlay on an image can only be qcow2", vm->name);
+        } else if (root->node->kind == NODE_MAP && !is_in_place(root->node) && !project_is_set(root->node, "size")) {
+                check_fault(check, "root-without-size", project_place(vm->node, "disk"), "write 'disk: 10G', or an image",
+                            "disk of vm '%s' has neither size nor file, and the vm has no image", vm->name);
+        }
+}
+
+void
+check_disks(const struct users *users, const struct vm *vm)
+{
+        guint total = vm->disk_count + vm->nic_count + (vm->root ? 1 : 0);
+
+        if (total > MAX_DEVICES)
+                check_fault(users->check, "too-many-devices", vm->node->place, NULL,
+                            "vm '%s' has %u disks and NICs, %d together is the most", vm->name, total, MAX_DEVICES);
+        check_root(users->check, vm);
+        if (vm->root && vm->root->node)
+                check_disk_use(users, vm, vm->root);
+        for (guint i = 0; i < vm->disk_count; i++) {
+                const struct disk *disk = &vm->disks[i];
+
+                if (!disk->node)
+                        continue;
+                check_kind(users->check, vm, disk);
+                check_disk_use(users, vm, disk);
+        }
+        check_disk_names(users->check, vm);
+        check_drives(users->check, vm);
+        check_serials(users->check, vm);
+}
+
+void
+check_named_disks(const struct check *check)
+{
+        for (guint i = 0; i < check->project->declared_disk_count; i++) {
+                const struct disk *disk = &check->project->declared_disks[i];
+
+                if (!disk->node ||
+                    (disk->node->kind == NODE_MAP ? !project_is_set(disk->node, "size") : node_is_null(disk->node)))
+                        check_fault(check, "named-disk-without-size", check_key_place(check, "disks", i), "write 'size: 10G'",
+                                    "disk '%s' has no size", disk->name);
+        }
+}

@@ -1,0 +1,87 @@
+/* check-file.c - whether the files that a project names are there, and are what they have to be */
+#include "parser/check/check-users.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+/** enum file_kind - What a path is; above zero stands the errno of stat() */
+enum file_kind {
+        FILE_REGULAR = 0,
+        FILE_FOLDER = -1,
+        FILE_BLOCK = -2,
+        FILE_OTHER = -3,
+};
+
+static int
+look_at(const struct users *users, const char *path)
+{
+        gpointer known;
+        struct stat status;
+        int result = FILE_OTHER;
+
+        if (g_hash_table_lookup_extended(users->files, path, NULL, &known))
+                return GPOINTER_TO_INT(known);
+        if (stat(path, &status) < 0)
+                result = errno;
+        else if (S_ISREG(status.st_mode))
+                result = FILE_REGULAR;
+        else if (S_ISDIR(status.st_mode))
+                result = FILE_FOLDER;
+        else if (S_ISBLK(status.st_mode))
+                result = FILE_BLOCK;
+        g_hash_table_insert(users->files, (gpointer)path, GINT_TO_POINTER(result));
+        return result;
+}
+
+/* Is there anything at all? If so, TRUE with its kind. */
+static gboolean
+is_there(const struct users *users, const struct wanted_file *wanted, const char *kind, int *ret_kind)
+{
+        int result;
+
+        if (!wanted->path || users->check->no_files)
+                return FALSE;
+        result = look_at(users, wanted->path);
+        if (result == ENOENT || result == ENOTDIR)
+                return check_fault(users->check, "missing-file", wanted->place,
+                                   *kind == 'd' ? NULL : "a path is relative to the file that it stands in",
+                                   "%s of %s '%s': there is no %s '%s'", wanted->what, wanted->title, wanted->owner, kind,
+                                   wanted->path);
+        if (result > 0)
+                return check_fault(users->check, "file-unreadable", wanted->place, NULL,
+                                   "%s of %s '%s': cannot look at '%s': %s", wanted->what, wanted->title, wanted->owner,
+                                   wanted->path, g_strerror(result));
+        *ret_kind = result;
+        return TRUE;
+}
+
+void
+check_file(const struct users *users, struct wanted_file wanted)
+{
+        int kind;
+
+        if (is_there(users, &wanted, "file", &kind) && kind != FILE_REGULAR && kind != FILE_BLOCK)
+                check_fault(users->check, "not-a-file", wanted.place, NULL, "%s of %s '%s': '%s' is not a regular file",
+                            wanted.what, wanted.title, wanted.owner, wanted.path);
+}
+
+void
+check_folder(const struct users *users, struct wanted_file wanted)
+{
+        int kind;
+
+        if (is_there(users, &wanted, "folder", &kind) && kind != FILE_FOLDER)
+                check_fault(users->check, "not-a-folder", wanted.place, "name the folder that it lies in",
+                            "%s of %s '%s': '%s' is not a folder", wanted.what, wanted.title, wanted.owner, wanted.path);
+}
+
+void
+check_device(const struct users *users, struct wanted_file wanted)
+{
+        int kind;
+
+        if (is_there(users, &wanted, "device", &kind) && kind != FILE_BLOCK)
+                check_fault(users->check, "not-a-device", wanted.place,
+                            kind == FILE_REGULAR ? "write 'file' instead of 'device'" : NULL,
+                            "%s of %s '%s': '%s' is not a block device", wanted.what, wanted.title, wanted.owner, wanted.path);
+}

@@ -1,0 +1,288 @@
+/* resolve.c - defaults that need more than their own key: implicit network and NIC, root disk, disk names, references */
+#include "parser/check/check.h"
+
+#include "base/text.h"
+#include "parser/decode/decode.h"
+
+#include <string.h>
+
+enum { SUGGEST_MAX_NAMES = 64 }; /* a suggestion costs a look at every name: not for each of very many */
+
+static const char *const no_texts[] = {NULL};
+
+static gboolean
+is_written(const struct node *node, const char *key)
+{
+        const struct node *value = node_get(node, key);
+
+        return value && !node_is_null(value);
+}
+
+/* ---- the implicit network ---- */
+
+static gboolean
+has_network(const struct project *project, const char *name)
+{
+        for (guint i = 0; i < project->network_count; i++)
+                if (strcmp(project->networks[i].name, name) == 0)
+                        return TRUE;
+        return FALSE;
+}
+
+static gboolean
+needs_default(const struct project *project)
+{
+        for (guint i = 0; i < project->declared_vm_count; i++) {
+                const struct vm *vm = &project->declared_vms[i];
+
+                if (!is_written(vm->node, "networks"))
+                        return TRUE;
+                for (guint j = 0; j < vm->nic_count; j++)
+                        if (strcmp(vm->nics[j].network ? vm->nics[j].network : vm->nics[j].name, "default") == 0)
+                                return TRUE;
+        }
+        return FALSE;
+}
+
+static void
+add_default_network(struct check *check)
+{
+        struct decoder decoder = {.store = check->store, .diagnostics = check->diagnostics};
+        struct project *project = check->project;
+
+        if (has_network(project, "default") || !needs_default(project))
+                return;
+        if (!project->networks) /* otherwise decoding left room for one more */
+                project->networks = store_alloc(check->store, sizeof *project->networks);
+        project->networks[project->network_count].name = "default";
+        decode_object(&decoder, &keys_network, NULL, &project->networks[project->network_count++]);
+}
+
+/* ---- networks ---- */
+
+static void
+resolve_network(struct check *check, struct network *network)
+{
+        if (network->mode == MODE_BRIDGE) {
+                network->subnet_auto = FALSE;
+                network->dhcp.enabled = FALSE;
+        }
+        if (network->host_ip_none && !is_written(network->node, "dhcp"))
+                network->dhcp.enabled = FALSE;
+        if (!network->reach)
+                network->reach = no_texts;
+        if (!network->domain)
+                network->domain = store_format(check->store, "%s.test", check->project->name);
+}
+
+/* ---- disks ---- */
+
+static gboolean
+disk_name_taken(const struct vm *vm, guint count, const char *name)
+{
+        if (strcmp(name, "root") == 0)
+                return TRUE;
+        for (guint i = 0; i < count; i++)
+                if (vm->disks[i].name && strcmp(vm->disks[i].name, name) == 0)
+                        return TRUE;
+        return FALSE;
+}
+
+/* A file or device that is attached without a name is known by that of the file. */
+static const char *
+name_of_file(struct check *check, const struct vm *vm, guint index)
+{
+        const struct disk *disk = &vm->disks[index];
+        g_autofree char *base = g_path_get_basename(disk->file ? disk->file : disk->device);
+        char *dot = strrchr(base, '.');
+        g_autofree char *name = NULL;
+        const char *unique;
+
+        if (dot && dot != base)
+                *dot = '\0';
+        name = text_make_name(base);
+        unique = store_text(check->store, *name ? name : "file", -1);
+        for (guint i = 2; disk_name_taken(vm, vm->disk_count, unique); i++)
+                unique = store_format(check->store, "%.30s-%u", *name ? name : "file", i);
+        return unique;
+}
+
+static void
+resolve_format(struct disk *disk)
+{
+        if (disk->media == MEDIA_CDROM) {
+                disk->read_only = TRUE;
+                disk->format = FORMAT_RAW;
+                if (!is_written(disk->node, "bus"))
+                        disk->bus = BUS_SATA;
+        } else if (disk->device && !is_written(disk->node, "format")) {
+                disk->format = FORMAT_RAW;
+        } else if (disk->file && !is_written(disk->node, "format")) {
+                disk->format_unknown = TRUE;
+                disk->format = FORMAT_RAW;
+        }
+}
+
+static void
+resolve_named_disk(struct check *check, const struct vm *vm, struct disk *disk)
+{
+        const struct disk *named = project_find_disk(check->project, disk->named);
+
+        disk->name = disk->named;
+        if (named) {
+                disk->size_bytes = named->size_bytes;
+                disk->format = named->format;
+        } else {
+                g_autofree char *subject = g_strdup_printf("disks of vm '%s'", vm->name);
+                struct place place = disk->node->kind == NODE_SCALAR ? disk->node->place : project_place(disk->node, "disk");
+
+                check_unknown(check, "unknown-disk", place, subject, "disk", disk->named, check->store->disks);
+        }
+}
+
+static void
+resolve_disks(struct check *check, struct vm *vm)
+{
+        if (vm_has_image(vm) && !vm->root)
+                vm->root = store_alloc(check->store, sizeof *vm->root);
+        if (vm->root) {
+                vm->root->name = "root";
+                vm->root->is_root = TRUE;
+                resolve_format(vm->root);
+        }
+        for (guint i = 0; i < vm->disk_count; i++) {
+                struct disk *disk = &vm->disks[i];
+
+                if (!disk->node)
+                        continue; /* a fault by itself */
+                if (disk->named)
+                        resolve_named_disk(check, vm, disk);
+                else
+                        resolve_format(disk);
+        }
+        for (guint i = 0; i < vm->disk_count; i++) {
+                struct disk *disk = &vm->disks[i];
+
+                if (!disk->name && (disk->file || disk->device))
+                        disk->name = name_of_file(check, vm, i);
+                else if (!disk->name)
+                        disk->name = "data";
+        }
+}
+
+/* ---- images ---- */
+
+/* A file without a checksum is used where it lies. */
+static void
+resolve_fetch(struct check *check, struct image *image)
+{
+        g_autofree char *uri =
+                image->file && (image->sha256 || image->sha512) ? g_filename_to_uri(image->file, NULL, NULL) : NULL;
+
+        image->fetch_url = image->url ? image->url : uri ? store_text(check->store, uri, -1) : NULL;
+}
+
+/* Of a name that is near to none of ours nothing is known: it may be one of the catalogue. */
+static void
+resolve_image(struct check *check, const struct vm *vm)
+{
+        const char *name = vm->image_name;
+        struct place place = project_place(vm->node, "image");
+        g_autofree const char **names = (const char **)g_hash_table_get_keys_as_array(check->store->images, NULL);
+        g_autofree char *subject = g_strdup_printf("image of vm '%s'", vm->name);
+        g_autofree char *hint = g_strdup_printf("write a path, such as ./%s, for a file", name);
+
+        if (project_find_image(check->project, name))
+                return;
+        if (check->store->refusals->len < SUGGEST_MAX_NAMES && text_suggest(name, names))
+                check_unknown(check, "unknown-image", place, subject, "image", name, check->store->images);
+        else
+                store_refuse(check->store, place, hint,
+                             "%s: there is no image '%s' in the file, and the catalogue is not supported yet", subject, name);
+}
+
+/* ---- NICs ---- */
+
+static void
+resolve_nic(struct check *check, const struct vm *vm, struct nic *nic)
+{
+        const struct network *network;
+
+        if (!nic->network)
+                nic->network = nic->name;
+        if (!nic->aliases)
+                nic->aliases = no_texts;
+        network = project_find_network(check->project, nic->network);
+        if (network) {
+                nic->network_index = (guint)(network - check->project->networks);
+        } else {
+                g_autofree char *subject = g_strdup_printf("networks of vm '%s'", vm->name);
+                const struct node *written = node_get(nic->node, "network");
+                const struct node *key = written ? written : node_key(node_get(vm->node, "networks"), nic->name);
+
+                check_unknown(check, "unknown-network", key ? key->place : project_place(nic->node, NULL), subject, "network",
+                              nic->network, check->store->networks);
+        }
+}
+
+static void
+resolve_nics(struct check *check, struct vm *vm)
+{
+        if (!is_written(vm->node, "networks")) {
+                struct decoder decoder = {.store = check->store, .diagnostics = check->diagnostics};
+
+                vm->nics = store_alloc(check->store, sizeof *vm->nics);
+                vm->nics->name = "default";
+                vm->nic_count = 1;
+                decode_object(&decoder, &keys_nic, NULL, vm->nics);
+        }
+        for (guint i = 0; i < vm->nic_count; i++)
+                resolve_nic(check, vm, &vm->nics[i]);
+}
+
+/* ---- VMs ---- */
+
+static void
+resolve_dependencies(struct check *check, const struct vm *vm)
+{
+        for (guint i = 0; i < vm->dependency_count; i++) {
+                struct dependency *dependency = &vm->dependencies[i];
+                const struct vm *other = g_hash_table_lookup(check->store->declared, dependency->name);
+
+                dependency->index = other ? (guint)(other - check->project->declared_vms) : G_MAXUINT;
+                if (!other && dependency->required) {
+                        g_autofree char *subject = g_strdup_printf("depends_on of vm '%s'", vm->name);
+
+                        check_unknown(check, "unknown-vm", check_dependency_place(vm, dependency), subject, "vm",
+                                      dependency->name, check->store->declared);
+                }
+        }
+}
+
+void
+resolve_project(struct check *check)
+{
+        struct project *project = check->project;
+
+        add_default_network(check);
+        project_index(project);
+        for (guint i = 0; i < project->network_count; i++)
+                resolve_network(check, &project->networks[i]);
+        for (guint i = 0; i < project->image_count; i++)
+                resolve_fetch(check, &project->images[i]);
+        for (guint i = 0; i < project->declared_vm_count; i++) {
+                struct vm *vm = &project->declared_vms[i];
+
+                if (!vm->hostname)
+                        vm->hostname = vm->name;
+                if (!vm->qemu_args)
+                        vm->qemu_args = no_texts;
+                if (!vm->profiles)
+                        vm->profiles = no_texts;
+                if (vm->image_name)
+                        resolve_image(check, vm);
+                resolve_disks(check, vm);
+                resolve_nics(check, vm);
+                resolve_dependencies(check, vm);
+        }
+}
