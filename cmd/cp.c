@@ -94,7 +94,8 @@ static gboolean
 copy_in(struct agent *agent, const struct copy *copy, GError **error)
 {
         g_autofree char *name = g_path_get_basename(copy->outside), *text = NULL;
-        const char *argv[] = {"/bin/sh", "-c", "[ -d \"$1\" ] && set -- \"$1/$2\"; cat >\"$1\"", "sh", copy->inside, name, NULL};
+        const char *argv[] = {"/bin/sh", "-c", "[ -d \"$1\" ] && set -- \"$1/$2\"; cat >\"$1\"", "sh", copy->inside,
+                              name,      NULL};
         g_autoptr(GByteArray) input = NULL;
         struct agent_result result = {0};
         size_t length;
@@ -150,7 +151,8 @@ const struct verb verb_cp = {
         .name = "cp",
         .synopsis = "FROM TO",
         .help = "Copy files into a guest or out of it",
-        .text = "One of the two is VM:PATH. By scp with the project's key, folders too, where an ssh server answers; else one file "
+        .text = "One of the two is VM:PATH. By scp with the project's key, folders too, where an ssh server answers; else one "
+                "file "
                 "of at most 16 MiB through the guest agent, as root.",
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
         .min_arguments = 2,

@@ -1,4 +1,5 @@
-/* ssh.c - drover ssh, ssh-config and exec: into a guest, over the network or through its agent; and connect, which ssh starts */
+/* ssh.c - drover ssh, ssh-config and exec: into a guest, over the network or through its agent; and connect, which ssh starts
+ */
 #include "cmd/operate.h"
 #include "cmd/reach.h"
 #include "cmd/select.h"
@@ -279,7 +280,8 @@ const struct verb verb_ssh = {
         .name = "ssh",
         .synopsis = "VM [-- COMMAND [WORD...]]",
         .help = "Log in to a guest, or run a line in its shell",
-        .text = "With the project's key, which cloud-init puts into guests that have one of cloud_init, packages, files, run and "
+        .text = "With the project's key, which cloud-init puts into guests that have one of cloud_init, packages, files, run "
+                "and "
                 "ssh; into a private project too. A line without an ssh server there goes through the guest agent.",
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
         .min_arguments = 1,

@@ -6,11 +6,11 @@
 #include <string.h>
 
 const struct verb *const verbs[] = {
-        &verb_up,      &verb_down, &verb_plan,    &verb_ps,         &verb_config, &verb_start,   &verb_stop,
-        &verb_restart, &verb_kill, &verb_pause,   &verb_unpause,    &verb_logs,   &verb_console, &verb_ssh, &verb_exec, &verb_cp, &verb_ssh_config, &verb_ip, &verb_port,
-        &verb_inspect, &verb_wait, &verb_events,  &verb_rm,      &verb_ls,         &verb_doctor, &verb_init,    &verb_explain,
-        &verb_schema,  &verb_help, &verb_version, &verb_completion,
-        &verb_pull,    &verb_images, &verb_prune, NULL,
+        &verb_up,      &verb_down,    &verb_plan,       &verb_ps,      &verb_config, &verb_start,   &verb_stop,
+        &verb_restart, &verb_kill,    &verb_pause,      &verb_unpause, &verb_logs,   &verb_console, &verb_ssh,
+        &verb_exec,    &verb_cp,      &verb_ssh_config, &verb_ip,      &verb_port,   &verb_inspect, &verb_wait,
+        &verb_events,  &verb_rm,      &verb_ls,         &verb_doctor,  &verb_init,   &verb_explain, &verb_schema,
+        &verb_help,    &verb_version, &verb_completion, &verb_pull,    &verb_images, &verb_prune,   NULL,
 };
 
 /* What the verbs of others are called here; never aliases, since they mean something else there. */

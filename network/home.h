@@ -60,8 +60,8 @@ int home_tap(struct home *home, const char *name, GError **error) G_GNUC_WARN_UN
 /**
  * home_connect() - A TCP connection that is made from inside, to a guest say
  *
- * The socket is opened inside, and connected and used from outside. Returns the descriptor, -1 on failure: with connect(2)'s own
- * reason, or DROVER_ERROR_TIMEOUT. @ip is an IPv4 address.
+ * The socket is opened inside, and connected and used from outside. Returns the descriptor, -1 on failure: with connect(2)'s
+ * own reason, or DROVER_ERROR_TIMEOUT. @ip is an IPv4 address.
  */
 int home_connect(struct home *home, const char *ip, guint port, int timeout_ms, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -173,8 +173,8 @@ static const char *const status_command[] = {"query-status", NULL};
 
 enum { COMMANDS = G_N_ELEMENTS(all_commands) - 1 };
 
-/* Each question costs each QEMU a turn of its main loop: about memory and vCPUs only those are asked that have room for more, or
- * are to have another amount. */
+/* Each question costs each QEMU a turn of its main loop: about memory and vCPUs only those are asked that have room for more,
+ * or are to have another amount. */
 static gboolean
 may_resize(const struct vm_world *vm, const struct vm *wish)
 {

@@ -1,8 +1,8 @@
 /* fake-qemu.c - a program that drover takes for QEMU: three monitors, a pid file, no guest; starts in a millisecond
  *
  * Of QEMU's arguments it understands `-qmp stdio`, -name, -uuid, -S, -pidfile and the listening sockets `control`,
- * `observe` and `events`, and ignores all others. How it misbehaves is said by `-fake` (qemu_args of a VM), which may be given several
- * times:
+ * `observe` and `events`, and ignores all others. How it misbehaves is said by `-fake` (qemu_args of a VM), which may be given
+ * several times:
  *
  *     slow=MS      waits so long before the greeting and before each answer
  *     late=MS      writes its pid file so long after its start

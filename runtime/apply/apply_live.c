@@ -1,7 +1,7 @@
 /* apply_live.c - the step that changes a VM which runs
  *
- * The spec gets new ports before a device is added, and takes each change over once it is made: killed in between, the next `up`
- * finds the device in QEMU and goes on. What a guest does not let go of is remembered, and waits for its next start.
+ * The spec gets new ports before a device is added, and takes each change over once it is made: killed in between, the next
+ * `up` finds the device in QEMU and goes on. What a guest does not let go of is remembered, and waits for its next start.
  */
 #include "runtime/apply/apply.h"
 

@@ -353,7 +353,8 @@ struct plan *
 plan_make(const struct project *project, const struct world *world, const struct resolved *resolved,
           const struct plan_options *options, struct diagnostics *faults, GError **error)
 {
-        struct planner planner = {project, world, resolved, options, .faults = faults, .firewall_step = G_MAXUINT, .service_step = G_MAXUINT};
+        struct planner planner = {
+                project, world, resolved, options, .faults = faults, .firewall_step = G_MAXUINT, .service_step = G_MAXUINT};
         struct plan *plan = NULL;
 
         planner.plan = g_new0(struct plan, 1);

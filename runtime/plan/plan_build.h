@@ -29,7 +29,8 @@ void plan_changes_add(GPtrArray *changes, const char *key, const char *from, con
 /** plan_changes_find() - The change of a key, or NULL */
 struct plan_change *plan_changes_find(const GPtrArray *changes, const char *key);
 
-/** plan_item_name() - What identifies an item of a VM's list of disks, in a wish: its name, the disk that it refers to, its file */
+/** plan_item_name() - What identifies an item of a VM's list of disks, in a wish: its name, the disk that it refers to, its
+ * file */
 const char *plan_item_name(const json_t *item);
 
 /** plan_drift() - Add what of the VM is not as its spec says (drift.c) */

@@ -70,8 +70,8 @@ refuse_absent_image(struct planner *planner, guint index)
         plan_refuse(planner, faults);
 }
 
-/* A step that makes one of the VM's disks, where it is missing; its number goes to @numbers. @image: the step that fetches what is
- * below its root disk */
+/* A step that makes one of the VM's disks, where it is missing; its number goes to @numbers. @image: the step that fetches what
+ * is below its root disk */
 static void
 plan_disk(struct planner *planner, guint index, guint number, guint image, GArray *numbers)
 {

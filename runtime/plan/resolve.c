@@ -294,7 +294,8 @@ resolve_vm(struct resolved *resolved, guint index, const struct world *world)
         resolve_machine(vm, kept, world->qemu);
         resolve_accel(vm, world->qemu);
         check_requirements(vm, world);
-        /* Ports of devices that are gone become free before new ones are given out; those of a VM that runs when they are gone. */
+        /* Ports of devices that are gone become free before new ones are given out; those of a VM that runs when they are gone.
+         */
         if (!vm_is_alive(found))
                 resolve_ports(vm);
         resolve_disks(resolved, vm, world, FALSE);

@@ -267,7 +267,11 @@ resolve_uses(struct resolved_vm *vm, const struct world *world)
         for (guint i = 0; i < vm->launch.disk_count; i++) {
                 const struct launch_disk *disk = &vm->launch.disks[i];
 
-                check_use(vm, disk->path, project_place(disk->disk->node, disk->disk->file ? "file" : disk->disk->device ? "device" : NULL), world);
+                check_use(vm, disk->path,
+                          project_place(disk->disk->node, disk->disk->file     ? "file"
+                                                          : disk->disk->device ? "device"
+                                                                               : NULL),
+                          world);
                 check_use(vm, disk->backing_path, project_place(vm->vm->node, "image"), world);
         }
 }

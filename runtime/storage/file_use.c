@@ -48,7 +48,8 @@ is_locked(int fd, off_t byte)
 static gboolean
 is_refused(int fd, enum file_access access)
 {
-        return (access != FILE_SHARES && is_locked(fd, BYTE_WRITES)) || (access != FILE_READS && is_locked(fd, BYTE_NO_WRITERS));
+        return (access != FILE_SHARES && is_locked(fd, BYTE_WRITES)) ||
+               (access != FILE_READS && is_locked(fd, BYTE_NO_WRITERS));
 }
 
 struct file_use *

@@ -22,8 +22,8 @@ parse_devices(struct actual *actual, const json_t *list)
         }
 }
 
-/* "/machine/peripheral/disk-root/virtio-backend" -> "disk-root"; a device that has its drive itself gives its id. New string, or
- * NULL */
+/* "/machine/peripheral/disk-root/virtio-backend" -> "disk-root"; a device that has its drive itself gives its id. New string,
+ * or NULL */
 static char *
 device_of(const char *path)
 {

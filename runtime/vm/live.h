@@ -1,7 +1,7 @@
 /* live.h - what is changed in a QEMU that runs: NICs and disks, plugged in, taken out, moved, grown
  *
- * Each is an ensure over the control monitor: ask, act, check. What was cut short by a kill is found by asking, so doing it again
- * ends it. Ports and ids are those of the spec, which is saved before a device is added and after it is gone.
+ * Each is an ensure over the control monitor: ask, act, check. What was cut short by a kill is found by asking, so doing it
+ * again ends it. Ports and ids are those of the spec, which is saved before a device is added and after it is gone.
  *
  * Room is made at boot: q35 has spare pcie-root-ports. pc has its one bus, whose free slots take devices by ACPI: the same
  * commands with another address.

@@ -1,4 +1,4 @@
-/* live_build.h - shared by live*.c, and by nobody else: a connection to the control monitor, and the few words spoken over it */
+/* live_build.h - shared by live*.c, and by nobody else: a connection to the control monitor, and what is said over it */
 #pragma once
 
 #include "runtime/vm/live.h"

@@ -1,7 +1,7 @@
 /* live_nic.c - NICs of a VM that runs
  *
- * QEMU gets the tap as a descriptor, as at its start. A netdev without its device is what a killed drover leaves, or somebody who
- * took the device out by hand: it goes, and its tap with it, before a new one comes.
+ * QEMU gets the tap as a descriptor, as at its start. A netdev without its device is what a killed drover leaves, or somebody
+ * who took the device out by hand: it goes, and its tap with it, before a new one comes.
  */
 #include "runtime/vm/live_build.h"
 
@@ -59,8 +59,8 @@ live_remove_nic(struct live *live, const char *name, GError **error)
         return TRUE;
 }
 
-/* As where a cable is pulled and plugged in elsewhere: a DHCP client asks again. The guest has to run to see it, for which there
- * is no event: it gets a moment. */
+/* As where a cable is pulled and plugged in elsewhere: a DHCP client asks again. The guest has to run to see it, for which
+ * there is no event: it gets a moment. */
 gboolean
 live_move_nic(struct live *live, guint number, GError **error)
 {

@@ -2,8 +2,8 @@
  *
  * Memory is the balloon's. A VM that is to grow is started with all of its `max`, and its balloon holds what is over; so memory
  * goes up and down without a device of its own, in any guest with virtio drivers. virtio-mem would give the guest what it
- * lacks only when asked, but `maxmem` costs every such guest 64 MB of bounce buffers at boot, and needs a driver that fewer have.
- * The price: a guest without a balloon driver has its `max` from the start.
+ * lacks only when asked, but `maxmem` costs every such guest 64 MB of bounce buffers at boot, and needs a driver that fewer
+ * have. The price: a guest without a balloon driver has its `max` from the start.
  *
  * vCPUs are only added: taking one out and then plugging in memory crashed QEMU 7.2 under TCG, and few guests take part.
  */

@@ -106,8 +106,8 @@ char *qemu_nic_id(const char *nic);
 char *qemu_disk_id(const char *disk); /* also the name of the disk's format node, the top of its chain */
 
 /**
- * qemu_disk_place_id() - What a disk's place is kept under: its id, for one that sits on a port, and else the same behind the name
- * of a numbering of its own and a colon. Returns a new string
+ * qemu_disk_place_id() - What a disk's place is kept under: its id, for one that sits on a port, and else the same behind the
+ * name of a numbering of its own and a colon. Returns a new string
  */
 char *qemu_disk_place_id(const struct disk *disk);
 

@@ -1,4 +1,5 @@
-/* qemu_build.h - an argument vector in the making: what qemu_argv.c, qemu_devices.c and qemu_disk.c share, and what is plugged in later */
+/* qemu_build.h - an argument vector in the making: what qemu_argv.c, qemu_devices.c and qemu_disk.c share, and what is plugged
+ * in later */
 #pragma once
 
 #include "base/json.h"

@@ -4,7 +4,8 @@
  * come before replies; they are kept in order for qmp_wait_event().
  *
  * A second client of one monitor gets no greeting until the first leaves; so QEMU has three: only verbs that change
- * something use the first ("control"), those that look use the second ("observe"), and the supervisor stays on the third ("events").
+ * something use the first ("control"), those that look use the second ("observe"), and the supervisor stays on the third
+ * ("events").
  */
 #pragma once
 

@@ -55,7 +55,8 @@ def virsh_rounds(bench, rounds):
     bench.start_libvirt()
     bench.create_domains(4, [])
     for i in range(1, rounds + 1):
-        seen["nic"].append(bench.xargs("virsh", "attach-interface", f"vm-{i}", "bridge", "bare0", "--model", "virtio", "--live")[0])
+        seen["nic"].append(bench.xargs("virsh", "attach-interface", f"vm-{i}", "bridge", "bare0", "--model", "virtio",
+                                       "--live")[0])
         seen["grow"].append(bench.xargs("virsh", "blockresize", f"vm-{i}", "vda", f"{i + 1}G")[0])
     seen["reservation"] = virsh_reservations(bench, rounds)
     bench.destroy_domains([])

@@ -28,7 +28,8 @@ def test_boot(world):
     text = "vms:\n"
     for bus in buses:
         machine = "machine: pc, " if bus == "ide" else ""
-        text += (f"  {bus}: {{memory: 64M, {machine}networks: [], disk: {{file: ./{bus}.raw, format: raw, bus: {bus}, limits: {{iops: 500}}}},\n"
+        text += (f"  {bus}: {{memory: 64M, {machine}networks: [],\n"
+                 f"    disk: {{file: ./{bus}.raw, format: raw, bus: {bus}, limits: {{iops: 500}}}},\n"
                  f"    disks: [{{name: other, file: ./other-{bus}.raw, format: raw, bus: {bus}}}, {{size: 1M}}]}}\n")
     lab = world.lab(text)
     for bus in buses:

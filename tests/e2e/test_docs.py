@@ -94,7 +94,7 @@ def test_file_plans(world, text, beside):
         assert "plan: " in lab.drover("-p", lab.name, "plan", "--exit-code", status=2).out
     else:
         errors = re.findall(r"error: (.*)", lab.drover("-p", lab.name, "plan", status=3).err)
-        assert len(errors) == 2 and all("not supported yet" in error for error in errors), errors
+        assert errors and all("not supported yet" in error for error in errors), errors
     namespace.run("ip", "link", "delete", "br0")
 
 

@@ -1,4 +1,4 @@
-"""test_live.py - a VM that runs is changed by editing the file: up plugs in, takes out, moves and grows, and restarts nothing"""
+"""test_live.py - a VM that runs is changed by editing the file: up plugs in, takes out, moves and grows; nothing restarts"""
 
 import os
 
@@ -257,7 +257,7 @@ def mebibytes(lab):
 
 
 def test_link_and_limits(world):
-    """A cable is pulled and plugged in, limits come, change and go; both also count from the start on, and limits show drift."""
+    """A cable is pulled and plugged in, limits come, change and go; both count from the start on, and limits show drift."""
     lab = set_lab(world)
     pids = lab.pids()
     assert throttle(lab, "disk-root") == {"iops": 1000, "bps_rd": 0, "bps_wr": 0} and carrier(lab) == "1"
@@ -270,8 +270,8 @@ def test_link_and_limits(world):
     assert throttle(lab, "disk-data") == {"iops": 0, "bps_rd": 2 << 20, "bps_wr": 0}
     host.wait_until(lambda: carrier(lab) == "0", "the guest has lost its carrier")
 
-    Monitor(lab, "web").call("block_set_io_throttle", {"id": "/machine/peripheral/disk-data/virtio-backend", "bps": 0, "bps_rd": 0,
-                                                       "bps_wr": 0, "iops": 7, "iops_rd": 0, "iops_wr": 0})
+    Monitor(lab, "web").call("block_set_io_throttle", {"id": "/machine/peripheral/disk-data/virtio-backend", "bps": 0,
+                                                       "bps_rd": 0, "bps_wr": 0, "iops": 7, "iops_rd": 0, "iops_wr": 0})
     assert changes(lab, "vm", "web")["disks.data.limits"]["drift"]
     lab.drover("up")
     assert throttle(lab, "disk-data") == {"iops": 0, "bps_rd": 2 << 20, "bps_wr": 0}

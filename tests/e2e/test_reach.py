@@ -59,7 +59,8 @@ def test_into_a_private_network(world):
     assert "Host one\n  HostName 10.61.0.10\n  Port 80\n  User ann\n" in config
     assert f"-p {lab.name} connect %h %p\n" in config
     # What listens there is no ssh server: ssh itself says so, and ends as it always does then.
-    assert lab.drover("exec", "-T", "one", "--", "true", status=255).err.startswith("note: over the network, as ann at 10.61.0.10")
+    said = lab.drover("exec", "-T", "one", "--", "true", status=255).err
+    assert said.startswith("note: over the network, as ann at 10.61.0.10")
 
 
 def test_no_way_in(world):

@@ -178,7 +178,8 @@ def test_dependencies(world):
 def test_listings(world):
     """ps, ip, inspect, ls and plan: as a table and as one JSON document with a schema."""
     lab = world.lab(FAKES, fake=True)
-    assert lab.drover("ps").out.split("\n")[0].split() == ["NAME", "STATE", "ADDRESS", "ISOLATION", "UPTIME", "PORTS", "PENDING"]
+    titles = ["NAME", "STATE", "ADDRESS", "ISOLATION", "UPTIME", "PORTS", "PENDING"]
+    assert lab.drover("ps").out.split("\n")[0].split() == titles
     lab.drover("up")
     for verb, name in (("ps", "vms"), ("ip", "vms"), ("ls", "projects")):
         document = lab.drover(verb, "--format", "json").json()

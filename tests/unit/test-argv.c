@@ -69,8 +69,9 @@ static void
 decide_disk(struct decided *decided, const struct vm *vm, const struct disk *disk, const char *data, struct launch_disk *out)
 {
         *out = (struct launch_disk){.disk = disk, .format = disk->format == FORMAT_RAW ? "raw" : "qcow2"};
-        out->port = disk->bus == BUS_VIRTIO || disk->bus == BUS_NVME ? decided->launch.port_count++
-                                                                     : decided->places[disk->bus == BUS_IDE ? BUS_SATA : disk->bus]++;
+        out->port = disk->bus == BUS_VIRTIO || disk->bus == BUS_NVME
+                            ? decided->launch.port_count++
+                            : decided->places[disk->bus == BUS_IDE ? BUS_SATA : disk->bus]++;
         if (disk_in_place(disk))
                 out->path = disk_in_place(disk);
         else if (disk->named)

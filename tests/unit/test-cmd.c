@@ -188,9 +188,9 @@ static void
 test_verbs_are_all_there(void)
 {
         static const char *const names[] = {
-                "up",     "down",    "plan",    "ps",      "config",     "start",   "stop",    "restart", "kill",
-                "pause",  "unpause", "logs",    "console", "ip",         "inspect", "wait",    "ls",      "rm",
-                "doctor", "schema",  "version", "help",    "completion", "init",    "explain", "ssh", "exec", "cp", "ssh-config",
+                "up",      "down", "plan",       "ps",   "config",  "start", "stop", "restart", "kill",       "pause",
+                "unpause", "logs", "console",    "ip",   "inspect", "wait",  "ls",   "rm",      "doctor",     "schema",
+                "version", "help", "completion", "init", "explain", "ssh",   "exec", "cp",      "ssh-config",
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++)

@@ -56,7 +56,8 @@ changes_of(struct bench *bench)
                 const struct plan_change *change = g_ptr_array_index(changes, i);
 
                 g_string_append_printf(text, "%s%s:%s>%s %s%s", i ? ", " : "", change->key, change->from ? change->from : "",
-                                       change->to ? change->to : "", key_change_name(change->how), change->drift ? " drift" : "");
+                                       change->to ? change->to : "", key_change_name(change->how),
+                                       change->drift ? " drift" : "");
         }
         return g_string_free(text, FALSE);
 }
