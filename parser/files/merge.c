@@ -479,6 +479,21 @@ merge_by_rule(struct merge *merge, const struct rule *rule, struct node *below, 
         }
 }
 
+/* `networks: []` over NICs of another file or VM: alone it means none of them, here it changes nothing. */
+static void
+warn_of_empty_list(struct merge *merge, const struct node *below, const struct node *over)
+{
+        g_autofree char *where = NULL, *other = NULL;
+
+        if (over->kind != NODE_LIST || over->count || below->kind == NODE_SCALAR || !below->count)
+                return;
+        where = subject(merge);
+        other = format_place(&below->place);
+        diagnostics_add(merge->diagnostics, SEVERITY_WARNING, "merge-empty-list", over->place,
+                        "write '!override []' for none of them", "%s: an empty list adds nothing to %s, which is at %s", where,
+                        shape_name(below), other);
+}
+
 static struct node *
 merge_values(struct merge *merge, struct rule rule, struct node *below, struct node *over)
 {
@@ -486,6 +501,7 @@ merge_values(struct merge *merge, struct rule rule, struct node *below, struct n
                 return over;
         if (adds_nothing(&rule, over))
                 return take_below(merge, below);
+        warn_of_empty_list(merge, below, over);
         if (!below->reset && !node_is_null(below))
                 over = merge_by_rule(merge, &rule, below, over);
         return keep_tag(merge, below, over);
