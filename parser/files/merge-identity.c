@@ -95,7 +95,7 @@ merge_identity_mount(const struct node *entry)
 
         if (entry->kind == NODE_SCALAR && !node_is_null(entry)) {
                 parts = g_strsplit(entry->text, ":", 3);
-                return parts[1] ? g_canonicalize_filename(parts[1], "/") : NULL;
+                return parts[0] && parts[1] ? g_canonicalize_filename(parts[1], "/") : NULL;
         }
         return text_of(entry, "target") ? g_canonicalize_filename(text_of(entry, "target"), "/") : NULL;
 }
