@@ -60,8 +60,13 @@ copy_over_network(const struct reach *reach, const struct copy *copy)
         print_note("over the network, as %s at %s", reach->user, reach->ip);
         g_ptr_array_add(argv, g_strdup("-r"));
         g_ptr_array_add(argv, g_strdup("--"));
-        g_ptr_array_add(argv, copy->out ? there : here);
-        g_ptr_array_add(argv, copy->out ? here : there);
+        if (copy->out) {
+                g_ptr_array_add(argv, there);
+                g_ptr_array_add(argv, here);
+        } else {
+                g_ptr_array_add(argv, here);
+                g_ptr_array_add(argv, there);
+        }
         return reach_become(argv, reach->session);
 }
 

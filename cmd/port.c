@@ -20,7 +20,8 @@ parse_guest_port(const char *text, guint *ret_port, gboolean *ret_udp, GError **
         g_autofree char *number = slash ? g_strndup(text, (gsize)(slash - text)) : g_strdup(text);
         gint64 port = 0;
 
-        if (!value_parse_count(number, 1, 65535, &port, NULL) || (slash && strcmp(slash, "/tcp") && strcmp(slash, "/udp")))
+        if (!value_parse_count(number, 1, 65535, &port, NULL) ||
+            (slash && strcmp(slash, "/tcp") != 0 && strcmp(slash, "/udp") != 0))
                 return error_set(error, DROVER_ERROR_USAGE, "'%s' is no port: write 80, 80/tcp or 53/udp", text);
         *ret_port = (guint)port;
         *ret_udp = slash && strcmp(slash, "/udp") == 0;

@@ -10,7 +10,7 @@ is_served(const struct world *world, const struct forward *forward)
         const GArray *served = world->forwarder.forwards;
 
         for (guint i = 0; served && i < served->len; i++)
-                if (memcmp(&g_array_index(served, struct forward, i), forward, sizeof *forward) == 0)
+                if (forward_equal(&g_array_index(served, struct forward, i), forward))
                         return TRUE;
         return FALSE;
 }

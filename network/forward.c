@@ -287,9 +287,26 @@ forward_list(int control, GError **error)
 }
 
 gboolean
+forward_address_equal(const union forward_address *a, const union forward_address *b)
+{
+        if (a->any.sa_family != b->any.sa_family)
+                return FALSE;
+        if (a->any.sa_family == AF_INET6)
+                return a->ipv6.sin6_port == b->ipv6.sin6_port && a->ipv6.sin6_scope_id == b->ipv6.sin6_scope_id &&
+                       IN6_ARE_ADDR_EQUAL(&a->ipv6.sin6_addr, &b->ipv6.sin6_addr);
+        return a->ipv4.sin_port == b->ipv4.sin_port && a->ipv4.sin_addr.s_addr == b->ipv4.sin_addr.s_addr;
+}
+
+gboolean
+forward_equal(const struct forward *a, const struct forward *b)
+{
+        return forward_same_outside(a, b) && forward_address_equal(&a->inside, &b->inside);
+}
+
+gboolean
 forward_same_outside(const struct forward *a, const struct forward *b)
 {
-        return a->protocol == b->protocol && memcmp(&a->outside, &b->outside, sizeof a->outside) == 0;
+        return a->protocol == b->protocol && forward_address_equal(&a->outside, &b->outside);
 }
 
 const struct forward *
@@ -541,7 +558,7 @@ flow_equal(gconstpointer a, gconstpointer b)
 {
         const struct flow *x = a, *y = b;
 
-        return x->listener == y->listener && memcmp(&x->client, &y->client, sizeof x->client) == 0;
+        return x->listener == y->listener && forward_address_equal(&x->client, &y->client);
 }
 
 static void

@@ -50,6 +50,10 @@ char *forward_format(const struct forward *forward);
 char *forward_format_outside(const struct forward *forward);
 char *forward_format_inside(const struct forward *forward);
 
+/** forward_equal() - Do these lead from the same place to the same place? */
+gboolean forward_equal(const struct forward *a, const struct forward *b);
+gboolean forward_address_equal(const union forward_address *a, const union forward_address *b);
+
 /** forward_same_outside() - Are these the same port of the host? Only one of them can be published */
 gboolean forward_same_outside(const struct forward *a, const struct forward *b);
 

@@ -189,7 +189,7 @@ publish(int control, const struct forward *forward, const struct forward *served
 {
         auto_fd listener = -1;
 
-        if (served && memcmp(served, forward, sizeof *forward) == 0)
+        if (served && forward_equal(served, forward))
                 return TRUE;
         if (!served) {
                 listener = forward_listen(forward, error);

@@ -10,43 +10,65 @@
 
 enum { FILE_MAX = 64 << 20, STATE_LISTEN = 0x0a };
 
-/* Words of 32 bits, each printed as a number of the host. */
+/* Words of 32 bits, each printed as a number of the host in eight digits, then the port: "0100007F:1F90". */
 static gboolean
 parse_address(const char *text, int family, union forward_address *address)
 {
+        size_t count = family == AF_INET ? 1 : 4;
+        const char *colon = strchr(text, ':');
         guint32 words[4] = {0};
-        guint port = 0;
+        guint16 port;
 
-        if (family == AF_INET) {
-                if (sscanf(text, "%8x:%4x", &words[0], &port) != 2)
-                        return FALSE;
-                address->ipv4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((guint16)port)};
-                memcpy(&address->ipv4.sin_addr, words, sizeof address->ipv4.sin_addr);
-                return TRUE;
-        }
-        if (sscanf(text, "%8x%8x%8x%8x:%4x", &words[0], &words[1], &words[2], &words[3], &port) != 5)
+        if (!colon || (size_t)(colon - text) != 8 * count)
                 return FALSE;
-        address->ipv6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((guint16)port)};
-        memcpy(&address->ipv6.sin6_addr, words, sizeof words);
+        for (size_t i = 0; i < count; i++) {
+                g_autofree char *word = g_strndup(text + 8 * i, 8);
+
+                words[i] = (guint32)g_ascii_strtoull(word, NULL, 16);
+        }
+        port = htons((guint16)g_ascii_strtoull(colon + 1, NULL, 16));
+        if (family == AF_INET) {
+                address->ipv4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+                memcpy(&address->ipv4.sin_addr, words, sizeof address->ipv4.sin_addr);
+        } else {
+                address->ipv6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+                memcpy(&address->ipv6.sin6_addr, words, sizeof words);
+        }
         return TRUE;
+}
+
+/* The words of a line, without the blanks between them. */
+static GPtrArray *
+split_words(const char *line)
+{
+        GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
+
+        for (line += strspn(line, " "); *line && *line != '\n'; line += strspn(line, " ")) {
+                size_t length = strcspn(line, " \n");
+
+                g_ptr_array_add(words, g_strndup(line, length));
+                line += length;
+        }
+        return words;
 }
 
 /* "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 12345 1 ..." */
 void
 listening_parse(const char *text, enum forward_protocol protocol, int family, GArray *sockets)
 {
-        for (const char *line = strchr(text, '\n'); line; line = strchr(line, '\n')) {
-                struct listening found;
-                char local[64], remote[64];
-                guint state;
+        enum { LOCAL = 1, STATE = 3, INODE = 9 };
 
-                line++;
-                memset(&found, 0, sizeof found);
-                if (sscanf(line, " %*u: %63s %63s %2x %*s %*s %*s %*u %*u %" G_GUINT64_FORMAT, local, remote, &state,
-                           &found.inode) != 4)
+        for (const char *line = strchr(text, '\n'); line; line = strchr(line, '\n')) {
+                g_autoptr(GPtrArray) words = split_words(++line);
+                struct listening found;
+
+                if (words->len <= INODE)
                         continue;
+                memset(&found, 0, sizeof found);
+                found.inode = g_ascii_strtoull(words->pdata[INODE], NULL, 10);
                 found.protocol = protocol;
-                if ((protocol == FORWARD_UDP || state == STATE_LISTEN) && parse_address(local, family, &found.address))
+                if ((protocol == FORWARD_UDP || g_ascii_strtoull(words->pdata[STATE], NULL, 16) == STATE_LISTEN) &&
+                    parse_address(words->pdata[LOCAL], family, &found.address))
                         g_array_append_val(sockets, found);
         }
 }

@@ -122,7 +122,7 @@ run(const char *project, const char *data, const int *fds, size_t count, pid_t *
         g_autofree char *scope = g_strdup_printf("drover-%s-uplink", project), *mac = mac_argument(project, data);
         g_autofree char *log = g_build_filename(data, LOG, NULL);
         const char *argv[] = {UPLINK_PROGRAM, "--configure", "--mtu=65520", "--disable-host-loopback",
-                              "--enable-seccomp", "--cidr=" UPLINK_SUBNET, mac, "--ready-fd=5",
+                              "--enable-seccomp", ("--cidr=" UPLINK_SUBNET), mac, "--ready-fd=5",
                               "--netns-type=path", "--userns-path=/proc/self/fd/4", "/proc/self/fd/3", UPLINK_LINK, NULL};
         auto_fd log_fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         struct child child = CHILD_INIT;

@@ -32,8 +32,7 @@ is_ours(const struct world *world, const struct listening *socket)
         for (guint i = 0; i < world->forwarder.forwards->len; i++) {
                 const struct forward *forward = &g_array_index(world->forwarder.forwards, struct forward, i);
 
-                if (forward->protocol == socket->protocol &&
-                    memcmp(&forward->outside, &socket->address, sizeof socket->address) == 0)
+                if (forward->protocol == socket->protocol && forward_address_equal(&forward->outside, &socket->address))
                         return TRUE;
         }
         return FALSE;

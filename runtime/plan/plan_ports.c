@@ -137,7 +137,7 @@ compare(const GArray *served, const GArray *wanted, GPtrArray *changes)
                 const struct forward *forward = &g_array_index(wanted, struct forward, i);
                 const struct forward *found = forward_find(served, forward);
 
-                if (!found || memcmp(found, forward, sizeof *forward) != 0) {
+                if (!found || !forward_equal(found, forward)) {
                         add_change(changes, found, forward, wanted);
                         count++;
                 }
