@@ -56,9 +56,11 @@ def test_explain(world):
     lab = world.lab("", fake=True)
     for path in ("vms.memory", "vms.web.memory"):
         out = lab.drover("explain", path).out
-        assert out.startswith("vms.memory: ") and "16M to 16T" in out and "512M" in out and "next start" in out, out
-        assert re.search(r"^  max .*not supported yet", out, re.MULTILINE)
-    assert "not yet" in lab.drover("explain", "images.debian.sha256").out
+        assert out.startswith("vms.memory: ") and "16M to 16T" in out and "512M" in out and "at once" in out, out
+        assert re.search(r"^  max +up to which", out, re.MULTILINE)
+    assert "next start" in lab.drover("explain", "vms.machine").out
+    assert "not yet" in lab.drover("explain", "vms.web.autostart").out
+    assert re.search(r"^  autostart .*not supported yet", lab.drover("explain", "vms").out, re.MULTILINE)
     for path, hint in (("vms.memroy", "did you mean 'memory'?"), ("mem_limit", "vms"), ("memory", "did you mean 'vms.memory'?"),
                        ("vms.cpus.max.x", "has no keys below it"), ("vms.web.disks.0.sise", "did you mean 'size'?"),
                        ("..", "")):
