@@ -65,13 +65,15 @@ def test_removal_of_a_device_moves_no_other(world):
     first = identity(lab)
     lab.replace("lan: {ip: 10.70.0.10}, ", "")
     lab.replace("{name: a, size: 8M}, ", "")
-    lab.drover("up", "--restart", "-t", "0")
+    lab.drover("stop", "-t", "0")
+    lab.drover("up")
     second = identity(lab)
     assert second["uuid"] == first["uuid"] and len(second["devices"]) == len(first["devices"]) - 2
     assert set(second["devices"]) < set(first["devices"])
     assert all(first["ports"][name] == port for name, port in second["ports"].items())
     lab.replace("networks: {dmz", "networks: {lan: {ip: 10.70.0.10}, dmz")
-    lab.drover("up", "--restart", "-t", "0")
+    lab.drover("stop", "-t", "0")
+    lab.drover("up")
     third = identity(lab)
     assert third["macs"] == first["macs"], "a NIC that comes back has another MAC"
     assert set(second["devices"]) < set(third["devices"])
@@ -87,7 +89,8 @@ def test_guest_sees_the_same_hardware(world):
     before = dict(line.split() for line in lab.shell("one", look).splitlines())
     assert len(before) == 2 and seen["10.71.0.9"] in before
     lab.replace("{lan: {}, dmz:", "{dmz:")
-    lab.drover("up", "--restart", "-t", "0")
+    lab.drover("up")
+    lab.drover("restart", "-t", "0")
     ready = lab.console("one").ready()
     assert ready["mac"] == seen["10.71.0.9"] and ready["address"] == "10.71.0.9"
     after = dict(line.split() for line in lab.shell("one", look).splitlines())

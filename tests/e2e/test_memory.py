@@ -62,7 +62,7 @@ def test_every_request_fails_once_where_there_are_errors(world):
 
 def test_little_memory(world):
     """A limit on the address space, as the kernel enforces it, with a file that needs some tens of MiB."""
-    path = write(world, "big.yaml", "vms:\n" + "".join(f"  vm-{i}: {{memory: 64M, cpus: 1}}\n" for i in range(8000)))
+    path = write(world, "big.yaml", "vms:\n" + "".join(f"  vm-{i}: {{memory: 64M, cpus: 1}}\n" for i in range(60000)))
     right = subprocess.run([world.programs.drover, "-f", path, "config", "-q"], capture_output=True, text=True, timeout=60,
                            check=True)
     seen = set()

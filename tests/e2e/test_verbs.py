@@ -32,9 +32,9 @@ def test_errors_of_the_file(world):
 
 def test_keys_that_come_later(world):
     """A key that is not built yet is refused where something would be done, with its place, and never ignored."""
-    lab = world.lab(FAKES.replace("web: {<<: *fake,", "web: {<<: *fake, healthcheck: {tcp: 22},"), fake=True)
+    lab = world.lab(FAKES.replace("web: {<<: *fake,", "web: {<<: *fake, autostart: true,"), fake=True)
     for verb in ("plan", "up"):
-        assert re.search(r"drover.yaml:\d+:\d+: error: .*healthcheck.*not supported yet", lab.drover(verb, status=3).err)
+        assert re.search(r"drover.yaml:\d+:\d+: error: .*autostart.*not supported yet", lab.drover(verb, status=3).err)
     refused = lab.drover("config", "--qemu", "web", status=3)
     assert "not supported yet" in refused.err and refused.out == ""
     lab.drover("config", "-q")
@@ -154,7 +154,7 @@ def test_start_stop_pause(world):
     lab.drover("up", "--wait", "--wait-timeout", "10s")
     assert set(lab.states().values()) == {"running"}
     lab.drover("stop", "web")
-    assert "still not running: 'web'" in lab.drover("wait", "--timeout", "300ms", status=7).err
+    assert "still not healthy: 'web'" in lab.drover("wait", "--timeout", "300ms", status=7).err
     lab.drover("wait", "db")
 
 
