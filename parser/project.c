@@ -58,7 +58,7 @@ store_alloc(struct project_store *store, size_t bytes)
 {
         char *start;
 
-        bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        bytes = (MAX(bytes, 1) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; /* nothing has a place too */
         if (bytes > BLOCK_BYTES / 4) {
                 start = g_malloc0(bytes);
                 g_ptr_array_add(store->blocks, start);
