@@ -1,7 +1,7 @@
 /* forward.c - the hidden verb that the forwarder of published ports is started as: `drover forward PROJECT DIRECTORY [USER]` */
 #include "cmd/print.h"
 
-#include "network/forwarder.h"
+#include "network/ports/forwarder.h"
 
 static int
 forward(struct verb_call *call)

@@ -2,7 +2,7 @@
 #include "runtime/observe.h"
 
 #include "base/file.h"
-#include "network/listening.h"
+#include "network/ports/listening.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -3,7 +3,7 @@
 
 #include "network/dnsmasq.h"
 #include "network/firewall.h"
-#include "network/forwarder.h"
+#include "network/ports/forwarder.h"
 #include "network/uplink.h"
 #include "network/home.h"
 #include "network/link.h"

@@ -1,7 +1,7 @@
 /* test-forward.c - published ports, on loopback: what goes in comes out, and ports change while it runs */
 #include "base/error.h"
 #include "base/fd.h"
-#include "network/listening.h"
+#include "network/ports/listening.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

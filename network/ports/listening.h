@@ -1,7 +1,7 @@
 /* listening.h - which ports of this namespace are taken, and by whom: /proc/net, as the kernel tells it to everybody */
 #pragma once
 
-#include "network/forward.h"
+#include "network/ports/forward.h"
 
 /** struct listening - A TCP socket that listens, or a UDP socket */
 struct listening {

@@ -1,5 +1,5 @@
 /* forwarder.c - the one process that serves a project's published ports: found, started, changed, ended */
-#include "network/forwarder.h"
+#include "network/ports/forwarder.h"
 
 #include "base/error.h"
 #include "base/fd.h"

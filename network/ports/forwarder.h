@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/child.h"
-#include "network/forward.h"
+#include "network/ports/forward.h"
 #include "network/home.h"
 
 /** struct forwarder_place - Where a project's forwarder is to be found */

@@ -1,5 +1,5 @@
 /* listening.c - which ports of this namespace are taken, and by whom. Source: proc(5), /proc/net/tcp */
-#include "network/listening.h"
+#include "network/ports/listening.h"
 
 #include "base/file.h"
 
