@@ -170,6 +170,6 @@ value_check_regex(const char *text, struct value_fault *fault)
                                   "is empty, and so found in any text");
         if (strlen(text) > REGEX_MAX_BYTES)
                 return value_fail(fault, "regex-long", text, NULL, "is too long, %d bytes at most", REGEX_MAX_BYTES);
-        regex = g_regex_new(text, G_REGEX_DEFAULT, G_REGEX_MATCH_DEFAULT, &error);
+        regex = g_regex_new(text, G_REGEX_RAW, 0, &error); /* as it is used: a console's bytes may be no UTF-8, nor may these */
         return regex ? TRUE : fail_regex(fault, text, error->message);
 }

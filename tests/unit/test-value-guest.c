@@ -174,6 +174,7 @@ test_forms(void)
         g_assert_false(value_check_cpu_model(long_text, NULL));
         g_assert_true(value_check_regex("login: $", NULL));
         g_assert_true(value_check_regex(long_text + 1, NULL));
+        g_assert_true(value_check_regex("[\xff\xff\xff\xff::1]:", NULL)); /* bytes: GLib would not check them as text */
         REFUSED(value_check_regex("login(", &fault),
                 "'login(' is no regular expression | missing terminating ), at character 6");
         REFUSED(value_check_regex("", &fault), "'' is empty, and so found in any text | write what the console shows, such as "
