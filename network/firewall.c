@@ -6,14 +6,8 @@
  */
 #include "network/firewall.h"
 
-#include "base/error.h"
 #include "base/fd.h"
-#include "base/file.h"
-#include "base/json.h"
-
-#include <string.h>
-
-#define IP_FORWARD "net/ipv4/ip_forward"
+#include "network/forwarding.h"
 
 static gboolean
 is_ours(const struct network *network)
@@ -83,43 +77,17 @@ build_chains(const struct lab *lab)
 char *
 firewall_rules(const struct lab *lab)
 {
-        g_autofree char *chains = build_chains(lab);
+        g_autofree char *chains = build_chains(lab), *table = table_name(lab->project);
 
-        return g_strdup_printf("add table inet drover-%s\n"
-                               "delete table inet drover-%s\n"
-                               "table inet drover-%s {\n"
-                               "%s"
-                               "}\n",
-                               lab->project, lab->project, lab->project, chains);
+        return table_commands(table, chains);
 }
 
-/* The next line that is not empty, without the blanks around it; NULL at the end. */
-static char *
-next_line(char **at)
-{
-        while (*at) {
-                char *line = g_strstrip(strsep(at, "\n"));
-
-                if (*line)
-                        return line;
-        }
-        return NULL;
-}
-
-/* The rules are written in the words in which nft lists them, so that the two are compared as text. */
 gboolean
 firewall_is_same(const struct lab *lab, const char *listing)
 {
-        g_autofree char *chains = build_chains(lab),
-                        *wished = g_strdup_printf("table inet drover-%s {\n%s}", lab->project, chains);
-        g_autofree char *found = g_strdup(listing);
-        char *wish = wished, *fact = found, *a, *b;
+        g_autofree char *chains = build_chains(lab), *table = table_name(lab->project);
 
-        do {
-                a = next_line(&wish);
-                b = next_line(&fact);
-        } while (a && b && strcmp(a, b) == 0);
-        return !a && !b;
+        return table_is_same(table, chains, listing);
 }
 
 static gboolean
@@ -131,130 +99,40 @@ needs_forwarding(const struct lab *lab)
         return FALSE;
 }
 
-static gboolean
-is_forwarding(struct home *home)
-{
-        g_autofree char *value = home_read_sysctl(home, IP_FORWARD, NULL);
-
-        return g_strcmp0(value, "1") == 0;
-}
-
 gboolean
 firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *ret_state, GError **error)
 {
-        g_autofree char *command = g_strdup_printf("list table inet drover-%s", lab->project);
-        g_autofree char *listing = NULL;
-        g_autoptr(GError) reason = NULL;
+        g_autofree char *chains = build_chains(lab), *table = table_name(lab->project);
 
-        if (home_nft(home, command, &listing, &reason)) {
-                *ret_state = firewall_is_same(lab, listing) ? FIREWALL_SAME : FIREWALL_DIFFERENT;
-                if (needs_forwarding(lab) && !is_forwarding(home))
-                        *ret_state = FIREWALL_DIFFERENT;
-                return TRUE;
-        }
-        if (!g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND)) {
-                g_propagate_error(error, g_steal_pointer(&reason));
-                return error_prefix(error, "cannot look at the firewall");
-        }
-        *ret_state = FIREWALL_ABSENT;
+        if (!table_observe(home, table, chains, ret_state, error))
+                return FALSE;
+        if (*ret_state == FIREWALL_SAME && needs_forwarding(lab) && !forwarding_is_on(home))
+                *ret_state = FIREWALL_DIFFERENT;
         return TRUE;
-}
-
-/* ---- ip_forward ---- */
-
-/* The old value is written down before it is changed, and never written over: the first drover saw the host as it was. */
-static gboolean
-keep_old_value(const char *host_state, const char *value, GError **error)
-{
-        g_autoptr(json_t) root = json_read_file(host_state, NULL);
-
-        if (json_text(root, "ip_forward"))
-                return TRUE;
-        if (!json_is_object(root)) {
-                json_decref(root);
-                root = json_object();
-        }
-        json_set(root, "schema", json_integer(1));
-        json_set_text(root, "ip_forward", value);
-        return json_write_file(host_state, root, 0600, error);
-}
-
-static gboolean
-ensure_forwarding(struct home *home, const struct lab *lab, const char *host_state, GError **error)
-{
-        g_autofree char *value = NULL;
-
-        if (!needs_forwarding(lab))
-                return TRUE;
-        value = home_read_sysctl(home, IP_FORWARD, error);
-        if (!value)
-                return FALSE;
-        if (strcmp(value, "1") == 0)
-                return TRUE;
-        if (lab->isolation == ISOLATION_HOST && !keep_old_value(host_state, value, error))
-                return FALSE;
-        return home_write_sysctl(home, IP_FORWARD, "1", error);
-}
-
-static gboolean
-is_any_table_left(struct home *home)
-{
-        g_autofree char *listing = NULL;
-
-        return !home_nft(home, "list tables inet", &listing, NULL) || strstr(listing, "table inet drover-");
-}
-
-static gboolean
-restore_forwarding(struct home *home, const char *host_state, GError **error)
-{
-        g_autoptr(json_t) root = json_read_file(host_state, NULL);
-        const char *value = json_text(root, "ip_forward");
-
-        if (!value || is_any_table_left(home))
-                return TRUE;
-        return home_write_sysctl(home, IP_FORWARD, value, error) && file_remove(host_state, error);
-}
-
-/* Two projects on the host's own network take turns: the last one to go puts ip_forward back, the first one kept it. */
-static gboolean
-lock_host(enum isolation isolation, const char *host_state, int *ret_lock, GError **error)
-{
-        g_autofree char *path = g_strconcat(host_state, ".lock", NULL);
-
-        return isolation != ISOLATION_HOST || file_lock_wait(path, ret_lock, error);
 }
 
 gboolean
 firewall_ensure(struct home *home, const struct lab *lab, const char *host_state, GError **error)
 {
-        enum firewall_state state;
-        g_autofree char *rules = NULL;
+        const char *kept = lab->isolation == ISOLATION_HOST ? host_state : NULL;
+        g_autofree char *chains = NULL, *table = NULL;
         auto_fd lock = -1;
 
-        if (!lab_check(lab, error) || !lock_host(lab->isolation, host_state, &lock, error) ||
-            !firewall_observe(home, lab, &state, error))
+        if (!lab_check(lab, error) || !forwarding_lock(kept, &lock, error))
                 return FALSE;
-        if (state != FIREWALL_SAME) {
-                rules = firewall_rules(lab);
-                if (!home_nft(home, rules, NULL, error))
-                        return FALSE;
-        }
-        return ensure_forwarding(home, lab, host_state, error);
+        chains = build_chains(lab);
+        table = table_name(lab->project);
+        return table_ensure(home, table, chains, error) &&
+               (!needs_forwarding(lab) || forwarding_ensure(home, kept, error));
 }
 
 gboolean
 firewall_remove(struct home *home, const char *project, enum isolation isolation, const char *host_state, GError **error)
 {
-        g_autofree char *command = g_strdup_printf("delete table inet drover-%s", project);
-        g_autoptr(GError) reason = NULL;
+        const char *kept = isolation == ISOLATION_HOST ? host_state : NULL;
+        g_autofree char *table = table_name(project);
         auto_fd lock = -1;
 
-        if (!lock_host(isolation, host_state, &lock, error))
-                return FALSE;
-        if (!home_nft(home, command, NULL, &reason) &&
-            !g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND)) {
-                g_propagate_error(error, g_steal_pointer(&reason));
-                return FALSE;
-        }
-        return isolation != ISOLATION_HOST || restore_forwarding(home, host_state, error);
+        return forwarding_lock(kept, &lock, error) && table_remove(home, table, error) &&
+               forwarding_restore(home, kept, error);
 }

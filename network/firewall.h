@@ -5,14 +5,8 @@
  */
 #pragma once
 
-#include "network/home.h"
 #include "network/lab.h"
-
-enum firewall_state {
-        FIREWALL_ABSENT,
-        FIREWALL_DIFFERENT,
-        FIREWALL_SAME,
-};
+#include "network/table.h"
 
 /** firewall_is_needed() - Has @lab any network of ours that routes or must be kept apart? */
 gboolean firewall_is_needed(const struct lab *lab);

@@ -1,0 +1,21 @@
+/* forwarding.h - the switch ip_forward of a namespace, which goes back to what it was where the namespace is the host's
+ *
+ * In the host's namespace the old value is kept in @host_state, and goes back when the last drover table goes. @host_state
+ * NULL: a namespace of our own.
+ */
+#pragma once
+
+#include "network/home.h"
+
+/** forwarding_is_on() - Does this namespace route? */
+gboolean forwarding_is_on(struct home *home);
+
+/** forwarding_lock() - Two projects on the host's network take turns at it: hold this around a table and the switch.
+ * @ret_lock: a descriptor to close; untouched for a namespace of our own */
+gboolean forwarding_lock(const char *host_state, int *ret_lock, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** forwarding_ensure() - Switch it on */
+gboolean forwarding_ensure(struct home *home, const char *host_state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** forwarding_restore() - Put it back if it was ours to set and no drover table is left */
+gboolean forwarding_restore(struct home *home, const char *host_state, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,99 @@
+/* table.c - an nftables table of ours: written as text, replaced in one transaction, compared as text */
+#include "network/table.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+char *
+table_name(const char *project)
+{
+        return g_strconcat("drover-", project, NULL);
+}
+
+char *
+table_commands(const char *table, const char *chains)
+{
+        return g_strdup_printf("add table inet %s\n"
+                               "delete table inet %s\n"
+                               "table inet %s {\n"
+                               "%s"
+                               "}\n",
+                               table, table, table, chains);
+}
+
+/* The next line that is not empty, without the blanks around it; NULL at the end. */
+static char *
+next_line(char **at)
+{
+        while (*at) {
+                char *line = g_strstrip(strsep(at, "\n"));
+
+                if (*line)
+                        return line;
+        }
+        return NULL;
+}
+
+gboolean
+table_is_same(const char *table, const char *chains, const char *listing)
+{
+        g_autofree char *wished = g_strdup_printf("table inet %s {\n%s}", table, chains), *found = g_strdup(listing);
+        char *wish = wished, *fact = found, *a, *b;
+
+        do {
+                a = next_line(&wish);
+                b = next_line(&fact);
+        } while (a && b && strcmp(a, b) == 0);
+        return !a && !b;
+}
+
+gboolean
+table_list(struct home *home, const char *table, char **ret_listing, GError **error)
+{
+        g_autofree char *command = g_strdup_printf("list table inet %s", table);
+        g_autoptr(GError) reason = NULL;
+        char *listing = NULL;
+
+        if (home_nft(home, command, &listing, &reason) || g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND)) {
+                *ret_listing = listing;
+                return TRUE;
+        }
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return error_prefix(error, "cannot look at the firewall");
+}
+
+gboolean
+table_observe(struct home *home, const char *table, const char *chains, enum firewall_state *ret_state, GError **error)
+{
+        g_autofree char *listing = NULL;
+
+        if (!table_list(home, table, &listing, error))
+                return FALSE;
+        *ret_state = !listing                                  ? FIREWALL_ABSENT
+                     : table_is_same(table, chains, listing) ? FIREWALL_SAME
+                                                               : FIREWALL_DIFFERENT;
+        return TRUE;
+}
+
+gboolean
+table_ensure(struct home *home, const char *table, const char *chains, GError **error)
+{
+        g_autofree char *commands = table_commands(table, chains);
+        enum firewall_state state;
+
+        return table_observe(home, table, chains, &state, error) &&
+               (state == FIREWALL_SAME || home_nft(home, commands, NULL, error));
+}
+
+gboolean
+table_remove(struct home *home, const char *table, GError **error)
+{
+        g_autofree char *command = g_strdup_printf("delete table inet %s", table);
+        g_autoptr(GError) reason = NULL;
+
+        if (home_nft(home, command, NULL, &reason) || g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
+                return TRUE;
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return FALSE;
+}
