@@ -31,7 +31,7 @@ question(const struct plan *plan, const struct session *session)
 
 /* Which disks stayed. */
 static int
-finish(const struct operation *operation, const struct plan *plan, const struct session *session, struct verb_call *call)
+finish(const struct operation *operation, const struct plan *plan, struct session *session, struct verb_call *call)
 {
         g_autoptr(GString) names = g_string_new(NULL);
         guint count = 0;

@@ -98,6 +98,7 @@ apply(struct verb_call *call, const struct operation *operation, struct session 
         struct apply_options options = {
                 .parallel = (guint)call->globals->parallel,
                 .cancel = progress_cancel(progress),
+                .cancel_fd = progress_cancel_fd(progress),
                 .progress = progress_step,
                 .progress_data = progress,
                 .paused = operation->plan.paused,

@@ -15,7 +15,7 @@ struct operation {
         /* After the look and before the plan: may change plan.vms; EXIT_DONE goes on. May be NULL */
         int (*choose)(struct operation *operation, const struct session *session);
         /* The last word, when all went well (also when there was nothing to do); returns the exit status. May be NULL */
-        int (*finish)(const struct operation *operation, const struct plan *plan, const struct session *session,
+        int (*finish)(const struct operation *operation, const struct plan *plan, struct session *session,
                       struct verb_call *call);
 };
 

@@ -1,11 +1,13 @@
 /* progress.c - what is being done, on a terminal, in lines, as JSON */
 #include "cmd/progress.h"
 
+#include "base/fd.h"
 #include "base/text.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@ struct progress {
         guint done, total;
         int status; /* of the failures; EXIT_DONE while there are none */
         volatile gint cancel;
+        int cancel_fd; /* eventfd */
         gboolean end;
         gboolean watched; /* the thread below is there */
         pthread_t thread;
@@ -188,6 +191,7 @@ watch(void *data)
                         if (g_atomic_int_get(&progress->cancel))
                                 end_at_once();
                         g_atomic_int_set(&progress->cancel, 1);
+                        (void)eventfd_write(progress->cancel_fd, 1); /* -1: who waits hears of it when it looks next */
                         if (live)
                                 g_string_append_printf(progress->finished, "%s\033[K\n", interrupted);
                         else
@@ -211,6 +215,7 @@ progress_new(const struct plan *plan)
         progress->finished = g_string_new(NULL);
         progress->errors = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
         progress->status = EXIT_DONE;
+        progress->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         for (guint i = 0; i < plan->steps->len; i++)
                 progress->total += plan_action_acts(((const struct plan_step *)g_ptr_array_index(plan->steps, i))->action);
         /* Blocked before any thread is made, so that all of them inherit it and only the watcher takes them. */
@@ -229,6 +234,12 @@ const volatile gint *
 progress_cancel(const struct progress *progress)
 {
         return &progress->cancel;
+}
+
+int
+progress_cancel_fd(const struct progress *progress)
+{
+        return progress->cancel_fd;
 }
 
 guint
@@ -351,6 +362,7 @@ progress_end(struct progress *progress)
         g_array_unref(progress->drawn);
         g_ptr_array_unref(progress->errors);
         g_string_free(progress->finished, TRUE);
+        fd_clear(&progress->cancel_fd);
         g_mutex_clear(&progress->mutex);
         g_free(progress);
         return status;

@@ -18,6 +18,8 @@ void progress_step(const struct plan_step *step, enum step_event event, const GE
 
 /** progress_cancel() - What becomes non-zero on Ctrl-C, for apply_options.cancel */
 const volatile gint *progress_cancel(const struct progress *progress);
+/** progress_cancel_fd() - A descriptor that can be read from then on; -1: there is none */
+int progress_cancel_fd(const struct progress *progress);
 
 /** progress_done() - How many steps were done; progress_total() - of how many */
 guint progress_done(const struct progress *progress);

@@ -123,24 +123,24 @@ tell_next(const struct plan *plan, const struct session *session, const char *vm
         tell_address(plan, session);
 }
 
+/* Others may work on the project meanwhile: what dies, the supervisor may start again. */
 static int
-wait_for_all(const struct up_options *options, const struct session *session, struct verb_call *call)
+wait_for_all(const struct up_options *options, struct session *session, struct verb_call *call)
 {
-        g_autoptr(GPtrArray) vms = g_ptr_array_new();
+        g_autoptr(GPtrArray) chosen = g_ptr_array_new();
         const char *const *names = select_names(call->arguments);
+        struct wait wait = {session, chosen, WAIT_HEALTHY, TRUE, options->wait_timeout_ms};
         g_autoptr(GError) error = NULL;
 
-        for (guint i = 0; i < session->world->vms->len; i++) {
-                struct vm_world *vm = g_ptr_array_index(session->world->vms, i);
-
-                if (vm->in_file && (!names || project_is_named(session->project, names, vm->name)))
-                        g_ptr_array_add(vms, vm);
-        }
-        return wait_for(session->world, vms, WAIT_HEALTHY, options->wait_timeout_ms, &error) ? EXIT_DONE : print_error(error);
+        for (guint i = 0; i < session->project->vm_count; i++)
+                if (!names || project_is_named(session->project, names, session->project->vms[i].name))
+                        g_ptr_array_add(chosen, (void *)session->project->vms[i].name);
+        session_unlock(session);
+        return wait_for(&wait, &error) ? EXIT_DONE : print_error(error);
 }
 
 static int
-finish(const struct operation *operation, const struct plan *plan, const struct session *session, struct verb_call *call)
+finish(const struct operation *operation, const struct plan *plan, struct session *session, struct verb_call *call)
 {
         const struct up_options *options = operation->data;
         const char *first = NULL;

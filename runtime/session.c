@@ -64,10 +64,7 @@ session_close(struct session *session)
 {
         if (!session)
                 return;
-        if (session->lock_fd >= 0)
-                remove_empty_data(session);
-        fd_clear(&session->lock_fd);
-        fd_clear(&session->cache_fd);
+        session_unlock(session);
 #ifdef __SANITIZE_ADDRESS__
         forget_observation(session);
         diagnostics_free(session->faults);
@@ -256,6 +253,15 @@ session_lock(struct session *session, int timeout_ms, char **ret_note, GError **
                 *ret_note = NULL;
         return check_sudo(session, error) && take_lock(session, paths, timeout_ms, error) &&
                check_directory(session, paths, ret_note, error);
+}
+
+void
+session_unlock(struct session *session)
+{
+        if (session->lock_fd >= 0)
+                remove_empty_data(session);
+        fd_clear(&session->lock_fd);
+        fd_clear(&session->cache_fd);
 }
 
 /* Between the plan that finds an image and the record that a disk lies on it, nobody else knows that it is needed. */

@@ -36,6 +36,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(session_t, session_close)
  */
 gboolean session_lock(struct session *session, int timeout_ms, char **ret_note, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** session_unlock() - Let others work on the project, before this one is closed; more must not be changed then */
+void session_unlock(struct session *session);
+
 /**
  * session_keep_images() - Before session_observe(): no image that it finds leaves the cache until session_apply() is over
  *
@@ -89,6 +92,7 @@ typedef void (*session_progress)(const struct plan_step *step, enum step_event e
 struct apply_options {
         guint parallel;
         const volatile gint *cancel;
+        int cancel_fd;     /* where there is a @cancel: can be read once that is set */
         session_progress progress;
         void *progress_data;
         gboolean paused;   /* as in plan_options */

@@ -7,9 +7,8 @@
 #include "base/error.h"
 #include "runtime/apply/graph.h"
 #include "runtime/supervisor/health.h"
+#include "runtime/supervisor/notice.h"
 #include "runtime/supervisor/supervisor.h"
-
-enum { LOOK_MS = 100 };
 
 enum reached { NOT_YET, REACHED, NEVER };
 
@@ -52,15 +51,22 @@ look_for_end(struct apply *apply, const char *name, GError **error)
 static gboolean
 await_one(struct apply *apply, const struct dependency *dependency, const char *name, GError **error)
 {
-        enum reached reached;
+        const struct paths *paths = apply->session->world->paths;
+        g_autoptr(notice_t) notice = notice_new(paths);
 
-        while ((reached = dependency->condition == CONDITION_HEALTHY ? look_for_health(apply, name, error)
-                                                                     : look_for_end(apply, name, error)) == NOT_YET) {
+        for (;;) {
+                g_autoptr(spec_t) spec = spec_load(paths, name, NULL);
+                enum reached reached;
+
+                notice_add(notice, name, spec ? spec->uuid : NULL);
+                reached = dependency->condition == CONDITION_HEALTHY ? look_for_health(apply, name, error)
+                                                                     : look_for_end(apply, name, error);
+                if (reached != NOT_YET)
+                        return reached == REACHED;
                 if (apply->options->cancel && g_atomic_int_get(apply->options->cancel))
                         return error_set(error, DROVER_ERROR_INTERRUPTED, "interrupted while it waited for vm '%s'", name);
-                g_usleep(LOOK_MS * 1000);
+                notice_wait(notice, -1, apply->options->cancel ? apply->options->cancel_fd : -1);
         }
-        return reached == REACHED;
 }
 
 gboolean

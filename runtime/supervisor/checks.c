@@ -176,6 +176,20 @@ checks_begin(struct guest *guest, const json_t *wish)
 }
 
 void
+checks_panicked(struct guest *guest)
+{
+        struct health *health = &guest->check.health;
+        gboolean changed = health->state != HEALTH_UNHEALTHY;
+
+        if (!guest->check.text)
+                return;
+        health->state = HEALTH_UNHEALTHY;
+        g_free(health->reason);
+        health->reason = g_strdup("its guest has panicked");
+        tell(guest, changed);
+}
+
+void
 checks_end(struct guest *guest)
 {
         int status;

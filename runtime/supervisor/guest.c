@@ -106,6 +106,7 @@ take_panic(struct guest *guest, const json_t *data)
         guest->panicked = TRUE;
         guest->undecided = TRUE;
         record(guest->supervisor, guest->name, "panicked", "guest", "action", json_text(data, "action"), NULL);
+        checks_panicked(guest);
         loop_at(guest->supervisor->loop, 0, settle_later, guest); /* not while its events are being read */
 }
 

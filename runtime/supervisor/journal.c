@@ -2,6 +2,7 @@
 #include "runtime/supervisor/journal.h"
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/text.h"
 
 #include <fcntl.h>
@@ -64,6 +65,25 @@ journal_time(const json_t *event)
         g_autoptr(GDateTime) time = text ? g_date_time_new_from_iso8601(text, NULL) : NULL;
 
         return time ? g_date_time_to_unix(time) * G_USEC_PER_SEC + g_date_time_get_microsecond(time) : 0;
+}
+
+void
+journal_each(const char *data, void (*take)(const json_t *event, void *user), void *user)
+{
+        static const char *const names[] = {JOURNAL_OLD_FILE, JOURNAL_FILE};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+                g_autofree char *path = g_build_filename(data, names[i], NULL), *text = NULL;
+
+                if (!file_read(path, 2 * (size_t)JOURNAL_BOUND_BYTES, &text, NULL, NULL))
+                        continue;
+                for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+                        g_autoptr(json_t) event = journal_parse(line, (size_t)(end - line));
+
+                        if (event)
+                                take(event, user);
+                }
+        }
 }
 
 /* The journal, locked, and the one that has the name now: whoever held the lock before us may have begun a new one. -1: none */

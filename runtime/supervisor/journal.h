@@ -40,5 +40,8 @@ char *journal_line(const struct event *event, gint64 time_us);
 /** journal_parse() - A line of the journal, or NULL for what is none (a torn line after a power cut). New reference */
 json_t *journal_parse(const char *line, size_t length);
 
+/** journal_each() - Hand all events of the journal to @take, the oldest first; what cannot be read is passed over */
+void journal_each(const char *data, void (*take)(const json_t *event, void *user), void *user);
+
 /** journal_time() - When an event happened, in microseconds since the epoch; 0: it does not say */
 gint64 journal_time(const json_t *event);

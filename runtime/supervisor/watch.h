@@ -94,6 +94,8 @@ void guest_mended(struct guest *guest, gboolean good);
 
 /** checks_begin() - Look after the health of a guest whose QEMU is known, by this wish; the same rule again changes nothing */
 void checks_begin(struct guest *guest, const json_t *wish);
+/** checks_panicked() - Whoever waits for its health need not wait for the looks to fail */
+void checks_panicked(struct guest *guest);
 /** checks_end() - No more of that */
 void checks_end(struct guest *guest);
 

@@ -25,7 +25,6 @@ enum {
         KILL_TIMEOUT_MS = 10000,
         PID_FILE_TIMEOUT_MS = 2000,
         LOOK_MS = 50,
-        LOG_TAIL_BYTES = 65536,
 };
 
 static char *
@@ -217,19 +216,4 @@ vm_stop(const struct paths *paths, const char *vm, int grace_ms, gboolean *ret_f
         if (ret_forced)
                 *ret_forced = forced;
         return clean_up(paths, vm, error);
-}
-
-char *
-vm_log_tail(const struct paths *paths, const char *vm, guint lines)
-{
-        g_autofree char *path = data_file(paths, vm, QEMU_CONSOLE_LOG);
-        auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        g_autofree char *text = g_malloc(LOG_TAIL_BYTES);
-        struct stat st;
-        ssize_t n;
-
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return NULL;
-        n = pread(fd, text, LOG_TAIL_BYTES, MAX(0, st.st_size - LOG_TAIL_BYTES));
-        return n > 0 ? text_tail(text, n, lines) : NULL;
 }

@@ -88,6 +88,3 @@ int vm_open_run_directory(const struct paths *paths, const char *vm, GError **er
 
 /** vm_connect_socket() - Connect to one of the sockets of qemu_argv.h; -1 on failure */
 int vm_connect_socket(const struct paths *paths, const char *vm, const char *socket, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/** vm_log_tail() - The last @lines lines of its console log, printable; NULL where there is none. New string */
-char *vm_log_tail(const struct paths *paths, const char *vm, guint lines);

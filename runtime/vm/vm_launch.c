@@ -20,6 +20,7 @@
 #include "runtime/storage/disk.h"
 #include "runtime/storage/file_use.h"
 #include "runtime/vm/live.h"
+#include "runtime/vm/qemu_words.h"
 #include "runtime/vm/qmp.h"
 #include "runtime/supervisor/logs.h"
 
@@ -303,8 +304,11 @@ explain_death(const struct launch *launch, int log_fd, int pidfd, const char *st
         words = read_last_words(log_fd);
         if (strstr(words, "lock") && !check_uses(launch, error))
                 return FALSE;
-        if (*words)
-                return error_set(error, DROVER_ERROR_FAILED, "QEMU: %s", words);
+        if (*words) {
+                error_set(error, DROVER_ERROR_FAILED, "QEMU: %s", words);
+                error_hint(error, "it ended while drover was %s", stage);
+                return qemu_words_meaning(words) ? error_hint(error, "%s", qemu_words_meaning(words)) : FALSE;
+        }
         if (WIFSIGNALED(status))
                 return error_set(error, DROVER_ERROR_FAILED, "%s: QEMU was ended by signal %d (%s)", stage, WTERMSIG(status),
                                  strsignal(WTERMSIG(status)));

@@ -77,6 +77,15 @@ def processes(token, namespaces=()):
     return found
 
 
+def inotify_watches(pid):
+    """How many files and directories a process watches: whoever waits for an event sleeps there."""
+    folder = f"/proc/{pid}/fdinfo"
+    try:
+        return sum(_read(f"{folder}/{name}").count(b"inotify wd:") for name in os.listdir(folder))
+    except FileNotFoundError:
+        return 0
+
+
 def end_process(pid, number=signal.SIGKILL, timeout=10):
     """Ends a process and waits until it is gone; the caller knows that it is the test's own."""
     try:
