@@ -19,11 +19,12 @@ DIRS    ?= base parser network runtime cmd
 V       ?=
 say      = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2);)
 
-PACKAGES := glib-2.0 jansson yaml-0.1 libnl-3.0 libnl-route-3.0 libnftables libcurl libarchive libcrypto
+PACKAGES := glib-2.0 jansson yaml-0.1 libnl-3.0 libnl-route-3.0 libnftables
+LAZY     := libcurl libarchive libcrypto# loaded when they are first called: base/lazy.h
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla \
             -Wformat=2 -Wundef -Wno-missing-field-initializers -Wno-unused-parameter
 
-PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+PACKAGE_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) $(LAZY))
 PACKAGE_LIBS   = $(shell pkg-config --libs $(PACKAGES))
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDROVER_VERSION=\"$(VERSION)\" -I. $(WARNINGS) \
              $(if $(WERROR),-Werror) -fstack-protector-strong -fPIE $(PACKAGE_CFLAGS) $(CFLAGS)
@@ -56,6 +57,8 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 
 # Speaks D-Bus by GIO, to check what drover speaks by itself.
 $(BUILD)/unit/test-scope: PACKAGES += gio-2.0
+# Makes archives by itself.
+$(BUILD)/unit/test-cache: PACKAGES += libarchive
 
 .PHONY: unit
 unit: $(UNIT_TESTS) $(BUILD)/golden $(BUILD)/fake-qemu $(BUILD)/fail-malloc.so

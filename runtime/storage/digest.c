@@ -2,8 +2,8 @@
 #include "runtime/storage/digest.h"
 
 #include "base/error.h"
+#include "runtime/storage/libcrypto.h"
 
-#include <openssl/evp.h>
 #include <unistd.h>
 
 enum { CHUNK_BYTES = 1 << 20 };

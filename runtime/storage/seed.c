@@ -3,9 +3,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "runtime/storage/libarchive.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <string.h>
 
 enum { SEED_MODE = 0600 }; /* it may hold passwords */

@@ -8,9 +8,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "runtime/storage/libarchive.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <string.h>
 #include <unistd.h>
 
