@@ -9,7 +9,7 @@
  *   bind-dynamic         only our bridges, also those that come later
  *   localise-queries     a VM on two networks resolves to its address on the asker's
  *   no-resolv            in a namespace of its own the host's resolvers are not to be reached by their own addresses
- *   server               the uplink's, which knows them
+ *   server               those that the uplink leads to
  */
 #include "network/dnsmasq.h"
 
@@ -74,8 +74,8 @@ dnsmasq_config(const struct lab *lab)
 
         if (lab->isolation == ISOLATION_PRIVATE)
                 g_string_append(text, "no-resolv\n");
-        if (lab->isolation == ISOLATION_PRIVATE && lab->resolver)
-                g_string_append_printf(text, "server=%s\n", lab->resolver);
+        for (const char *const *server = lab->isolation == ISOLATION_PRIVATE ? lab->resolvers : NULL; server && *server; server++)
+                g_string_append_printf(text, "server=%s\n", *server);
         g_string_append_printf(text, "log-facility=%s/log\n", lab->directory);
         g_string_append_printf(text, "pid-file=%s/pid\n", lab->directory);
         g_string_append_printf(text, "dhcp-leasefile=%s/leases\n", lab->directory);

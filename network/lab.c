@@ -57,16 +57,37 @@ lab_tap_name(const char *project, const char *vm, const char *nic)
         return interface_name(vm, digest);
 }
 
-struct ether_addr
-lab_bridge_mac(const char *project, const char *network)
+char *
+lab_link_name(const char *project, const char *what)
+{
+        guint8 digest[32];
+
+        hash_names("link", project, what, NULL, digest);
+        return interface_name(project, digest);
+}
+
+static struct ether_addr
+hash_mac(const char *kind, const char *project, const char *name)
 {
         struct ether_addr mac;
         guint8 digest[32];
 
-        hash_names("bridge mac", project, network, NULL, digest);
+        hash_names(kind, project, name, NULL, digest);
         memcpy(mac.ether_addr_octet, digest, sizeof mac.ether_addr_octet);
         mac.ether_addr_octet[0] = (mac.ether_addr_octet[0] & 0xfc) | 0x02; /* locally administered, unicast */
         return mac;
+}
+
+struct ether_addr
+lab_bridge_mac(const char *project, const char *network)
+{
+        return hash_mac("bridge mac", project, network);
+}
+
+struct ether_addr
+lab_link_mac(const char *project, const char *what)
+{
+        return hash_mac("link mac", project, what);
 }
 
 char *
@@ -87,6 +108,14 @@ guint32
 lab_netmask(guint8 prefix)
 {
         return prefix == 0 ? 0 : ~(guint32)0 << (32 - MIN(prefix, 32));
+}
+
+gboolean
+lab_overlap(const struct cidr4 *a, const struct cidr4 *b)
+{
+        guint32 mask = lab_netmask(MIN(a->prefix, b->prefix));
+
+        return (a->address & mask) == (b->address & mask);
 }
 
 gboolean

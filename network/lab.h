@@ -27,7 +27,8 @@ struct lab {
         guint network_count;
         const struct lab_host *hosts;
         guint host_count;
-        const char *resolver;           /* private: where DNS asks for names that are not the lab's; NULL: nowhere */
+        struct cidr4 uplink;            /* private: addresses of the way out (network/uplink); prefix 0: there is none */
+        const char *const *resolvers;   /* private: where DNS asks for names that are not the lab's; NULL: nowhere */
 };
 
 /**
@@ -53,6 +54,15 @@ const char *lab_format_ip(guint32 ip, char buffer[LAB_IP_LENGTH]);
 
 /** lab_netmask() - The netmask of a prefix length, host byte order */
 guint32 lab_netmask(guint8 prefix);
+
+/** lab_overlap() - Have these subnets an address in common? */
+gboolean lab_overlap(const struct cidr4 *a, const struct cidr4 *b);
+
+/** lab_link_name() - The interface name of something else that a project has one of, made as the two above. Returns a new string */
+char *lab_link_name(const char *project, const char *what);
+
+/** lab_link_mac() - And its MAC */
+struct ether_addr lab_link_mac(const char *project, const char *what);
 
 /** lab_is_served() - Does this network get DHCP and DNS from us? */
 gboolean lab_is_served(const struct network *network);

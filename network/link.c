@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/veth.h>
 #include <netlink/msg.h>
 #include <string.h>
 
@@ -217,34 +218,33 @@ change_address(struct netlink *netlink, int type, int ifindex, const char *name,
         return netlink_request(netlink, message, NULL, NULL, what, error);
 }
 
-/* The wanted address comes first, so that a bridge that changes its subnet is never without one. Within one subnet it is a
+/* The wanted address comes first, so that a link that changes its subnet is never without one. Within one subnet it is a
  * secondary of the old one, and goes with it: it is put there once more. */
-static gboolean
-mend_address(struct netlink *netlink, const struct bridge *bridge, int ifindex, GError **error)
+gboolean
+link_set_address(struct netlink *netlink, const char *name, int ifindex, guint32 ip, guint8 prefix, GError **error)
 {
         g_autoptr(GArray) addresses = link_addresses_dump(netlink, ifindex, error);
-        gboolean found = bridge->ip == 0, removed = FALSE;
+        gboolean found = ip == 0, removed = FALSE;
 
         if (!addresses)
                 return FALSE;
         for (guint i = 0; i < addresses->len; i++) {
                 const struct link_address *address = &g_array_index(addresses, struct link_address, i);
 
-                found |= address->ip == bridge->ip && address->prefix == bridge->prefix;
+                found |= address->ip == ip && address->prefix == prefix;
         }
-        if (!found && !change_address(netlink, RTM_NEWADDR, ifindex, bridge->name, bridge->ip, bridge->prefix, error))
+        if (!found && !change_address(netlink, RTM_NEWADDR, ifindex, name, ip, prefix, error))
                 return FALSE;
         for (guint i = 0; i < addresses->len; i++) {
                 const struct link_address *address = &g_array_index(addresses, struct link_address, i);
 
-                if (address->ip == bridge->ip && address->prefix == bridge->prefix)
+                if (address->ip == ip && address->prefix == prefix)
                         continue;
-                if (!change_address(netlink, RTM_DELADDR, ifindex, bridge->name, address->ip, address->prefix, error))
+                if (!change_address(netlink, RTM_DELADDR, ifindex, name, address->ip, address->prefix, error))
                         return FALSE;
                 removed = TRUE;
         }
-        return !removed || !bridge->ip ||
-               change_address(netlink, RTM_NEWADDR, ifindex, bridge->name, bridge->ip, bridge->prefix, error);
+        return !removed || !ip || change_address(netlink, RTM_NEWADDR, ifindex, name, ip, prefix, error);
 }
 
 gboolean
@@ -258,7 +258,7 @@ bridge_ensure(struct netlink *netlink, const struct bridge *bridge, int *ret_ifi
                 return FALSE;
         if (!link.is_bridge || !link_is_ours(&link, &bridge->mac))
                 return refuse_foreign(bridge->name, error);
-        if (!mend_bridge(netlink, bridge, &link, error) || !mend_address(netlink, bridge, link.ifindex, error))
+        if (!mend_bridge(netlink, bridge, &link, error) || !link_set_address(netlink, bridge->name, link.ifindex, bridge->ip, bridge->prefix, error))
                 return FALSE;
         if (ret_ifindex)
                 *ret_ifindex = link.ifindex;
@@ -268,8 +268,6 @@ bridge_ensure(struct netlink *netlink, const struct bridge *bridge, int *ret_ifi
 gboolean
 bridge_remove(struct netlink *netlink, const char *name, const struct ether_addr *mac, GError **error)
 {
-        g_autofree char *what = g_strdup_printf("remove bridge '%s'", name);
-        g_autoptr(GError) local = NULL;
         g_auto(link_t) link = {0};
 
         if (!look_or_absent(netlink, name, &link, error))
@@ -278,7 +276,16 @@ bridge_remove(struct netlink *netlink, const char *name, const struct ether_addr
                 return TRUE;
         if (!link.is_bridge || !link_is_ours(&link, mac))
                 return error_set(error, DROVER_ERROR_EXISTS, "link '%s' exists and is not drover's", name);
-        if (netlink_request(netlink, link_message_new(RTM_DELLINK, 0, NULL, link.ifindex), NULL, NULL, what, &local) ||
+        return link_remove(netlink, name, link.ifindex, error);
+}
+
+gboolean
+link_remove(struct netlink *netlink, const char *name, int ifindex, GError **error)
+{
+        g_autofree char *what = g_strdup_printf("remove link '%s'", name);
+        g_autoptr(GError) local = NULL;
+
+        if (netlink_request(netlink, link_message_new(RTM_DELLINK, 0, NULL, ifindex), NULL, NULL, what, &local) ||
             g_error_matches(local, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
                 return TRUE;
         g_propagate_error(error, g_steal_pointer(&local));
@@ -319,5 +326,47 @@ link_set_alias(struct netlink *netlink, const char *name, const char *alias, GEr
         struct nl_msg *message = link_message_new(RTM_SETLINK, 0, name, 0);
 
         nla_put_string(message, IFLA_IFALIAS, alias);
+        return netlink_request(netlink, message, NULL, NULL, what, error);
+}
+
+gboolean
+link_set_default_route(struct netlink *netlink, const char *name, int ifindex, guint32 via, GError **error)
+{
+        struct rtmsg header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC,
+                               .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST};
+        g_autofree char *what = g_strdup_printf("route through '%s'", name);
+        struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+        guint32 gateway = htonl(via);
+
+        if (!message)
+                g_error("out of memory");
+        nlmsg_append(message, &header, sizeof header, NLMSG_ALIGNTO);
+        nla_put(message, RTA_GATEWAY, sizeof gateway, &gateway);
+        nla_put_u32(message, RTA_OIF, (guint32)ifindex);
+        return netlink_request(netlink, message, NULL, NULL, what, error);
+}
+
+gboolean
+veth_make(struct netlink *netlink, const struct veth *here, const struct veth *there, int namespace_fd, GError **error)
+{
+        g_autofree char *what = g_strdup_printf("make the pair of links '%s' and '%s'", here->name, there->name);
+        struct nl_msg *message = link_message_new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, here->name, 0);
+        struct nlattr *info, *data, *peer;
+        struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+
+        nla_put(message, IFLA_ADDRESS, ETH_ALEN, &here->mac);
+        nla_put_u32(message, IFLA_GROUP, LAB_LINK_GROUP);
+        info = nla_nest_start(message, IFLA_LINKINFO);
+        nla_put_string(message, IFLA_INFO_KIND, "veth");
+        data = nla_nest_start(message, IFLA_INFO_DATA);
+        peer = nla_nest_start(message, VETH_INFO_PEER);
+        nlmsg_append(message, &header, sizeof header, NLMSG_ALIGNTO);
+        nla_put_string(message, IFLA_IFNAME, there->name);
+        nla_put(message, IFLA_ADDRESS, ETH_ALEN, &there->mac);
+        nla_put_u32(message, IFLA_GROUP, LAB_LINK_GROUP);
+        nla_put_u32(message, IFLA_NET_NS_FD, (guint32)namespace_fd);
+        nla_nest_end(message, peer);
+        nla_nest_end(message, data);
+        nla_nest_end(message, info);
         return netlink_request(netlink, message, NULL, NULL, what, error);
 }

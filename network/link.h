@@ -35,6 +35,7 @@ struct link_neighbour {
 struct link_route {
         int ifindex;
         struct cidr4 to; /* prefix 0: a default route */
+        guint32 via;     /* 0: nobody */
         gboolean connected; /* proto kernel: the subnet of an address */
 };
 
@@ -107,4 +108,25 @@ gboolean link_set_up(struct netlink *netlink, const char *name, GError **error) 
 
 /** link_set_alias() - Set the ifalias of a link by name */
 gboolean link_set_alias(struct netlink *netlink, const char *name, const char *alias, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+
+/** link_set_address() - This IPv4 address and no other (0: none); the new one comes before the old ones go */
+gboolean link_set_address(struct netlink *netlink, const char *name, int ifindex, guint32 ip, guint8 prefix, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+
+/** link_set_default_route() - The namespace's, in place of any other of the same metric */
+gboolean link_set_default_route(struct netlink *netlink, const char *name, int ifindex, guint32 via, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+
+/** link_remove() - Delete a link by its index; absent is success */
+gboolean link_remove(struct netlink *netlink, const char *name, int ifindex, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** struct veth - One end of a pair, from its birth */
+struct veth {
+        const char *name;
+        struct ether_addr mac;
+};
+
+/** veth_make() - A pair: @here in the socket's namespace, @there in that of @namespace_fd; both with our group */
+gboolean veth_make(struct netlink *netlink, const struct veth *here, const struct veth *there, int namespace_fd, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;

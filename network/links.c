@@ -100,6 +100,7 @@ receive_route(const struct nlmsghdr *message, void *data)
             nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, RTA_MAX, NULL) < 0)
                 return;
         attribute_ip(attributes[RTA_DST], &route.to.address);
+        attribute_ip(attributes[RTA_GATEWAY], &route.via);
         route.to.prefix = header->rtm_dst_len;
         route.connected = header->rtm_protocol == RTPROT_KERNEL;
         if (attributes[RTA_OIF] && nla_len(attributes[RTA_OIF]) >= 4)

@@ -73,6 +73,7 @@ world_free(struct world *world)
         if (!world)
                 return;
         observe_answers(world);
+        uplink_state_clear(&world->uplink);
         netlink_free(world->netlink);
         home_free(world->home);
         links_free(world->links);

@@ -41,9 +41,6 @@ void observe_uses(struct world *world, const struct resolved *resolved);
 /** observe_forwarder() - The process that serves published ports, and what it serves; whether the host has IPv6 */
 void observe_forwarder(struct world *world);
 
-/** observe_uplink() - The process that is the way out, and whether the program for it is installed */
-void observe_uplink(struct world *world, const char *project);
-
 /** observe_ports() - Which of the ports that the project publishes are taken by others */
 void observe_ports(struct world *world, const struct resolved *resolved);
 

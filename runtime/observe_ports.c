@@ -1,4 +1,4 @@
-/* observe_ports.c - what serves published ports, who else has a port of this host, and the way out */
+/* observe_ports.c - what serves published ports, and who else has a port of this host */
 #include "runtime/observe.h"
 
 #include "base/file.h"
@@ -14,16 +14,6 @@ observe_forwarder(struct world *world)
 
         world->ipv6 = file_exists("/proc/net/if_inet6");
         forwarder_observe(&place, &world->forwarder);
-}
-
-void
-observe_uplink(struct world *world, const char *project)
-{
-        g_autofree char *program = child_find_program(UPLINK_PROGRAM);
-
-        world->uplink_installed = program != NULL;
-        world->uplink_was_started = uplink_was_started(world->paths->data);
-        world->uplink = uplink_find(project, world->paths->data);
 }
 
 static gboolean

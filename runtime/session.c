@@ -72,8 +72,10 @@ session_close(struct session *session)
 #else
         /* A verb has one session and ends with it: to give back the memory of ten thousand VMs piece by piece takes longer than
          * to plan them. What does not end with us is closed. */
-        if (session->world)
+        if (session->world) {
                 home_free(session->world->home);
+                home_free(session->world->uplink.home);
+        }
 #endif
         g_free(session);
 }
@@ -318,15 +320,15 @@ open_home(struct session *session, gboolean create, GError **error)
 }
 
 /* What resolve() has to know of it: addresses that guests have already. */
-static void
-observe_serving(const struct session *session, struct world *world)
+static gboolean
+observe_serving(const struct session *session, struct world *world, gboolean services, GError **error)
 {
         g_autofree char *directory = g_build_filename(world->paths->data, "dnsmasq", NULL);
 
         world->leases = dnsmasq_leases(directory);
         observe_forwarder(world);
-        if (!session->root)
-                observe_uplink(world, session->project->name);
+        return world->isolation != ISOLATION_PRIVATE ||
+               uplink_observe(session->project->name, world->paths->data, session->root, services, &world->uplink, error);
 }
 
 static gboolean
@@ -340,6 +342,8 @@ observe_services(struct session *session, gboolean services, GError **error)
         observe_ports(world, session->resolved);
         dnsmasq_observe(lab, &world->dnsmasq);
         world->supervised = supervisor_is_alive(world->paths);
+        if (!uplink_observe_table(lab, &world->uplink, error))
+                return FALSE;
         if (!world->home || (world->isolation == ISOLATION_HOST && !session->root))
                 return TRUE; /* the host's own rules are for root's eyes */
         return firewall_observe(world->home, lab, &world->firewall, error);
@@ -370,8 +374,8 @@ session_observe(struct session *session, const struct observe_options *options, 
                 observe_host(world, as);
                 observe_images(world, session->project, as);
         }
-        if (options->network)
-                observe_serving(session, world);
+        if (options->network && !observe_serving(session, world, options->services, error))
+                return FALSE;
         session->resolved = resolve(session->project, world);
         if (options->images) {
                 observe_uses(world, session->resolved);

@@ -4,7 +4,7 @@
 #include "network/dnsmasq.h"
 #include "network/firewall.h"
 #include "network/ports/forwarder.h"
-#include "network/uplink.h"
+#include "network/uplink/uplink.h"
 #include "network/home.h"
 #include "network/link.h"
 #include "runtime/storage/file_use.h"
@@ -77,9 +77,7 @@ struct world {
         struct dnsmasq_state dnsmasq;
         enum firewall_state firewall;
         struct forwarder_state forwarder;
-        pid_t uplink;                     /* 0: none runs */
-        gboolean uplink_was_started;
-        gboolean uplink_installed;
+        struct uplink_state uplink;       /* isolation: private; its links are the host's */
         GArray *taken_ports;              /* struct taken_port; NULL: nobody looked, or nothing is published */
         guint first_open_port;            /* below it, ports are root's and we are not; 0: as root, or nobody looked */
         gboolean ipv6;                    /* this host has IPv6 */

@@ -132,10 +132,14 @@ apply_service(struct apply *apply, const struct plan_step *step, GError **error)
 gboolean
 apply_uplink(struct apply *apply, const struct plan_step *step, GError **error)
 {
-        const char *project = apply->session->project->name, *data = apply->session->world->paths->data;
+        const struct world *world = apply->session->world;
+        const struct lab *lab = &apply->session->resolved->lab;
+        g_autofree char *host_state = paths_host_state(world->paths);
+        struct uplink_place place = {world->home, world->netlink, world->paths->data, host_state};
 
-        return step->action == ACTION_REMOVE ? uplink_stop(project, data, error)
-                                             : uplink_start(apply->host.home, project, data, error);
+        return step->action == ACTION_REMOVE ? uplink_remove(lab->project, &world->uplink, &place, error)
+                                             : uplink_ensure(lab, uplink_kind(lab, world->paths->root), &world->uplink, &place,
+                                                             error);
 }
 
 gboolean

@@ -63,7 +63,12 @@ check_link(struct planner *planner, const struct network *network, const struct 
         struct place place = project_place(network->node, "bridge");
         g_autoptr(GPtrArray) faults = NULL;
 
-        if (network->external && !link)
+        if (uplink_kind(&planner->resolved->lab, planner->world->paths->root) != UPLINK_NONE &&
+            strcmp(network->bridge, UPLINK_LINK) == 0)
+                faults_add(&faults, "link-in-the-way", place, "write another 'bridge:' name",
+                           "cannot make bridge '%s' for network '%s': the way out of the project's namespace is called so",
+                           network->bridge, network->name);
+        else if (network->external && !link)
                 faults_add(&faults, "no-bridge", place,
                            "drover never makes an external bridge: make it first, or drop 'external: true'",
                            "there is no bridge '%s' for network '%s', which is external", network->bridge, network->name);
@@ -184,22 +189,19 @@ static void
 plan_uplink(struct planner *planner)
 {
         const struct world *world = planner->world;
-        gboolean stands = world->uplink && world->links && links_find(world->links, UPLINK_LINK);
+        const struct lab *lab = &planner->resolved->lab;
+        enum uplink_kind kind = uplink_kind(lab, world->paths->root);
 
-        if (world->paths->root && !world->state->exists && uplink_is_needed(&planner->resolved->lab, FALSE))
-                g_ptr_array_add(planner->plan->notes,
-                                g_strdup("guests have no way out of a private namespace of root's yet: they reach each "
-                                         "other and this host's side of their bridge"));
-        if (!uplink_is_needed(&planner->resolved->lab, world->paths->root)) {
-                if (world->uplink_was_started)
+        if (kind == UPLINK_NONE) {
+                if (world->uplink.was_started)
                         plan_add(planner, KIND_UPLINK, ACTION_REMOVE, "", G_MAXUINT);
-        } else if (!world->uplink_installed) {
+        } else if (kind == UPLINK_USER && !world->uplink.installed) {
                 if (!world->state->exists)
                         g_ptr_array_add(planner->plan->notes,
                                         g_strdup("guests have no way out of this project's network: 'drover doctor' says what "
                                                  "to install for it"));
-        } else if (!stands) {
-                plan_add(planner, KIND_UPLINK, world->uplink_was_started ? ACTION_REPAIR : ACTION_CREATE, "", G_MAXUINT);
+        } else if (lab->uplink.prefix && !uplink_stands(lab, kind, &world->uplink, world->links)) {
+                plan_add(planner, KIND_UPLINK, world->uplink.was_started ? ACTION_REPAIR : ACTION_CREATE, "", G_MAXUINT);
         }
 }
 
@@ -365,7 +367,7 @@ plan_networks_removed(struct planner *planner)
                 remove_after_vms(planner, KIND_SERVICE);
         if (all && (planner->world->forwarder.pid || planner->world->forwarder.was_killed))
                 remove_after_vms(planner, KIND_PORTS);
-        if (all && planner->world->uplink_was_started)
+        if (all && planner->world->uplink.was_started)
                 remove_after_vms(planner, KIND_UPLINK);
         if (all && planner->world->firewall != FIREWALL_ABSENT)
                 remove_after_vms(planner, KIND_FIREWALL);

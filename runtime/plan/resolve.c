@@ -347,8 +347,8 @@ resolve(const struct project *project, const struct world *world)
         resolved->lab.isolation = project->isolation;
         resolved->lab.directory = resolve_keep(resolved, directory);
         resolved->lab.networks = store->networks;
-        resolved->lab.resolver = world->uplink_installed ? UPLINK_DNS : NULL;
         resolved->lab.network_count = project->network_count;
+        resolve_uplink(resolved, world);
         resolved->vms = g_new0(struct resolved_vm, project->vm_count);
         resolved->vm_count = project->vm_count;
         for (guint i = 0; i < project->vm_count; i++)

@@ -17,6 +17,9 @@ const char *resolve_keep(struct resolved *resolved, const char *text);
 /** resolve_networks() - The networks alone (resolve_network.c): subnets, addresses and bridges that the file leaves open */
 void resolve_networks(struct resolved *resolved, const struct world *world);
 
+/** resolve_uplink() - Addresses for the way out of a private namespace, and where its DNS is; after the networks */
+void resolve_uplink(struct resolved *resolved, const struct world *world);
+
 /** resolve_published() - Where published ports lead (resolve_published.c); reserves addresses for VMs that have some */
 void resolve_published(struct resolved *resolved, const struct world *world);
 

@@ -8,32 +8,18 @@
 /* Automatic subnets are /24s of this block: 16,384 of them. It is the half of 10/8 that VPNs and clouds use least. */
 enum { AUTO_BLOCK = 10 << 24 | 192 << 16, AUTO_COUNT = 1 << 14, AUTO_PREFIX = 24 };
 
-static guint32
-mask_of(guint8 prefix)
-{
-        return prefix ? ~0U << (32 - prefix) : 0;
-}
-
-static gboolean
-overlap(const struct cidr4 *a, const struct cidr4 *b)
-{
-        guint32 mask = mask_of(MIN(a->prefix, b->prefix));
-
-        return (a->address & mask) == (b->address & mask);
-}
-
-/* The first route that covers part of a subnet and does not belong to this project; NULL: none. */
+/* The first route that covers part of a subnet and does not belong to this project; NULL: none. @links: NULL: nobody looked */
 static const struct link_route *
-clashing_route(const struct world *world, const char *project, const struct cidr4 *subnet)
+clashing_route(const struct links *links, const char *project, const struct cidr4 *subnet)
 {
         g_autofree char *mark = lab_alias(project, "");
 
-        for (guint i = 0; world->links && i < world->links->routes->len; i++) {
-                const struct link_route *route = &g_array_index(world->links->routes, struct link_route, i);
-                const struct link *link = links_find_index(world->links, route->ifindex);
+        for (guint i = 0; links && i < links->routes->len; i++) {
+                const struct link_route *route = &g_array_index(links->routes, struct link_route, i);
+                const struct link *link = links_find_index(links, route->ifindex);
                 gboolean ours = link && link->group == LAB_LINK_GROUP && link->alias && g_str_has_prefix(link->alias, mark);
 
-                if (route->to.prefix && !ours && overlap(&route->to, subnet))
+                if (route->to.prefix && !ours && lab_overlap(&route->to, subnet))
                         return route;
         }
         return NULL;
@@ -42,15 +28,15 @@ clashing_route(const struct world *world, const char *project, const struct cidr
 static gboolean
 is_taken(const struct project *project, const struct world *world, const struct network *networks, const struct cidr4 *subnet)
 {
-        if (clashing_route(world, project->name, subnet))
+        if (clashing_route(world->links, project->name, subnet) || clashing_route(world->uplink.links, project->name, subnet))
                 return TRUE;
         for (guint i = 0; i < project->network_count; i++)
-                if (networks[i].subnet.prefix && overlap(&networks[i].subnet, subnet))
+                if (networks[i].subnet.prefix && lab_overlap(&networks[i].subnet, subnet))
                         return TRUE;
         for (guint i = 0; i < world->state->networks->len; i++) {
                 const struct kept_network *kept = g_ptr_array_index(world->state->networks, i);
 
-                if (kept->subnet.prefix && overlap(&kept->subnet, subnet))
+                if (kept->subnet.prefix && lab_overlap(&kept->subnet, subnet))
                         return TRUE;
         }
         return FALSE;
@@ -80,7 +66,7 @@ choose_subnet(struct resolved *resolved, const struct world *world, struct netwo
 static void
 fill_addresses(struct network *network)
 {
-        guint32 first = network->subnet.address + 1, last = (network->subnet.address | ~mask_of(network->subnet.prefix)) - 1;
+        guint32 first = network->subnet.address + 1, last = (network->subnet.address | ~lab_netmask(network->subnet.prefix)) - 1;
 
         if (!network->host_ip && !network->host_ip_none)
                 network->host_ip = first;
@@ -100,7 +86,7 @@ check_clash(struct resolved *resolved, const struct world *world, const struct n
 
         if (network->external || !network->subnet.prefix || project->isolation != ISOLATION_HOST)
                 return;
-        route = clashing_route(world, project->name, &network->subnet);
+        route = clashing_route(world->links, project->name, &network->subnet);
         if (!route)
                 return;
         link = links_find_index(world->links, route->ifindex);
@@ -141,4 +127,31 @@ resolve_networks(struct resolved *resolved, const struct world *world)
         }
         for (guint i = 0; i < project->network_count; i++)
                 resolve_network(resolved, world, &networks[i]);
+}
+
+void
+resolve_uplink(struct resolved *resolved, const struct world *world)
+{
+        struct lab *lab = &resolved->lab;
+        enum uplink_kind kind = uplink_kind(lab, world->paths->root);
+        g_autofree char *own = NULL;
+        const char **servers;
+
+        if (kind == UPLINK_NONE || (kind == UPLINK_USER && !world->uplink.installed))
+                return;
+        if (!uplink_choose_subnet(lab, kind, &world->uplink, &lab->uplink)) {
+                faults_add(&resolved->faults, "no-free-uplink", project_place(lab->networks[0].node, "subnet"), NULL,
+                           "no free addresses for the uplink: this host or the project has all of 169.254.0.0/16 and "
+                           "198.18.0.0/15");
+                return;
+        }
+        if (kind == UPLINK_VETH) {
+                lab->resolvers = (const char *const *)world->uplink.resolvers;
+                return;
+        }
+        own = uplink_resolver(&lab->uplink);
+        servers = g_new0(const char *, 2);
+        servers[0] = resolve_keep(resolved, own);
+        g_ptr_array_add(resolved->store->lists, servers);
+        lab->resolvers = servers;
 }

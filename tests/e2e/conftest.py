@@ -4,8 +4,10 @@ DROVER names the program, DROVER_GUEST_DIR the tiny guest (tests/guest/build), F
 All of it runs as root; labs run in namespaces of their own, and what they leave behind fails the test that made them.
 """
 
+import ctypes
 import os
 import shutil
+import subprocess
 import tempfile
 import types
 
@@ -22,6 +24,16 @@ def find_program(variable, *places):
             return os.path.abspath(path)
     pytest.skip(f"no program for {variable}: run 'make' first")
     return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def network():
+    """All tests run in a network namespace of their own: drover as root makes links and rules in what it takes for the host's."""
+    if os.geteuid() != 0:
+        return
+    if ctypes.CDLL(None, use_errno=True).unshare(0x40000000) != 0:  # CLONE_NEWNET; os.unshare() is not in Python 3.11
+        pytest.skip(f"cannot make a network namespace: {os.strerror(ctypes.get_errno())}")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 @pytest.fixture(scope="session")

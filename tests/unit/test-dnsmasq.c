@@ -76,6 +76,7 @@ test_config(void)
 static void
 test_private(void)
 {
+        static const char *const servers[] = {"169.254.2.3", "192.0.2.53", NULL};
         struct lab private = lab;
         g_autofree char *text = NULL;
 
@@ -84,9 +85,10 @@ test_private(void)
         g_assert_true(has_line(text, "no-resolv"));
         g_assert_null(strstr(text, "server="));
         g_free(text);
-        private.resolver = "169.254.2.3";
+        private.resolvers = servers;
         text = dnsmasq_config(&private);
-        g_assert_true(has_line(text, "no-resolv") && has_line(text, "server=169.254.2.3"));
+        g_assert_true(has_line(text, "no-resolv") && has_line(text, "server=169.254.2.3") &&
+                      has_line(text, "server=192.0.2.53"));
 }
 
 static void

@@ -1,5 +1,5 @@
-/* uplink.c - the way out of an ordinary user's private namespace. Source: slirp4netns(1), ioctl_ns(2) */
-#include "network/uplink.h"
+/* program.c - the way out of an ordinary user's private namespace: slirp4netns. Source: slirp4netns(1), ioctl_ns(2) */
+#include "network/uplink/kinds.h"
 
 #include "base/child.h"
 #include "base/error.h"
@@ -20,17 +20,6 @@
 
 enum { READY_MS = 10000, STOP_MS = 3000, LOG_MAX = 65536 };
 
-gboolean
-uplink_is_needed(const struct lab *lab, gboolean root)
-{
-        if (root || lab->isolation != ISOLATION_PRIVATE)
-                return FALSE;
-        for (guint i = 0; i < lab->network_count; i++)
-                if (!lab->networks[i].external && lab->networks[i].mode == MODE_NAT)
-                        return TRUE;
-        return FALSE;
-}
-
 static char *
 mac_argument(const char *project, const char *data)
 {
@@ -50,7 +39,7 @@ is_uplink(pid_t pid, const char *argument)
 }
 
 gboolean
-uplink_was_started(const char *data)
+program_was_started(const char *data)
 {
         g_autofree char *path = g_build_filename(data, PID_FILE, NULL);
 
@@ -73,7 +62,7 @@ scan_processes(const char *argument)
 }
 
 pid_t
-uplink_find(const char *project, const char *data)
+program_find(const char *project, const char *data)
 {
         g_autofree char *path = g_build_filename(data, PID_FILE, NULL), *argument = mac_argument(project, data);
         g_autofree char *text = NULL;
@@ -116,13 +105,21 @@ await_ready(int fd, const char *log, GError **error)
         return error_set(error, DROVER_ERROR_FAILED, UPLINK_PROGRAM ": %s", last ? last + 1 : text);
 }
 
-static gboolean
-run(const char *project, const char *data, const int *fds, size_t count, pid_t *ret_pid, GError **error)
+static char *
+cidr_argument(const struct cidr4 *subnet)
 {
-        g_autofree char *scope = g_strdup_printf("drover-%s-uplink", project), *mac = mac_argument(project, data);
-        g_autofree char *log = g_build_filename(data, LOG, NULL);
+        char ip[LAB_IP_LENGTH];
+
+        return g_strdup_printf("--cidr=%s/%u", lab_format_ip(subnet->address, ip), subnet->prefix);
+}
+
+static gboolean
+run(const struct lab *lab, const char *data, const int *fds, size_t count, pid_t *ret_pid, GError **error)
+{
+        g_autofree char *scope = g_strdup_printf("drover-%s-uplink", lab->project), *mac = mac_argument(lab->project, data);
+        g_autofree char *log = g_build_filename(data, LOG, NULL), *cidr = cidr_argument(&lab->uplink);
         const char *argv[] = {UPLINK_PROGRAM, "--configure", "--mtu=65520", "--disable-host-loopback",
-                              "--enable-seccomp", ("--cidr=" UPLINK_SUBNET), mac, "--ready-fd=5",
+                              "--enable-seccomp", cidr, mac, "--ready-fd=5",
                               "--netns-type=path", "--userns-path=/proc/self/fd/4", "/proc/self/fd/3", UPLINK_LINK, NULL};
         auto_fd log_fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         struct child child = CHILD_INIT;
@@ -137,7 +134,7 @@ run(const char *project, const char *data, const int *fds, size_t count, pid_t *
 }
 
 gboolean
-uplink_start(struct home *home, const char *project, const char *data, GError **error)
+program_start(struct home *home, const struct lab *lab, const char *data, GError **error)
 {
         g_autofree char *log = g_build_filename(data, LOG, NULL);
         auto_fd namespace = -1;
@@ -148,7 +145,7 @@ uplink_start(struct home *home, const char *project, const char *data, GError **
         pid_t pid;
 
         /* The file before the process, so that one whose number was not written yet is looked for. */
-        if (!uplink_stop(project, data, error) || !write_pid(data, 0, error))
+        if (!program_stop(lab->project, data, error) || !write_pid(data, 0, error))
                 return FALSE;
         namespace = home_namespace(home, error);
         if (namespace < 0)
@@ -161,18 +158,18 @@ uplink_start(struct home *home, const char *project, const char *data, GError **
         fds[0] = namespace;
         fds[1] = user;
         fds[2] = report;
-        if (!run(project, data, fds, G_N_ELEMENTS(fds), &pid, error))
+        if (!run(lab, data, fds, G_N_ELEMENTS(fds), &pid, error))
                 return FALSE;
         fd_clear(&report);
         return await_ready(ready, log, error);
 }
 
 gboolean
-uplink_stop(const char *project, const char *data, GError **error)
+program_stop(const char *project, const char *data, GError **error)
 {
         g_autofree char *path = g_build_filename(data, PID_FILE, NULL), *log = g_build_filename(data, LOG, NULL);
         g_autofree char *argument = mac_argument(project, data);
-        pid_t pid = uplink_find(project, data);
+        pid_t pid = program_find(project, data);
         auto_fd pidfd = pid ? process_open(pid) : -1;
 
         if (pidfd >= 0 && is_uplink(pid, argument)) {

@@ -1,0 +1,40 @@
+/* kinds.h - the two kinds of uplink, as uplink.c sees them; shared by the parts of network/uplink, and by nobody else */
+#pragma once
+
+#include "network/uplink/uplink.h"
+
+/* The user's: addresses of a /24. */
+enum { USER_ADDRESS = 100, USER_GATEWAY = 2, USER_RESOLVER = 3 };
+/* Root's: addresses of a /30. */
+enum { VETH_OUTSIDE = 1, VETH_INSIDE = 2 };
+
+/** program_find() - Its pid, or 0 */
+pid_t program_find(const char *project, const char *data);
+
+/** program_was_started() - Has one been started and not been stopped? */
+gboolean program_was_started(const char *data);
+
+/** program_start() - Start it anew, and wait until guests can use it */
+gboolean program_start(struct home *home, const struct lab *lab, const char *data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** program_stop() - End it; that none runs is success */
+gboolean program_stop(const char *project, const char *data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** veth_outside_name() - The name of the outer end. A new string */
+char *veth_outside_name(const char *project);
+
+/** veth_find_outside() - The outer end among the links of the outside, or NULL; what only has its name is not it */
+const struct link *veth_find_outside(const struct links *links, const char *project);
+
+/** veth_chains() - The table of the outside; pure; a new string */
+char *veth_chains(const struct lab *lab);
+
+/** veth_stands() - Both ends, addresses and route inside; pure */
+gboolean veth_stands(const struct lab *lab, const struct links *outside, const struct links *inside);
+
+/** veth_ensure() - Make or mend both ends, addresses and route inside */
+gboolean veth_ensure(const struct lab *lab, struct netlink *outside, const struct uplink_place *place, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+
+/** veth_remove() - With one end the other goes; absent is success */
+gboolean veth_remove(const char *project, struct netlink *outside, GError **error) G_GNUC_WARN_UNUSED_RESULT;

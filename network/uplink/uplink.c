@@ -1,0 +1,254 @@
+/* uplink.c - the way out of a private namespace: which kind, with which addresses, is it there */
+#include "network/uplink/kinds.h"
+
+#include "base/child.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "network/forwarding.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { RESOLV_CONF_MAX = 65536 };
+
+enum uplink_kind
+uplink_kind(const struct lab *lab, gboolean root)
+{
+        for (guint i = 0; lab->isolation == ISOLATION_PRIVATE && i < lab->network_count; i++)
+                if (!lab->networks[i].external && lab->networks[i].mode == MODE_NAT)
+                        return root ? UPLINK_VETH : UPLINK_USER;
+        return UPLINK_NONE;
+}
+
+/* ---- addresses ---- */
+
+/* Link-local ones, which no network of a project wants for its guests, then those that are set aside for benchmarks. */
+static const struct cidr4 blocks[] = {{0xa9fe0000, 16}, {0xc6120000, 15}};
+
+/* The first and the last /24 of 169.254/16 are reserved (RFC 3927), and clouds serve their metadata from two others. */
+static gboolean
+is_usable(guint32 address)
+{
+        guint32 third = address >> 8 & 0xff;
+
+        return address >> 16 != 0xa9fe || (third != 0 && third != 255 && third != 169 && third != 170);
+}
+
+static gboolean
+is_free(const struct lab *lab, const struct links *links, const struct cidr4 *subnet)
+{
+        const struct link *own = links ? veth_find_outside(links, lab->project) : NULL;
+
+        for (guint i = 0; i < lab->network_count; i++)
+                if (lab->networks[i].subnet.prefix && lab_overlap(&lab->networks[i].subnet, subnet))
+                        return FALSE;
+        for (guint i = 0; links && i < links->routes->len; i++) {
+                const struct link_route *route = &g_array_index(links->routes, struct link_route, i);
+
+                if (route->to.prefix && (!own || route->ifindex != own->ifindex) && lab_overlap(&route->to, subnet))
+                        return FALSE;
+        }
+        return TRUE;
+}
+
+/* That of a link of ours that stands. */
+static gboolean
+find_present(const struct lab *lab, const struct links *links, struct cidr4 *ret_subnet)
+{
+        const struct link *own = links ? veth_find_outside(links, lab->project) : NULL;
+
+        for (guint i = 0; own && i < links->addresses->len; i++) {
+                const struct link_address *address = &g_array_index(links->addresses, struct link_address, i);
+                struct cidr4 subnet = {address->ip - VETH_OUTSIDE, address->prefix};
+
+                if (address->ifindex == own->ifindex && subnet.prefix == 30 && !(subnet.address & 3) &&
+                    (lab_overlap(&subnet, &blocks[0]) || lab_overlap(&subnet, &blocks[1])) && is_free(lab, links, &subnet)) {
+                        *ret_subnet = subnet;
+                        return TRUE;
+                }
+        }
+        return FALSE;
+}
+
+gboolean
+uplink_choose_subnet(const struct lab *lab, enum uplink_kind kind, const struct uplink_state *state, struct cidr4 *ret_subnet)
+{
+        const struct links *links = kind == UPLINK_VETH ? state->links : NULL;
+        guint8 prefix = kind == UPLINK_VETH ? 30 : 24;
+
+        if (find_present(lab, links, ret_subnet))
+                return TRUE;
+        for (size_t n = 0; n < G_N_ELEMENTS(blocks); n++) {
+                guint32 count = 1U << (prefix - blocks[n].prefix);
+                guint32 begin = kind == UPLINK_VETH ? g_str_hash(lab->project) % count : 2;
+
+                for (guint32 i = 0; i < count; i++) {
+                        struct cidr4 subnet = {blocks[n].address + ((begin + i) % count << (32 - prefix)), prefix};
+
+                        if (is_usable(subnet.address) && is_free(lab, links, &subnet)) {
+                                *ret_subnet = subnet;
+                                return TRUE;
+                        }
+                }
+        }
+        return FALSE;
+}
+
+char *
+uplink_resolver(const struct cidr4 *subnet)
+{
+        char ip[LAB_IP_LENGTH];
+
+        return g_strdup(lab_format_ip(subnet->address + USER_RESOLVER, ip));
+}
+
+/* ---- what is there ---- */
+
+/* "nameserver 192.0.2.53" */
+static char **
+parse_resolvers(const char *text)
+{
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+        GPtrArray *found = g_ptr_array_new();
+
+        for (char **line = lines; *line; line++) {
+                g_auto(GStrv) words = g_strsplit_set(g_strstrip(*line), " \t", 2);
+                struct in_addr address;
+
+                if (words[0] && words[1] && strcmp(words[0], "nameserver") == 0 &&
+                    inet_pton(AF_INET, g_strstrip(words[1]), &address) == 1 && ntohl(address.s_addr) >> 24 != 127)
+                        g_ptr_array_add(found, g_strdup(words[1]));
+        }
+        g_ptr_array_add(found, NULL);
+        return (char **)g_ptr_array_free(found, FALSE);
+}
+
+static char **
+read_resolvers(void)
+{
+        g_autofree char *text = NULL;
+
+        return parse_resolvers(file_read("/etc/resolv.conf", RESOLV_CONF_MAX, &text, NULL, NULL) ? text : "");
+}
+
+static gboolean
+open_outside(const char *project, struct uplink_state *state, GError **error)
+{
+        struct home_options options = {.project = project, .isolation = ISOLATION_HOST, .root = TRUE};
+
+        return home_open(&options, &state->home, error);
+}
+
+static gboolean
+look_outside(struct uplink_state *state, GError **error)
+{
+        int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+        if (fd < 0)
+                return error_errno(error, "cannot open a netlink socket");
+        state->netlink = netlink_new(fd, error);
+        state->links = state->netlink ? links_dump(state->netlink, error) : NULL;
+        return state->links != NULL;
+}
+
+gboolean
+uplink_observe(const char *project, const char *data, gboolean root, gboolean home, struct uplink_state *ret_state,
+               GError **error)
+{
+        g_autofree char *program = root ? NULL : child_find_program(UPLINK_PROGRAM);
+
+        if (!look_outside(ret_state, error) || (root && home && !open_outside(project, ret_state, error)))
+                return FALSE;
+        ret_state->resolvers = read_resolvers();
+        if (root) {
+                ret_state->was_started = veth_find_outside(ret_state->links, project) != NULL;
+                return TRUE;
+        }
+        ret_state->installed = program != NULL;
+        ret_state->was_started = program_was_started(data);
+        ret_state->pid = program_find(project, data);
+        return TRUE;
+}
+
+void
+uplink_state_clear(struct uplink_state *state)
+{
+        g_clear_pointer(&state->links, links_free);
+        g_clear_pointer(&state->netlink, netlink_free);
+        g_clear_pointer(&state->home, home_free);
+        g_clear_pointer(&state->resolvers, g_strfreev);
+}
+
+gboolean
+uplink_observe_table(const struct lab *lab, struct uplink_state *state, GError **error)
+{
+        g_autofree char *table = table_name(lab->project), *chains = veth_chains(lab);
+
+        if (!state->home)
+                return TRUE;
+        if (!table_observe(state->home, table, chains, &state->table, error))
+                return FALSE;
+        state->was_started |= state->table != FIREWALL_ABSENT;
+        state->forwarding = forwarding_is_on(state->home);
+        return TRUE;
+}
+
+gboolean
+uplink_stands(const struct lab *lab, enum uplink_kind kind, const struct uplink_state *state, const struct links *inside)
+{
+        const struct link *link = inside ? links_find(inside, UPLINK_LINK) : NULL;
+
+        if (kind == UPLINK_VETH)
+                return link && state->table == FIREWALL_SAME && state->forwarding && veth_stands(lab, state->links, inside);
+        return link && state->pid &&
+               links_has_address(inside, link->ifindex, lab->uplink.address + USER_ADDRESS, lab->uplink.prefix);
+}
+
+/* ---- made and removed ---- */
+
+/* Without IPv6 there is no such file. */
+static gboolean
+refuse_router_advertisements(struct home *home, const char *name, GError **error)
+{
+        g_autofree char *path = g_strdup_printf("net/ipv6/conf/%s/accept_ra", name);
+        g_autoptr(GError) reason = NULL;
+
+        if (home_write_sysctl(home, path, "0", &reason) || g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
+                return TRUE;
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return FALSE;
+}
+
+/* The rules come before the link that they are about. */
+static gboolean
+ensure_veth(const struct lab *lab, const struct uplink_state *state, const struct uplink_place *place, GError **error)
+{
+        g_autofree char *table = table_name(lab->project), *chains = veth_chains(lab), *name = veth_outside_name(lab->project);
+        auto_fd lock = -1;
+
+        return lab_check(lab, error) && forwarding_lock(place->host_state, &lock, error) &&
+               table_ensure(state->home, table, chains, error) && forwarding_ensure(state->home, place->host_state, error) &&
+               veth_ensure(lab, state->netlink, place, error) && refuse_router_advertisements(state->home, name, error);
+}
+
+gboolean
+uplink_ensure(const struct lab *lab, enum uplink_kind kind, const struct uplink_state *state, const struct uplink_place *place,
+              GError **error)
+{
+        return kind == UPLINK_VETH ? ensure_veth(lab, state, place, error)
+                                   : program_start(place->inside, lab, place->data, error);
+}
+
+gboolean
+uplink_remove(const char *project, const struct uplink_state *state, const struct uplink_place *place, GError **error)
+{
+        g_autofree char *table = table_name(project);
+        auto_fd lock = -1;
+
+        if (!state->home)
+                return program_stop(project, place->data, error);
+        return forwarding_lock(place->host_state, &lock, error) && veth_remove(project, state->netlink, error) &&
+               table_remove(state->home, table, error) && forwarding_restore(state->home, place->host_state, error);
+}

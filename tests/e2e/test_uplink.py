@@ -1,0 +1,88 @@
+"""test_uplink.py - the way out of root's private namespaces: a pair of links and NAT, mended when it was removed, gone with down"""
+
+import ipaddress
+import sys
+
+import host
+from test_user import make_internet, serve, with_resolver
+
+
+# Is there somebody who refuses?
+KNOCK = """
+import socket, sys
+with socket.socket() as knocking:
+    knocking.settimeout(1)
+    try:
+        knocking.connect((sys.argv[1], 81))
+    except ConnectionRefusedError:
+        print("yes")
+    except OSError:
+        print("no")
+"""
+
+
+def make_root_lab(world, near, text, **options):
+    """A lab of root's in a mount namespace of the test's own, where /etc/resolv.conf can be another one."""
+    devices = world.devices()
+    lab = world.lab(text, prefix=[*devices.prefix, *near.prefix], isolation="private", **options)
+    return lab, devices
+
+
+def outer_link(near, lab):
+    """The uplink's end in the namespace that is the host here."""
+    (link,) = [link for link in host.links(near.name) if link.get("ifalias") == f"drover:{lab.name}/uplink"]
+    return link
+
+
+def steps(lab):
+    plan = lab.drover("plan", "--exit-code", "--format", "json", status=2).json()
+    return [(step["kind"], step["action"]) for step in plan["steps"]]
+
+
+def test_root_uplink(world):
+    """A guest of root's reaches what the host reaches, names included; nobody outside begins a connection to it."""
+    near, far = make_internet(world)
+    near.run("ip", "route", "add", "169.254.0.0/17", "dev", "up0")
+    lab, devices = make_root_lab(world, near, "networks:\n  lan: {subnet: 10.80.0.0/24}\n"
+                                 "vms:\n  web: {<<: *guest, networks: {lan: {ip: 10.80.0.10}}}\n")
+    with_resolver(world, lab, "198.51.100.80")
+    end = serve(world, far, "198.51.100.80")
+    assert ("uplink", "create") in steps(lab)
+    lab.drover("up")
+    lab.console("web").ready()
+    for name in ("198.51.100.80", "example.org"):
+        assert lab.shell("web", f"wget -qO- http://{name}/") == "the internet sees 192.0.2.1"
+    assert near.ip_forward() == "1"
+    lab.assert_satisfied()
+
+    link = outer_link(near, lab)
+    (outer,) = [ipaddress.ip_interface(line.split()[2]) for line in near.run("ip", "-brief", "-4", "address").splitlines()
+                if line.startswith(link["ifname"])]
+    assert outer not in ipaddress.ip_network("169.254.0.0/17"), "it clashes with a route of the host"
+    inside = [*devices.prefix, "ip", "netns", "exec", f"drover-{lab.name}"]
+    host.command(*inside, "ip", "link", "delete", "uplink")
+    assert steps(lab) == [("uplink", "repair")]
+    lab.drover("up")
+    assert lab.shell("web", "wget -qO- http://198.51.100.80/") == "the internet sees 192.0.2.1"
+    assert outer_link(near, lab)["ifindex"] != link["ifindex"]
+    near.run("nft", "delete", "table", "inet", f"drover-{lab.name}")
+    host.command(*inside, "ip", "route", "delete", "default")
+    assert steps(lab) == [("uplink", "repair")]
+    lab.drover("up")
+    assert lab.shell("web", "wget -qO- http://198.51.100.80/") == "the internet sees 192.0.2.1"
+    far.run("ip", "route", "add", str(outer.network), "via", "192.0.2.1")
+    for namespace, answer in (near, "yes"), (far, "no"):
+        assert namespace.run(sys.executable, "-c", KNOCK, str(outer.ip + 1)).strip() == answer
+    far.run("ip", "route", "delete", str(outer.network))
+
+    lab.replace("lan: {subnet: 10.80.0.0/24}", "lan: {subnet: 10.80.0.0/24, mode: isolated}")
+    lab.drover("up")
+    assert [link["ifname"] for link in host.links(near.name)] == ["lo", "up0"] and near.ip_forward() == "0"
+    lab.assert_satisfied()
+    lab.replace(", mode: isolated", "")
+    lab.drover("up")
+    lab.drover("down", "-t", "0")
+    assert lab.leftovers() == [] and near.ip_forward() == "0"
+    end()
+    near.run("ip", "link", "delete", "up0")
+    far.run("ip", "address", "delete", "198.51.100.80/32", "dev", "lo")
