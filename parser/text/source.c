@@ -113,34 +113,47 @@ character_length(const char *text, const char *end, const char **ret_fault)
         return (size_t)g_unichar_to_utf8(c, NULL);
 }
 
+/* Behind the printable ASCII at @text, of which nearly every file is made: it needs no closer look. */
+static const char *
+skip_plain(const char *text, const char *end)
+{
+        while (text < end && *text >= ' ' && *text < 0x7f)
+                text++;
+        return text;
+}
+
+static gboolean
+fail_scan(const struct source *source, const char *at, const char *fault, GError **error)
+{
+        error_set(error, DROVER_ERROR_CONFIG, "%s:%zu: %s (0x%02x)", source->name, source->line_count, fault,
+                  (unsigned char)*at);
+        return error_hint(error, "a project file is UTF-8 text");
+}
+
 /* Finds the lines of a source and refuses what is no text. */
 static gboolean
 source_scan(struct source *source, GError **error)
 {
-        g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(size_t));
         const char *end = source->text + source->length;
-        size_t start = 0;
+        size_t room = 16 + source->length / 16;
 
-        g_array_append_val(lines, start);
-        for (const char *c = source->text; c < end;) {
+        source->lines = g_new(guint, room);
+        source->lines[source->line_count++] = 0;
+        for (const char *c = skip_plain(source->text, end); c < end; c = skip_plain(c, end)) {
                 const char *fault = NULL;
                 size_t n = character_length(c, end, &fault);
                 size_t broken;
 
-                if (n == 0) {
-                        error_set(error, DROVER_ERROR_CONFIG, "%s:%u: %s (0x%02x)", source->name, lines->len, fault,
-                                  (unsigned char)*c);
-                        return error_hint(error, "a project file is UTF-8 text");
-                }
-                broken = (unsigned char)*c < ' ' || (unsigned char)*c >= 0x80 ? line_break_length(c, end) : 0;
+                if (n == 0)
+                        return fail_scan(source, c, fault, error);
+                broken = line_break_length(c, end);
                 c += MAX(n, broken);
-                if (broken) {
-                        start = (size_t)(c - source->text);
-                        g_array_append_val(lines, start);
-                }
+                if (!broken)
+                        continue;
+                if (source->line_count == room)
+                        source->lines = g_renew(guint, source->lines, room *= 2);
+                source->lines[source->line_count++] = (guint)(c - source->text);
         }
-        source->line_count = lines->len;
-        source->lines = (size_t *)(void *)g_array_free(g_steal_pointer(&lines), FALSE);
         return TRUE;
 }
 

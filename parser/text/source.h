@@ -18,7 +18,7 @@ struct source {
         char *directory; /* absolute: what relative paths in this file are relative to */
         char *text;      /* valid UTF-8 without NUL */
         size_t length;
-        size_t *lines; /* offset of each line */
+        guint *lines; /* offset of each line */
         size_t line_count;
 };
 

@@ -22,7 +22,7 @@ test_lines(void)
 {
         struct sources *sources = sources_new();
         const struct source *source = add(sources, "a\nb\r\nc\rd\xc2\x85" "e\xe2\x80\xa8" "f", 15);
-        static const size_t lines[] = {0, 2, 5, 7, 10, 14};
+        static const guint lines[] = {0, 2, 5, 7, 10, 14};
 
         g_assert_cmpuint(source->line_count, ==, G_N_ELEMENTS(lines));
         for (size_t i = 0; i < G_N_ELEMENTS(lines) - 1; i++)
