@@ -10,11 +10,20 @@
 
 #include <string.h>
 
+/* An address in the file: of a NIC, of a reservation, or of a network itself. */
+struct written {
+        const struct network *network; /* on which it is */
+        const struct vm *vm;           /* whose NIC has it, or NULL */
+        const struct nic *nic;
+        const struct reservation *reservation; /* or NULL */
+        const struct node *node;               /* the object that it is written in */
+        const char *key;                       /* "ip" */
+};
+
 /* A key of the table: an address on a network. 48 bits hold a MAC as well as an IP. */
 struct claim {
         guint64 key;
-        const char *owner; /* "vm 'web'", "reservation 'printer'" */
-        struct place place;
+        struct written by;
 };
 
 struct claims {
@@ -22,10 +31,51 @@ struct claims {
         GHashTable *ips, *macs; /* struct claim *, by their key */
 };
 
+/* ---- in words: only for what is told ---- */
+
+static struct place
+written_place(const struct written *written)
+{
+        return project_place(written->node, written->key);
+}
+
+/* "ip of nic 'lan' of vm 'web'". New string */
+static char *
+written_subject(const struct written *written)
+{
+        if (written->vm)
+                return g_strdup_printf("%s of nic '%s' of vm '%s'", written->key, written->nic->name, written->vm->name);
+        return g_strdup_printf("%s%s of network '%s'", written->key,
+                               written->reservation                            ? " of reservation"
+                               : written->node == written->network->dhcp.node ? " of dhcp"
+                                                                               : "",
+                               written->network->name);
+}
+
+/* "vm 'web'". New string */
+static char *
+written_owner(const struct written *written)
+{
+        if (written->vm)
+                return g_strdup_printf("vm '%s'", written->vm->name);
+        if (written->reservation->name)
+                return g_strdup_printf("reservation '%s'", written->reservation->name);
+        return g_strdup_printf("a reservation of network '%s'", written->network->name);
+}
+
+/* ---- the tables ---- */
+
 static guint64
 claim_key(guint network, guint64 address)
 {
         return (guint64)network << 48 | address;
+}
+
+/* Addresses of a project differ in few bits, which are brought to all of them. */
+static guint
+hash_key(gconstpointer key)
+{
+        return (guint)(*(const guint64 *)key * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15) >> 32);
 }
 
 static guint64
@@ -46,39 +96,54 @@ claim_find(GHashTable *table, guint network, guint64 address)
         return g_hash_table_lookup(table, &key);
 }
 
-/* Who claims first gets it; whoever comes later is told. */
 static void
-claim_add(const struct claims *claims, GHashTable *table, guint network, guint64 address, const char *subject,
-          const char *shown, const char *owner, struct place place)
+report_taken(const struct claims *claims, const char *id, const struct written *written, const struct claim *first,
+             const char *shown)
+{
+        g_autofree char *subject = written_subject(written), *owner = written_owner(&first->by);
+
+        check_fault(claims->check, id, written_place(written), NULL, "%s: %s is taken by %s in line %u", subject, shown, owner,
+                    written_place(&first->by).line);
+}
+
+/* Who claims first gets it; whoever comes later is told of that one, which is returned. */
+static const struct claim *
+claim_add(const struct claims *claims, GHashTable *table, guint network, guint64 address, const struct written *written)
 {
         const struct claim *first = claim_find(table, network, address);
         struct claim *claim;
 
-        if (first && table == claims->ips)
-                check_fault(claims->check, "ip-twice", place, NULL, "%s: %s is taken by %s in line %u", subject, shown,
-                            first->owner, first->place.line);
-        else if (first)
-                check_fault(claims->check, "mac-twice", place, NULL, "%s: %s is taken by %s in line %u", subject, shown,
-                            first->owner, first->place.line);
         if (first)
-                return;
+                return first;
         claim = store_alloc(claims->check->store, sizeof *claim);
         claim->key = claim_key(network, address);
-        claim->owner = owner;
-        claim->place = place;
+        claim->by = *written;
         g_hash_table_insert(table, &claim->key, claim);
+        return NULL;
 }
 
 static void
-claim_mac(const struct claims *claims, guint network, const struct ether_addr *mac, const char *subject, const char *owner,
-          struct place place)
+claim_ip(const struct claims *claims, guint network, guint32 ip, const struct written *written)
 {
+        const struct claim *first = claim_add(claims, claims->ips, network, ip, written);
+        g_autofree char *shown = first ? value_format_ipv4(ip) : NULL;
+
+        if (first)
+                report_taken(claims, /* ID: */ "ip-twice", written, first, shown);
+}
+
+static void
+claim_mac(const struct claims *claims, guint network, const struct ether_addr *mac, const struct written *written)
+{
+        const struct claim *first = NULL;
         g_autofree char *shown = NULL;
 
-        if (!mac_number(mac))
-                return; /* it did not decode */
+        if (mac_number(mac)) /* it did decode */
+                first = claim_add(claims, claims->macs, network, mac_number(mac), written);
+        if (!first)
+                return;
         shown = value_format_mac(mac);
-        claim_add(claims, claims->macs, network, mac_number(mac), subject, shown, owner, place);
+        report_taken(claims, /* ID: */ "mac-twice", written, first, shown);
 }
 
 /* ---- subnets ---- */
@@ -89,19 +154,16 @@ is_host(const struct cidr4 *subnet, guint32 address)
         return address > subnet->address && address < check_subnet_last(subnet);
 }
 
-/* Is it an address that a host of the subnet can have? */
 static gboolean
-check_inside(const struct check *check, const struct network *network, guint32 address, const char *subject, struct place place)
+fail_outside(const struct check *check, guint32 address, const struct written *written)
 {
-        const struct cidr4 *subnet = &network->subnet;
-        g_autofree char *shown = value_format_ipv4(address), *cidr = NULL, *first = NULL, *last = NULL, *hint = NULL;
+        const struct cidr4 *subnet = &written->network->subnet;
+        g_autofree char *subject = written_subject(written), *shown = value_format_ipv4(address);
+        g_autofree char *cidr = value_format_cidr4(subnet), *first = value_format_ipv4(subnet->address + 1);
+        g_autofree char *last = value_format_ipv4(check_subnet_last(subnet) - 1);
+        g_autofree char *hint = g_strdup_printf("its hosts are %s to %s", first, last);
+        struct place place = written_place(written);
 
-        if (is_host(subnet, address))
-                return TRUE;
-        cidr = value_format_cidr4(subnet);
-        first = value_format_ipv4(subnet->address + 1);
-        last = value_format_ipv4(check_subnet_last(subnet) - 1);
-        hint = g_strdup_printf("its hosts are %s to %s", first, last);
         if (address == subnet->address)
                 return check_fault(check, "ip-network", place, hint, "%s: %s is the address of the subnet %s itself", subject,
                                    shown, cidr);
@@ -109,73 +171,90 @@ check_inside(const struct check *check, const struct network *network, guint32 a
                 return check_fault(check, "ip-broadcast", place, hint, "%s: %s is the broadcast address of the subnet %s",
                                    subject, shown, cidr);
         return check_fault(check, "ip-outside", place, hint, "%s: %s is not in the subnet %s of network '%s'", subject, shown,
-                           cidr, network->name);
+                           cidr, written->network->name);
+}
+
+/* Is it an address that a host of the subnet can have? */
+static gboolean
+check_inside(const struct check *check, guint32 address, const struct written *written)
+{
+        return is_host(&written->network->subnet, address) || fail_outside(check, address, written);
 }
 
 /* An address is written, so the subnet has to be written too. Also FALSE where the subnet itself is wrong. */
 static gboolean
-check_has_subnet(const struct check *check, const struct network *network, const char *subject, struct place place)
+check_has_subnet(const struct check *check, const struct written *written)
 {
-        g_autofree char *hint = NULL;
+        const struct network *network = written->network;
+        g_autofree char *hint = NULL, *subject = NULL;
 
         if (network->subnet.prefix)
                 return TRUE;
         if (!network->subnet_auto || network->mode == MODE_BRIDGE)
                 return FALSE;
+        subject = written_subject(written);
         hint = g_strdup_printf("write 'subnet: 10.20.0.0/24' or another one for network '%s'", network->name);
-        return check_fault(check, "ip-auto", place, hint, "%s: the subnet of network '%s' is auto, so that no address is known",
-                           subject, network->name);
+        return check_fault(check, "ip-auto", written_place(written), hint,
+                           "%s: the subnet of network '%s' is auto, so that no address is known", subject, network->name);
 }
 
 /* ---- claims ---- */
 
 static void
-claim_nic_ip(const struct claims *claims, const struct vm *vm, const struct nic *nic, const char *owner)
+refuse_on_bridge(const struct check *check, const struct written *written)
+{
+        g_autofree char *subject = written_subject(written);
+
+        store_refuse(check->store, written_place(written),
+                     "set the address in the guest, or in the DHCP service of that network",
+                     "%s: an address on a network of mode bridge is not supported yet", subject);
+}
+
+static void
+claim_nic_ip(const struct claims *claims, const struct written *written)
 {
         const struct check *check = claims->check;
-        const struct network *network = &check->project->networks[nic->network_index];
-        struct place place = project_place(nic->node, "ip");
-        g_autofree char *subject = g_strdup_printf("ip of nic '%s' of vm '%s'", nic->name, vm->name);
-        g_autofree char *shown = value_format_ipv4(nic->ip);
+        const struct network *network = written->network;
+        const struct nic *nic = written->nic;
+        g_autofree char *subject = NULL;
 
-        if (!check_has_subnet(check, network, subject, place)) {
+        if (!check_has_subnet(check, written)) {
                 if (network->mode == MODE_BRIDGE)
-                        store_refuse(check->store, place,
-                                     "set the address in the guest, or in the DHCP service of that network",
-                                     "%s: an address on a network of mode bridge is not supported yet", subject);
+                        refuse_on_bridge(check, written);
                 return;
         }
-        if (!network->dhcp.enabled && !vm_wants_seed(vm))
-                check_fault(check, "ip-nobody-sets", place,
+        if (!network->dhcp.enabled && !vm_wants_seed(written->vm)) {
+                subject = written_subject(written);
+                check_fault(check, "ip-nobody-sets", written_place(written),
                             "let the network have DHCP, or write 'ssh: {}': then cloud-init sets it",
                             "%s: network '%s' has no DHCP that would hand it out", subject, network->name);
-        if (check_inside(check, network, nic->ip, subject, place))
-                claim_add(claims, claims->ips, nic->network_index, nic->ip, subject, shown, owner, place);
+        }
+        if (check_inside(check, nic->ip, written))
+                claim_ip(claims, nic->network_index, nic->ip, written);
 }
 
 static void
 claim_nics(const struct claims *claims, const struct vm *vm)
 {
-        const char *owner = NULL;
+        const struct project *project = claims->check->project;
 
         for (guint i = 0; i < vm->nic_count; i++) {
                 const struct nic *nic = &vm->nics[i];
+                struct written written = {.vm = vm, .nic = nic, .node = nic->node};
 
                 if (*nic->aliases && !nic->ip && IN6_IS_ADDR_UNSPECIFIED(&nic->ip6))
                         check_fault(claims->check, "aliases-without-ip", project_place(nic->node, "aliases"),
                                     "give the NIC an 'ip:'",
                                     "aliases of nic '%s' of vm '%s': names need an address to resolve to", nic->name, vm->name);
-                if ((!nic->ip && !nic->has_mac) || !project_find_network(claims->check->project, nic->network))
+                if ((!nic->ip && !nic->has_mac) || !project_find_network(project, nic->network))
                         continue;
-                if (!owner)
-                        owner = store_format(claims->check->store, "vm '%s'", vm->name);
+                written.network = &project->networks[nic->network_index];
+                written.key = "ip";
                 if (nic->ip)
-                        claim_nic_ip(claims, vm, nic, owner);
-                if (nic->has_mac) {
-                        g_autofree char *subject = g_strdup_printf("mac of nic '%s' of vm '%s'", nic->name, vm->name);
-
-                        claim_mac(claims, nic->network_index, &nic->mac, subject, owner, project_place(nic->node, "mac"));
-                }
+                        claim_nic_ip(claims, &written);
+                written.key = "mac";
+                if (nic->has_mac)
+                        claim_mac(claims, nic->network_index, &nic->mac, &written);
         }
 }
 
@@ -183,23 +262,16 @@ static void
 claim_reservations(const struct claims *claims, guint index)
 {
         const struct network *network = &claims->check->project->networks[index];
-        g_autofree char *ip_subject = g_strdup_printf("ip of reservation of network '%s'", network->name);
-        g_autofree char *mac_subject = g_strdup_printf("mac of reservation of network '%s'", network->name);
-        const char *plain = store_format(claims->check->store, "a reservation of network '%s'", network->name);
 
         for (guint i = 0; i < network->dhcp.reservation_count; i++) {
                 const struct reservation *reservation = &network->dhcp.reservations[i];
-                const char *owner = plain;
-                struct place place = project_place(reservation->node, "ip");
-                g_autofree char *shown = value_format_ipv4(reservation->ip);
+                struct written written = {network, NULL, NULL, reservation, reservation->node, "mac"};
 
-                if (reservation->name)
-                        owner = store_format(claims->check->store, "reservation '%s'", reservation->name);
-                claim_mac(claims, index, &reservation->mac, mac_subject, owner, project_place(reservation->node, "mac"));
-                if (!reservation->ip || !check_has_subnet(claims->check, network, ip_subject, place))
-                        continue;
-                if (check_inside(claims->check, network, reservation->ip, ip_subject, place))
-                        claim_add(claims, claims->ips, index, reservation->ip, ip_subject, shown, owner, place);
+                claim_mac(claims, index, &reservation->mac, &written);
+                written.key = "ip";
+                if (reservation->ip && check_has_subnet(claims->check, &written) &&
+                    check_inside(claims->check, reservation->ip, &written))
+                        claim_ip(claims, index, reservation->ip, &written);
         }
 }
 
@@ -230,13 +302,11 @@ choose_host_ip(const struct claims *claims, guint index, const struct network *n
 static void
 check_written(const struct claims *claims, struct network *network, const char *key, guint32 *address)
 {
-        g_autofree char *subject = g_strdup_printf("%s of network '%s'", key, network->name);
-        struct place place = project_place(network->node, key);
+        const struct written written = {.network = network, .node = network->node, .key = key};
 
         if (!*address || network->mode == MODE_BRIDGE)
                 return;
-        if (!check_has_subnet(claims->check, network, subject, place) ||
-            !check_inside(claims->check, network, *address, subject, place))
+        if (!check_has_subnet(claims->check, &written) || !check_inside(claims->check, *address, &written))
                 *address = 0;
 }
 
@@ -244,8 +314,7 @@ static void
 check_host_ip(const struct claims *claims, guint index, const struct network *network)
 {
         const struct claim *claim = network->host_ip ? claim_find(claims->ips, index, network->host_ip) : NULL;
-        g_autofree char *shown = value_format_ipv4(network->host_ip);
-        g_autofree char *hint = NULL;
+        g_autofree char *shown = NULL, *owner = NULL, *hint = NULL;
 
         if (network->subnet.prefix && !network->host_ip && !network->host_ip_none) {
                 check_fault(claims->check, "host-ip-none-free", check_key_place(claims->check, "networks", index),
@@ -255,15 +324,17 @@ check_host_ip(const struct claims *claims, guint index, const struct network *ne
         }
         if (!claim)
                 return;
+        shown = value_format_ipv4(network->host_ip);
+        owner = written_owner(&claim->by);
         if (project_is_set(network->node, "host_ip")) {
                 check_fault(claims->check, "host-ip-taken", project_place(network->node, "host_ip"), NULL,
-                            "host_ip of network '%s': %s is taken by %s in line %u", network->name, shown, claim->owner,
-                            claim->place.line);
+                            "host_ip of network '%s': %s is taken by %s in line %u", network->name, shown, owner,
+                            written_place(&claim->by).line);
                 return;
         }
-        hint = g_strdup_printf("give %s another address, or the host with 'host_ip'", claim->owner);
-        check_fault(claims->check, "ip-host", claim->place, hint, "ip of %s: %s is the host's own address on network '%s'",
-                    claim->owner, shown, network->name);
+        hint = g_strdup_printf("give %s another address, or the host with 'host_ip'", owner);
+        check_fault(claims->check, "ip-host", written_place(&claim->by), hint,
+                    "ip of %s: %s is the host's own address on network '%s'", owner, shown, network->name);
 }
 
 /* The longest run of hosts that holds neither of the two addresses. */
@@ -289,9 +360,8 @@ choose_range(const struct network *network)
 static void
 check_dhcp(const struct claims *claims, struct network *network)
 {
-        const struct node *node = network->dhcp.node;
-        g_autofree char *subject = g_strdup_printf("range of dhcp of network '%s'", network->name);
         struct dhcp *dhcp = &network->dhcp;
+        const struct written written = {.network = network, .node = dhcp->node, .key = "range"};
 
         if (!dhcp->enabled || network->mode == MODE_BRIDGE)
                 return;
@@ -304,9 +374,8 @@ check_dhcp(const struct claims *claims, struct network *network)
                         dhcp->range = choose_range(network);
                 return;
         }
-        if (check_has_subnet(claims->check, network, subject, project_place(node, "range")) &&
-            check_inside(claims->check, network, dhcp->range.first, subject, project_place(node, "range")))
-                check_inside(claims->check, network, dhcp->range.last, subject, project_place(node, "range"));
+        if (check_has_subnet(claims->check, &written) && check_inside(claims->check, dhcp->range.first, &written))
+                check_inside(claims->check, dhcp->range.last, &written);
 }
 
 static void
@@ -331,8 +400,8 @@ settle_network(const struct claims *claims, guint index)
 void
 check_addresses(const struct check *check)
 {
-        g_autoptr(GHashTable) ips = g_hash_table_new(g_int64_hash, g_int64_equal);
-        g_autoptr(GHashTable) macs = g_hash_table_new(g_int64_hash, g_int64_equal);
+        g_autoptr(GHashTable) ips = g_hash_table_new(hash_key, g_int64_equal);
+        g_autoptr(GHashTable) macs = g_hash_table_new(hash_key, g_int64_equal);
         struct claims claims = {check, ips, macs};
 
         for (guint i = 0; i < check->project->network_count; i++)

@@ -95,19 +95,17 @@ is_q35(const struct vm *vm)
 static void
 check_bus(const struct check *check, const struct vm *vm, const struct disk *disk)
 {
-        struct place place = disk_place(disk, "bus");
-
         if (disk->media == MEDIA_CDROM && (disk->bus == BUS_VIRTIO || disk->bus == BUS_NVME))
-                check_fault(check, "cdrom-bus", place, "remove it, or write sata, scsi, ide or usb",
+                check_fault(check, "cdrom-bus", disk_place(disk, "bus"), "remove it, or write sata, scsi, ide or usb",
                             "disk of vm '%s': there are no CD-ROM drives on this bus", vm->name);
         if (disk->bus == BUS_IDE && is_q35(vm))
-                check_fault(check, "bus-machine", place, "write 'bus: sata', or 'machine: pc'",
+                check_fault(check, "bus-machine", disk_place(disk, "bus"), "write 'bus: sata', or 'machine: pc'",
                             "disk of vm '%s': machine '%s' has no IDE", vm->name, vm->machine);
         if (disk->bus == BUS_SATA && !is_q35(vm) && project_is_set(disk->node, "bus"))
-                check_fault(check, "bus-sata", place, "write 'bus: ide', or 'machine: q35'",
+                check_fault(check, "bus-sata", disk_place(disk, "bus"), "write 'bus: ide', or 'machine: q35'",
                             "disk of vm '%s': machine '%s' has no SATA", vm->name, vm->machine);
         if ((disk->bus == BUS_SATA || disk->bus == BUS_IDE) && disk->read_only && disk->media != MEDIA_CDROM)
-                check_fault(check, "bus-read-only", place, "write virtio, scsi, nvme or usb",
+                check_fault(check, "bus-read-only", disk_place(disk, "bus"), "write virtio, scsi, nvme or usb",
                             "disk of vm '%s': a disk on this bus cannot be read-only", vm->name);
 }
 
@@ -161,9 +159,8 @@ check_disk_use(const struct users *users, const struct vm *vm, const struct disk
         else if (disk->file || disk->device)
                 check_path_use(users, vm, disk);
         if (!disk->named) {
-                check_file(users, (struct wanted_file){disk->file, "file of disk", "vm", vm->name, disk_place(disk, "file")});
-                check_device(users,
-                             (struct wanted_file){disk->device, "device of disk", "vm", vm->name, disk_place(disk, "device")});
+                check_file(users, (struct wanted_file){disk->file, "file of disk", "vm", vm->name, disk->node, "file"});
+                check_device(users, (struct wanted_file){disk->device, "device of disk", "vm", vm->name, disk->node, "device"});
         }
         check_shared(users->check, vm, disk);
         check_bus(users->check, vm, disk);

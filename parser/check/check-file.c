@@ -33,6 +33,12 @@ look_at(const struct users *users, const char *path)
         return result;
 }
 
+static struct place
+place_of(const struct wanted_file *wanted)
+{
+        return project_place(wanted->node, wanted->key);
+}
+
 /* Is there anything at all? If so, TRUE with its kind. */
 static gboolean
 is_there(const struct users *users, const struct wanted_file *wanted, const char *kind, int *ret_kind)
@@ -43,12 +49,12 @@ is_there(const struct users *users, const struct wanted_file *wanted, const char
                 return FALSE;
         result = look_at(users, wanted->path);
         if (result == ENOENT || result == ENOTDIR)
-                return check_fault(users->check, "missing-file", wanted->place,
+                return check_fault(users->check, "missing-file", place_of(wanted),
                                    *kind == 'd' ? NULL : "a path is relative to the file that it stands in",
                                    "%s of %s '%s': there is no %s '%s'", wanted->what, wanted->title, wanted->owner, kind,
                                    wanted->path);
         if (result > 0)
-                return check_fault(users->check, "file-unreadable", wanted->place, NULL,
+                return check_fault(users->check, "file-unreadable", place_of(wanted), NULL,
                                    "%s of %s '%s': cannot look at '%s': %s", wanted->what, wanted->title, wanted->owner,
                                    wanted->path, g_strerror(result));
         *ret_kind = result;
@@ -61,7 +67,7 @@ check_file(const struct users *users, struct wanted_file wanted)
         int kind;
 
         if (is_there(users, &wanted, "file", &kind) && kind != FILE_REGULAR && kind != FILE_BLOCK)
-                check_fault(users->check, "not-a-file", wanted.place, NULL, "%s of %s '%s': '%s' is not a regular file",
+                check_fault(users->check, "not-a-file", place_of(&wanted), NULL, "%s of %s '%s': '%s' is not a regular file",
                             wanted.what, wanted.title, wanted.owner, wanted.path);
 }
 
@@ -71,7 +77,7 @@ check_folder(const struct users *users, struct wanted_file wanted)
         int kind;
 
         if (is_there(users, &wanted, "folder", &kind) && kind != FILE_FOLDER)
-                check_fault(users->check, "not-a-folder", wanted.place, "name the folder that it lies in",
+                check_fault(users->check, "not-a-folder", place_of(&wanted), "name the folder that it lies in",
                             "%s of %s '%s': '%s' is not a folder", wanted.what, wanted.title, wanted.owner, wanted.path);
 }
 
@@ -81,7 +87,7 @@ check_device(const struct users *users, struct wanted_file wanted)
         int kind;
 
         if (is_there(users, &wanted, "device", &kind) && kind != FILE_BLOCK)
-                check_fault(users->check, "not-a-device", wanted.place,
+                check_fault(users->check, "not-a-device", place_of(&wanted),
                             kind == FILE_REGULAR ? "write 'file' instead of 'device'" : NULL,
                             "%s of %s '%s': '%s' is not a block device", wanted.what, wanted.title, wanted.owner, wanted.path);
 }

@@ -163,9 +163,12 @@ check_display(const struct guests *guests, const struct vm *vm)
 {
         static const char *const parts[] = {"listen", "password_file", NULL};
         const struct node *node = node_get(vm->node, "display");
-        struct place place = part_place(vm, "display", "listen");
+        struct place place;
         const struct vm *other;
 
+        if (!node)
+                return;
+        place = part_place(vm, "display", "listen");
         for (const char *const *part = parts; *part && vm->display == DISPLAY_NONE; part++)
                 if (project_is_set(node, *part))
                         check_fault(guests->check, "display-none", part_place(vm, "display", *part), "write 'type: vnc' too",

@@ -21,6 +21,6 @@ check_images(const struct users *users)
                         check_fault(check, "image-two-digests", project_place(image->node, "sha512"), "remove one of the two",
                                     "image '%s' has both sha256 and sha512", image->name);
                 check_file(users,
-                           (struct wanted_file){image->file, "file", "image", image->name, project_place(image->node, "file")});
+                           (struct wanted_file){image->file, "file", "image", image->name, image->node, "file"});
         }
 }

@@ -4,15 +4,9 @@
 #include <string.h>
 
 static struct wanted_file
-wanted(const char *path, const char *what, const struct vm *vm, struct place place)
+wanted(const char *path, const char *what, const struct vm *vm, const struct node *node, const char *key)
 {
-        return (struct wanted_file){path, what, "vm", vm->name, place};
-}
-
-static struct place
-place_of(const struct node *node, const char *key)
-{
-        return node && node->kind == NODE_SCALAR ? node->place : project_place(node, key);
+        return (struct wanted_file){path, what, "vm", vm->name, node, key};
 }
 
 static void
@@ -22,9 +16,9 @@ check_mounts(const struct users *users, const struct vm *vm)
 
         for (guint i = 0; i < vm->mount_count; i++) {
                 const struct mount *mount = &vm->mounts[i];
-                struct place place = place_of(mount->node, "target");
+                struct place place = project_place(mount->node, "target");
 
-                check_folder(users, wanted(mount->source, "mounts", vm, place_of(mount->node, "source")));
+                check_folder(users, wanted(mount->source, "mounts", vm, mount->node, "source"));
                 if (!mount->target)
                         continue;
                 if (strcmp(mount->target, "/") == 0)
@@ -56,7 +50,7 @@ check_files(const struct users *users, const struct vm *vm)
                 if (has_content && has_source)
                         check_fault(check, "file-two-contents", project_place(file->node, "source"), "remove one of the two",
                                     "file of vm '%s' has both content and source", vm->name);
-                check_file(users, wanted(file->source, "source of file", vm, project_place(file->node, "source")));
+                check_file(users, wanted(file->source, "source of file", vm, file->node, "source"));
                 if (!file->path)
                         continue;
                 if (g_str_has_suffix(path->text, "/"))
@@ -76,25 +70,21 @@ check_cloud_init(const struct users *users, const struct vm *vm)
         if (seed) {
                 const struct node *node = seed->node;
 
-                check_file(users,
-                           wanted(seed->user_data.path, "user_data of cloud_init", vm, project_place(node, "user_data")));
-                check_file(users, wanted(seed->network_config.path, "network_config of cloud_init", vm,
-                                         project_place(node, "network_config")));
-                check_file(users,
-                           wanted(seed->meta_data.path, "meta_data of cloud_init", vm, project_place(node, "meta_data")));
-                check_file(users,
-                           wanted(seed->vendor_data.path, "vendor_data of cloud_init", vm, project_place(node, "vendor_data")));
+                check_file(users, wanted(seed->user_data.path, "user_data of cloud_init", vm, node, "user_data"));
+                check_file(users, wanted(seed->network_config.path, "network_config of cloud_init", vm, node, "network_config"));
+                check_file(users, wanted(seed->meta_data.path, "meta_data of cloud_init", vm, node, "meta_data"));
+                check_file(users, wanted(seed->vendor_data.path, "vendor_data of cloud_init", vm, node, "vendor_data"));
         }
-        check_file(users, wanted(vm->ignition, "ignition", vm, project_place(vm->node, "ignition")));
+        check_file(users, wanted(vm->ignition, "ignition", vm, vm->node, "ignition"));
 }
 
 /* A package goes into a list that cloud-init hands to the guest's package manager. */
 static void
 check_packages(const struct check *check, const struct vm *vm)
 {
-        const struct node *list = node_get(vm->node, "packages");
+        const struct node *list = vm->packages ? node_get(vm->node, "packages") : NULL;
 
-        for (guint i = 0; vm->packages && vm->packages[i]; i++) {
+        for (guint i = 0; list && vm->packages[i]; i++) {
                 const char *name = vm->packages[i];
                 struct place place = list->count > i ? list->items[i]->place : list->place;
 

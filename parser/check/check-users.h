@@ -25,7 +25,8 @@ struct wanted_file {
         const char *what;  /* "kernel" */
         const char *title; /* of its owner: "vm" */
         const char *owner;
-        struct place place;
+        const struct node *node; /* where it is written: the value itself, or the map whose @key it is */
+        const char *key;
 };
 
 /** check_file() - A regular file or a block device has to be there; check_folder() and check_device() likewise */

@@ -16,8 +16,8 @@ check_boot(const struct users *users, const struct vm *vm)
                         check_fault(users->check, "boot-without-kernel", project_place(boot->node, *key),
                                     "write 'kernel' too, or remove it: without, the disk's own boot loader decides",
                                     "%s of boot of vm '%s' has no effect without a kernel", *key, vm->name);
-        check_file(users, (struct wanted_file){boot->kernel, "kernel", "vm", vm->name, project_place(boot->node, "kernel")});
-        check_file(users, (struct wanted_file){boot->initrd, "initrd", "vm", vm->name, project_place(boot->node, "initrd")});
+        check_file(users, (struct wanted_file){boot->kernel, "kernel", "vm", vm->name, boot->node, "kernel"});
+        check_file(users, (struct wanted_file){boot->initrd, "initrd", "vm", vm->name, boot->node, "initrd"});
 }
 
 static void
@@ -87,12 +87,13 @@ check_vms(const struct check *check)
         for (guint i = 0; i < project->vm_count; i++) {
                 const struct vm *vm = &project->vms[i];
 
-                check_file(&users, (struct wanted_file){vm->image, "image", "vm", vm->name, project_place(vm->node, "image")});
+                check_file(&users, (struct wanted_file){vm->image, "image", "vm", vm->name, vm->node, "image"});
                 check_disks(&users, vm);
                 check_boot(&users, vm);
                 check_provision(&users, vm);
-                check_file(&users, (struct wanted_file){vm->display_password_file, "password_file of display", "vm", vm->name,
-                                                        project_place(node_get(vm->node, "display"), "password_file")});
+                if (vm->display_password_file)
+                        check_file(&users, (struct wanted_file){vm->display_password_file, "password_file of display", "vm",
+                                                                vm->name, node_get(vm->node, "display"), "password_file"});
                 check_memory(check, vm);
                 check_hostname(&users, vm);
         }

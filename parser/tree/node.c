@@ -66,7 +66,7 @@ find_key(const struct node *node, const char *key)
         if (!node || node->kind != NODE_MAP)
                 return -1;
         for (guint i = 0; i < node->count; i++)
-                if (strcmp(node->keys[i]->text, key) == 0)
+                if (node->keys[i]->text[0] == key[0] && strcmp(node->keys[i]->text, key) == 0)
                         return i;
         return -1;
 }
