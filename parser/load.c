@@ -38,6 +38,7 @@ decode_project(struct check *check, const struct node *root, const struct load_o
         struct decoder decoder = {.store = check->store, .diagnostics = check->diagnostics};
         struct project *project = check->project;
 
+        decode_defaults(&decoder, &keys_project, project);
         decode_object(&decoder, &keys_project, root, project);
         if (!project_is_set(root, "isolation"))
                 project->isolation = options->root ? ISOLATION_HOST : ISOLATION_PRIVATE;

@@ -17,6 +17,7 @@ project_new(struct sources *sources)
         store->sources = sources_ref(sources);
         store->trees = g_ptr_array_new_with_free_func((GDestroyNotify)tree_free);
         store->refusals = g_array_new(FALSE, FALSE, sizeof(struct refusal));
+        store->defaults = g_hash_table_new(NULL, NULL);
         store->declared = g_hash_table_new(g_str_hash, g_str_equal);
         store->vms = g_hash_table_new(g_str_hash, g_str_equal);
         store->networks = g_hash_table_new(g_str_hash, g_str_equal);
@@ -36,6 +37,7 @@ project_free(struct project *project)
         store = project->store;
         g_ptr_array_unref(store->blocks);
         g_array_unref(store->refusals);
+        g_hash_table_unref(store->defaults);
         g_hash_table_unref(store->declared);
         g_hash_table_unref(store->vms);
         g_hash_table_unref(store->networks);

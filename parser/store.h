@@ -20,6 +20,7 @@ struct project_store {
         struct sources *sources;
         GPtrArray *trees; /* struct tree *, of each file; what is merged of them lies in the blocks */
         GArray *refusals;                   /* struct refusal; no more than STORE_MAX_REFUSALS */
+        GHashTable *defaults;               /* struct key_table -> a struct of it as decode_new() begins it */
         GHashTable *declared;               /* name -> VM as declared */
         GHashTable *vms, *networks, *disks, *images; /* name -> object; the keys belong to the objects */
 };

@@ -53,9 +53,8 @@ add_default_network(struct check *check)
         if (has_network(project, "default") || !needs_default(project))
                 return;
         if (!project->networks) /* otherwise decoding left room for one more */
-                project->networks = store_alloc(check->store, sizeof *project->networks);
-        project->networks[project->network_count].name = "default";
-        decode_object(&decoder, &keys_network, NULL, &project->networks[project->network_count++]);
+                project->networks = decode_new(&decoder, &keys_network, 1);
+        project->networks[project->network_count++].name = "default";
 }
 
 /* ---- networks ---- */
@@ -231,10 +230,9 @@ resolve_nics(struct check *check, struct vm *vm)
         if (!is_written(vm->node, "networks")) {
                 struct decoder decoder = {.store = check->store, .diagnostics = check->diagnostics};
 
-                vm->nics = store_alloc(check->store, sizeof *vm->nics);
+                vm->nics = decode_new(&decoder, &keys_nic, 1);
                 vm->nics->name = "default";
                 vm->nic_count = 1;
-                decode_object(&decoder, &keys_nic, NULL, vm->nics);
         }
         for (guint i = 0; i < vm->nic_count; i++)
                 resolve_nic(check, vm, &vm->nics[i]);

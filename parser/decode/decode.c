@@ -23,16 +23,8 @@ decode_child(struct decoder *decoder, const struct key_table *table, const char 
 static void
 decode_short(struct decoder *decoder, const struct key_table *table, const struct node *node, void *object)
 {
-        const struct key *short_key = keys_find_in(table, table->short_key);
-
-        for (const struct key *key = table->keys; key->name; key++) {
-                struct node standard = {.kind = NODE_SCALAR, .quoted = 1, .text = key->fallback};
-
-                if (key != short_key && key->fallback)
-                        decode_key(decoder, key, &standard, object);
-        }
         if (!table->decode_short || !table->decode_short(decoder, node, object))
-                decode_key(decoder, short_key, node, object);
+                decode_key(decoder, keys_find_in(table, table->short_key), node, object);
 }
 
 static void
@@ -51,17 +43,40 @@ decode_map(struct decoder *decoder, const struct key_table *table, const struct 
         }
         for (const struct key *key = table->keys; key->name; key++) {
                 const struct node *value = values[key - table->keys];
-                struct node standard = {.kind = NODE_SCALAR, .quoted = 1, .text = key->fallback};
 
-                if (key->consumed)
-                        continue;
-                if (key->required && !value)
-                        decode_fault(decoder, "missing-key", key, node, NULL, "the key is missing");
-                if (key->fallback || (key->type == KEY_OBJECT && !value))
-                        decode_key(decoder, key, &standard, object); /* also below a value, which may turn out to be none */
-                if (value)
+                if (value && !key->consumed)
                         decode_key(decoder, key, value, object);
+                else if (!value && key->required && !key->consumed)
+                        decode_fault(decoder, "missing-key", key, node, NULL, "the key is missing");
         }
+}
+
+void
+decode_defaults(struct decoder *decoder, const struct key_table *table, void *object)
+{
+        for (const struct key *key = table->keys; key->name; key++) {
+                const struct node standard = {.kind = NODE_SCALAR, .quoted = 1, .text = key->fallback};
+
+                if (!key->consumed && (key->fallback || key->type == KEY_OBJECT))
+                        decode_key(decoder, key, &standard, object);
+        }
+}
+
+/* Defaults are the same for all structs of a table: they are decoded once. */
+void *
+decode_new(struct decoder *decoder, const struct key_table *table, guint count)
+{
+        void *standard = g_hash_table_lookup(decoder->store->defaults, table);
+        char *objects = store_alloc(decoder->store, count * table->struct_size);
+
+        if (!standard) {
+                standard = store_alloc(decoder->store, table->struct_size);
+                decode_defaults(decoder, table, standard);
+                g_hash_table_insert(decoder->store->defaults, (gpointer)table, standard);
+        }
+        for (guint i = 0; i < count; i++)
+                memcpy(objects + i * table->struct_size, standard, table->struct_size);
+        return objects;
 }
 
 void
@@ -114,7 +129,9 @@ decode_one(struct decoder *decoder, const struct key *key, const struct node *no
                 return;
         }
         if (key->indirect)
-                child = FIELD(object, key->offset, void *) = store_alloc(decoder->store, table->struct_size);
+                child = FIELD(object, key->offset, void *) = decode_new(decoder, table, 1);
+        if (is_default)
+                decode_defaults(decoder, table, child);
         if (table->flag_offset && decode_flag(decoder, key, node, child))
                 node = NULL;
         decode_child(decoder, table, NULL, node, child);
@@ -149,7 +166,7 @@ static void
 decode_names(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
 {
         g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-        char *items = store_alloc(decoder->store, (node->count + 1) * key->table->struct_size);
+        char *items = decode_new(decoder, key->table, node->count + 1);
 
         FIELD(object, key->offset, void *) = items;
         for (guint i = 0; i < node->count; i++) {
@@ -191,7 +208,7 @@ decode_object_map(struct decoder *decoder, const struct key *key, const struct n
                 decode_shape_fault(decoder, key, node, key->named ? SHAPE_LIST : SHAPE_MAP);
                 return;
         }
-        items = store_alloc(decoder->store, (node->count + 1) * table->struct_size); /* one more, for the implicit network */
+        items = decode_new(decoder, table, node->count + 1); /* one more, for the implicit network */
         FIELD(object, key->offset, void *) = items;
         FIELD(object, key->count_offset, guint) = node->count;
         for (guint i = 0; i < node->count; i++, items += table->struct_size) {
@@ -220,7 +237,7 @@ decode_object_list(struct decoder *decoder, const struct key *key, const struct 
                 decode_shape_fault(decoder, key, node, SHAPE_LIST);
                 return;
         }
-        items = store_alloc(decoder->store, (node->count + 1) * table->struct_size);
+        items = decode_new(decoder, table, node->count);
         FIELD(object, key->offset, void *) = items;
         FIELD(object, key->count_offset, guint) = node->count;
         for (guint i = 0; i < node->count; i++, items += table->struct_size) {

@@ -44,7 +44,13 @@ struct extends {
         const char *vm, *file; /* file: absolute, or NULL */
 };
 
-/** decode_object() - Fill a zeroed struct from a map, with the defaults of what the map lacks; @node NULL: all defaults */
+/** decode_defaults() - Give the fields of a zeroed struct the defaults of their keys */
+void decode_defaults(struct decoder *decoder, const struct key_table *table, void *object);
+
+/** decode_new() - @count structs, one after another, with their defaults; they live as long as the project */
+void *decode_new(struct decoder *decoder, const struct key_table *table, guint count);
+
+/** decode_object() - Fill a struct that has its defaults with what a map says; @node NULL: nothing */
 void decode_object(struct decoder *decoder, const struct key_table *table, const struct node *node, void *object);
 
 /** decode_fault() - A diagnostic about the value of @key at @node: "memory of vm 'web': ..."; returns FALSE */

@@ -24,7 +24,7 @@ enum state {
 struct group {
         struct node *vms; /* a map, or NULL: there are none */
         guchar *states;   /* of each */
-        struct key_index *index;
+        struct key_index *index; /* NULL until a base is looked for */
         const struct source *source; /* NULL: the project */
 };
 
@@ -52,7 +52,6 @@ group_new(struct node *top, const struct source *source)
         if (vms && vms->kind == NODE_MAP) {
                 group->vms = vms;
                 group->states = g_new0(guchar, vms->count + 1);
-                group->index = key_index_new(vms);
         }
         return group;
 }
@@ -65,6 +64,16 @@ group_free(gpointer data)
         g_free(group->states);
         key_index_free(group->index);
         g_free(group);
+}
+
+static gint64
+group_find(struct group *group, const char *name)
+{
+        if (!group->vms)
+                return -1;
+        if (!group->index)
+                group->index = key_index_new(group->vms);
+        return key_index_find(group->index, name);
 }
 
 /* The group of the file that `file:` names; NULL after a fault. */
@@ -169,7 +178,7 @@ find_base(struct extender *extender, struct link *link, const struct node *writt
                 group = group_of_file(extender, file, name_of(link));
         if (!group)
                 return FALSE;
-        vm = group->index ? key_index_find(group->index, extends.vm) : -1;
+        vm = group_find(group, extends.vm);
         if (vm >= 0) {
                 *ret_group = group;
                 *ret_vm = (guint)vm;
