@@ -286,6 +286,7 @@ step_to_json(const struct plan_step *step)
         json_set(item, "acts", json_boolean(plan_action_acts(step->action)));
         json_set_text(item, "detail", step->detail);
         json_set_text(item, "path", step->path);
+        json_set_text(item, "renamed_to", step->renamed_to);
         json_set(item, "changes", show_changes_json(step->changes));
         return item;
 }

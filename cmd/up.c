@@ -17,25 +17,42 @@ struct up_options {
         char **scale;
 };
 
-/* What will be lost or cut off, as a question. */
+static void
+add_name(GString *names, const char *name)
+{
+        g_string_append_printf(names, "%s%s", names->len ? ", " : "", name);
+}
+
+/* "restart web, db", unless there are none. */
+static void
+add_clause(GString *question, const char *words, const GString *names)
+{
+        if (names->len)
+                g_string_append_printf(question, "%s%s%s", question->len ? ", and " : "", words, names->str);
+}
+
+/* What will be lost, cut off, or made although it is probably there under another name, as a question. */
 static char *
 question(const struct plan *plan, const struct session *session)
 {
-        g_autoptr(GString) restarts = g_string_new(NULL);
-        g_autoptr(GString) fresh = g_string_new(NULL);
+        g_autoptr(GString) restarts = g_string_new(NULL), fresh = g_string_new(NULL), anew = g_string_new(NULL);
+        g_autoptr(GString) text = g_string_new(NULL);
 
         for (guint i = 0; i < plan->steps->len; i++) {
                 const struct plan_step *step = g_ptr_array_index(plan->steps, i);
-                GString *names = step->fresh ? fresh : restarts;
 
                 if (step->kind == KIND_VM && (step->fresh || step->action == ACTION_RESTART))
-                        g_string_append_printf(names, "%s%s", names->len ? ", " : "", step->name);
+                        add_name(step->fresh ? fresh : restarts, step->name);
+                if (step->renamed_to)
+                        add_name(anew, step->renamed_to);
         }
-        if (!restarts->len && !fresh->len)
+        add_clause(text, "restart ", restarts);
+        add_clause(text, "start with new disks, losing what is on the old ones: ", fresh);
+        add_clause(text, "make anew what was probably only renamed: ", anew);
+        if (!text->len)
                 return NULL;
-        return g_strdup_printf("%s%s%s%s%s?", restarts->len ? "restart " : "", restarts->str,
-                               restarts->len && fresh->len ? ", and " : "",
-                               fresh->len ? "start with new disks, losing what is on the old ones: " : "", fresh->str);
+        g_string_append_c(text, '?');
+        return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
 static void

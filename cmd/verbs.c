@@ -9,7 +9,7 @@ const struct verb *const verbs[] = {
         &verb_up,      &verb_down,    &verb_plan,       &verb_ps,      &verb_config, &verb_start,   &verb_stop,
         &verb_restart, &verb_kill,    &verb_pause,      &verb_unpause, &verb_logs,   &verb_console, &verb_ssh,
         &verb_exec,    &verb_cp,      &verb_ssh_config, &verb_ip,      &verb_port,   &verb_inspect, &verb_wait,
-        &verb_events,  &verb_rm,      &verb_ls,         &verb_doctor,  &verb_init,   &verb_explain, &verb_schema,
+        &verb_events,  &verb_rename,  &verb_rm,      &verb_ls,         &verb_doctor,  &verb_init,   &verb_explain, &verb_schema,
         &verb_help,    &verb_version, &verb_completion, &verb_pull,    &verb_images, &verb_prune,   NULL,
 };
 
@@ -25,6 +25,7 @@ static const char *const elsewhere[][2] = {
         {"reboot", "'drover restart' restarts VMs"},
         {"reset", "'drover kill -s reset' presses the reset button"},
         {"reload", "'drover up --restart' restarts what changed"},
+        {"domrename", "'drover rename' gives a VM another name"},
         {"list", "'drover ps' lists VMs, 'drover ls' projects"},
         {"status", "'drover ps' lists VMs"},
         {"state", "'drover ps' lists VMs"},
@@ -39,7 +40,7 @@ static const char *const elsewhere[][2] = {
 };
 
 static const char *const later[] = {
-        "run",    "snapshot",   "clone",    "rename", "commit",
+        "run",    "snapshot",   "clone",    "commit",
         "export", "import",  "convert", "stats",    "top",    "graph",     "screenshot", "send-key",
         "view",   "capture", "link",  "enable",     "disable", NULL,
 };

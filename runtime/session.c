@@ -7,6 +7,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "runtime/observe.h"
+#include "runtime/rename.h"
 #include "runtime/storage/source.h"
 #include "runtime/supervisor/supervisor.h"
 
@@ -254,7 +255,7 @@ session_lock(struct session *session, int timeout_ms, char **ret_note, GError **
         if (ret_note)
                 *ret_note = NULL;
         return check_sudo(session, error) && take_lock(session, paths, timeout_ms, error) &&
-               check_directory(session, paths, ret_note, error);
+               check_directory(session, paths, ret_note, error) && rename_finish(paths, error);
 }
 
 void

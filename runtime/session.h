@@ -32,7 +32,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(session_t, session_close)
  * session_lock() - Take the project's lock; also checks that the project belongs to this directory, and adopts it where the
  * directory it belonged to is gone (@ret_note: a sentence about that, or NULL)
  *
- * Fails with DROVER_ERROR_LOCKED after @timeout_ms, with the holder's pid and verb.
+ * Finishes a rename that was cut short. Fails with DROVER_ERROR_LOCKED after @timeout_ms, with the holder's pid and verb.
  */
 gboolean session_lock(struct session *session, int timeout_ms, char **ret_note, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -48,6 +48,7 @@ spec_free(struct spec *spec)
                 return;
         g_free(spec->name);
         g_free(spec->machine);
+        g_free(spec->started_as);
         json_decref(spec->wish);
         json_decref(spec->set);
         json_decref(spec->seeded);
@@ -147,6 +148,7 @@ encode(const struct spec *spec)
         json_set(root, "paused", json_boolean(spec->paused));
         json_set_text(root, "uuid", spec->uuid);
         json_set_text(root, "machine", spec->machine);
+        json_set_text(root, "started_as", spec->started_as);
         json_set(root, "kvm", json_boolean(spec->kvm));
         g_hash_table_iter_init(&iter, spec->ports);
         while (g_hash_table_iter_next(&iter, &key, &value))
@@ -209,6 +211,8 @@ decode(const char *vm, const json_t *root)
         spec->paused = json_flag(root, "paused");
         spec->kvm = json_flag(root, "kvm");
         spec->machine = g_strdup(json_text(root, "machine"));
+        if (text_is_name(json_text(root, "started_as") ?: ""))
+                spec->started_as = g_strdup(json_text(root, "started_as"));
         json_object_foreach (json_object_get(root, "disks"), name, object) {
                 struct kept_disk *disk = decode_disk(name, object);
 
@@ -281,6 +285,12 @@ state_settle(const struct paths *paths, const char *vm, GError **error)
         g_autofree char *spec = spec_path(paths, vm);
 
         return file_sync_directory(spec, error) && file_sync_directory(state, error);
+}
+
+const char *
+spec_tap_owner(const struct spec *spec, const char *vm)
+{
+        return spec && spec->started_as ? spec->started_as : vm;
 }
 
 struct kept_disk *

@@ -57,6 +57,7 @@ struct spec {
         GHashTable *ports;   /* device id -> GUINT_TO_POINTER(port) */
         GHashTable *macs;    /* NIC name -> MAC as text */
         GPtrArray *disks;    /* struct kept_disk */
+        char *started_as;    /* the name that its taps have: it was renamed since its QEMU was started; NULL: its own */
         GPtrArray *refused;  /* char *: ids of devices that its guest was asked to let go of, and did not */
 };
 
@@ -104,6 +105,9 @@ gboolean state_settle(const struct paths *paths, const char *vm, GError **error)
 void spec_free(struct spec *spec);
 typedef struct spec spec_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(spec_t, spec_free)
+
+/** spec_tap_owner() - The name of the VM that its taps are named after; @spec may be NULL */
+const char *spec_tap_owner(const struct spec *spec, const char *vm);
 
 /** spec_disk() - What is kept of a disk, or NULL */
 struct kept_disk *spec_disk(const struct spec *spec, const char *name);

@@ -175,6 +175,7 @@ mark_started(struct apply *apply)
                 spec->present = TRUE;
                 spec->stopped = FALSE;
                 spec->paused = FALSE;
+                g_clear_pointer(&spec->started_as, g_free);
         }
 }
 

@@ -198,6 +198,7 @@ apply_update(struct apply *apply, const struct plan_step *step, GError **error)
                 return FALSE;
         update.spec = spec;
         update.launch = update.vm->launch;
+        update.launch.tap_owner = spec->started_as;
         if (spec->machine)
                 update.launch.machine = spec->machine;
         if (!keep_identity(&update, error))

@@ -55,6 +55,7 @@ step_free(gpointer data)
         g_free(step->name);
         g_free(step->detail);
         g_free(step->path);
+        g_free(step->renamed_to);
         g_free(step->transfer);
         g_ptr_array_unref(step->changes);
         g_array_unref(step->after);

@@ -81,6 +81,7 @@ struct plan_step {
         guint index;         /* into resolved.lab.networks, resolved.vms; G_MAXUINT: it is not in the file */
         guint disk;          /* KIND_DISK: index into launch.disks */
         char *path;          /* KIND_DISK: the file */
+        char *renamed_to;    /* VM that is not in the file: the one there that it probably is; or NULL */
         GArray *after;       /* guint: indexes of steps that have to be done before */
         GArray *behind;      /* guint: likewise, but it does not matter whether they failed */
         gboolean awaits;     /* VM: not started before its dependencies are healthy or done, where the file says so */

@@ -52,6 +52,31 @@ void plan_refuse(struct planner *planner, const GPtrArray *faults);
 /** plan_last() - Number of the step that was added last */
 guint plan_last(const struct planner *planner);
 
+/** plan_found_vm() - What is here of a VM of the file */
+static inline const struct vm_world *
+plan_found_vm(const struct planner *planner, guint index)
+{
+        return world_vm(planner->world, planner->project->vms[index].name);
+}
+
+static inline gboolean
+plan_goes_down(enum goal goal)
+{
+        return goal == GOAL_STOP || goal == GOAL_KILL || goal == GOAL_REMOVE;
+}
+
+/** plan_is_named() - Was this VM, or the one that it is a replica of, asked for by name? (plan_orphan.c) */
+gboolean plan_is_named(const struct planner *planner, const char *name);
+
+/** plan_wants_image() - Is the VM's image to be fetched, since it is not there or since there may be a newer one? (plan_disk.c) */
+gboolean plan_wants_image(const struct planner *planner, guint index);
+/** plan_image() - The number of the step that fetches it: one for all VMs on the same */
+guint plan_image(struct planner *planner, guint index);
+/** plan_vm_disks() - Steps that make the VM's missing disks; plan_vm_live_disks(): those that @changes plug in while it runs.
+ * Their numbers, guint */
+GArray *plan_vm_disks(struct planner *planner, guint index);
+GArray *plan_vm_live_disks(struct planner *planner, guint index, const GPtrArray *changes);
+
 /** The parts: each adds its steps. Those that may fail say why */
 void plan_networks(struct planner *planner);
 void plan_services(struct planner *planner);

@@ -44,7 +44,7 @@ count_loose_taps(const struct planner *planner, guint network, int ifindex, guin
 
                         if (!vm_nic_is_on(found, &vm->nics[n], planner->project->networks[network].name))
                                 continue;
-                        name = lab_tap_name(planner->project->name, vm->name, vm->nics[n].name);
+                        name = lab_tap_name(planner->project->name, spec_tap_owner(found->spec, vm->name), vm->nics[n].name);
                         tap = links_find(planner->world->links, name);
                         if (tap && (tap->master != ifindex || !tap->up || !ifindex))
                                 loose++;
@@ -262,7 +262,7 @@ plan_services(struct planner *planner)
 
 /* NICs that are taken out of a VM that runs, or moved to another network. */
 static void
-add_leaving_nics(const struct planner *planner, const struct plan_step *step, GHashTable *taps)
+add_leaving_nics(const struct planner *planner, const struct plan_step *step, const char *owner, GHashTable *taps)
 {
         for (guint i = 0; i < step->changes->len; i++) {
                 const struct plan_change *change = g_ptr_array_index(step->changes, i);
@@ -271,7 +271,7 @@ add_leaving_nics(const struct planner *planner, const struct plan_step *step, GH
 
                 if (strcmp(parts[0], "networks") == 0 &&
                     ((count == 2 && !change->to) || (count == 3 && strcmp(parts[2], "network") == 0)))
-                        g_hash_table_add(taps, lab_tap_name(planner->project->name, step->name, parts[1]));
+                        g_hash_table_add(taps, lab_tap_name(planner->project->name, owner, parts[1]));
         }
 }
 
@@ -284,15 +284,15 @@ find_leaving_taps(const struct planner *planner)
         for (guint i = 0; i < planner->plan->steps->len; i++) {
                 const struct plan_step *step = g_ptr_array_index(planner->plan->steps, i);
                 const struct vm_world *vm = step->kind == KIND_VM ? world_vm(planner->world, step->name) : NULL;
-                const char *nic;
+                const char *owner = vm ? spec_tap_owner(vm->spec, vm->name) : NULL, *nic;
                 json_t *value;
 
                 if (vm && (step->action == ACTION_UPDATE || step->action == ACTION_REPAIR))
-                        add_leaving_nics(planner, step, taps);
+                        add_leaving_nics(planner, step, owner, taps);
                 if (!vm || !vm->spec || (step->action != ACTION_RESTART && step->action != ACTION_REMOVE))
                         continue;
                 json_object_foreach (json_object_get(vm->spec->wish, "networks"), nic, value)
-                        g_hash_table_add(taps, lab_tap_name(planner->project->name, vm->name, nic));
+                        g_hash_table_add(taps, lab_tap_name(planner->project->name, owner, nic));
         }
         return taps;
 }

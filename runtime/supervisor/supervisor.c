@@ -177,6 +177,24 @@ look_at_vm(struct supervisor *supervisor, const char *vm)
         guest_look(guest);
 }
 
+/* It has another name now, under which it comes again: the kernel tells both in this order, and its watches go on, with new
+ * names of ours. */
+static void
+forget_vm(struct supervisor *supervisor, const char *vm)
+{
+        g_autofree char *below = g_build_filename("vms", vm, NULL);
+        g_autofree char *own = g_build_filename(below, VM_OWN_DIRECTORY, NULL);
+        struct guest *guest = g_hash_table_lookup(supervisor->guests, vm);
+
+        g_hash_table_remove(supervisor->names, below);
+        g_hash_table_remove(supervisor->names, own);
+        if (!guest)
+                return;
+        if (supervisor->mending.guest == guest)
+                supervisor->mending.guest = NULL;
+        g_hash_table_remove(supervisor->guests, vm);
+}
+
 /* Look at everything anew. */
 static void
 scan(struct supervisor *supervisor)
@@ -185,7 +203,7 @@ scan(struct supervisor *supervisor)
         g_autoptr(GPtrArray) names = file_list_directory(path, NULL);
 
         supervisor_watch_file(supervisor, PROJECT_LOCK, IN_CLOSE_WRITE | IN_DELETE_SELF);
-        supervisor_watch_file(supervisor, "vms", IN_CREATE | IN_DELETE | IN_ONLYDIR);
+        supervisor_watch_file(supervisor, "vms", IN_CREATE | IN_DELETE | IN_MOVE | IN_ONLYDIR);
         watch_directory(supervisor, DNSMASQ_DIRECTORY);
         for (guint i = 0; names && i < names->len; i++)
                 look_at_vm(supervisor, g_ptr_array_index(names, i));
@@ -217,7 +235,9 @@ take_notice(struct supervisor *supervisor, const struct inotify_event *event, co
         if (strcmp(below, PROJECT_LOCK) == 0) {
                 supervisor_settle(supervisor);
         } else if (strcmp(below, "vms") == 0) {
-                if (event->mask & IN_CREATE && *name != '.')
+                if (event->mask & IN_MOVED_FROM)
+                        forget_vm(supervisor, name);
+                else if (event->mask & (IN_CREATE | IN_MOVED_TO) && *name != '.')
                         look_at_vm(supervisor, name);
         } else if (strcmp(below, DNSMASQ_DIRECTORY) == 0) {
                 if (strcmp(name, LEASES_FILE) == 0)

@@ -67,7 +67,7 @@ live_move_nic(struct live *live, guint number, GError **error)
         const struct launch_nic *nic = &live->launch->nics[number];
         const struct launch *launch = live->launch;
         g_autofree char *id = qemu_nic_id(nic->nic->name);
-        g_autofree char *tap = lab_tap_name(launch->project, launch->vm->name, nic->nic->name);
+        g_autofree char *tap = launch_tap_name(launch, nic->nic->name);
         g_autofree char *object = g_strdup_printf("%s/%s", launch->vm->name, nic->nic->name);
         g_autofree char *alias = lab_alias(launch->project, object);
 

@@ -32,6 +32,7 @@ struct launch_nic {
 struct launch {
         const char *project;
         const struct vm *vm;
+        const char *tap_owner;     /* whose name its taps have, where that is another one than the VM's; or NULL */
         const char *uuid;
         const char *machine;       /* versioned, e.g. "pc-q35-7.2" */
         gboolean kvm;

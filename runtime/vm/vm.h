@@ -48,6 +48,9 @@ struct vm_host {
 gboolean vm_start(const struct vm_host *host, const struct launch *launch, const struct spec *spec, gboolean paused,
                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** launch_tap_name() - The name of the tap of a NIC. New string */
+char *launch_tap_name(const struct launch *launch, const char *nic);
+
 /**
  * vm_open_tap() - The tap of a NIC, on its bridge; the descriptor is for QEMU. -1 on failure, see home_tap()
  */

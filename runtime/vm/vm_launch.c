@@ -90,10 +90,16 @@ open_listener(const struct start *start, const char *name, GError **error)
         return fd_steal(&fd);
 }
 
+char *
+launch_tap_name(const struct launch *launch, const char *nic)
+{
+        return lab_tap_name(launch->project, launch->tap_owner ? launch->tap_owner : launch->vm->name, nic);
+}
+
 int
 vm_open_tap(const struct vm_host *host, const struct launch *launch, const struct launch_nic *nic, GError **error)
 {
-        g_autofree char *name = lab_tap_name(launch->project, launch->vm->name, nic->nic->name);
+        g_autofree char *name = launch_tap_name(launch, nic->nic->name);
         g_autofree char *object = g_strdup_printf("%s/%s", launch->vm->name, nic->nic->name);
         g_autofree char *alias = lab_alias(launch->project, object);
         auto_fd fd = home_tap(host->home, name, error);

@@ -277,6 +277,52 @@ test_orphans(void)
         bench_clear(&bench);
 }
 
+/* The VM that an orphan is taken for, or NULL. */
+static const char *
+new_name_of(const struct plan *plan, const char *orphan)
+{
+        for (guint i = 0; i < plan->steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(plan->steps, i);
+
+                if (step->kind == KIND_VM && g_strcmp0(step->name, orphan) == 0)
+                        return step->renamed_to;
+        }
+        return NULL;
+}
+
+static void
+test_probable_renames(void)
+{
+        static const struct {
+                const char *from, *to, *orphan, *now;
+        } edits[] = {
+                {"  web: {disk", "  www: {disk", "web", "www"},
+                {"  web: {disk: 1G, memory: 1G", "  www: {disk: 1G, memory: 2G", "web", "www"}, /* and edited */
+                {"  web: {disk: 1G, memory: 1G, networks: {lan: {ip: 10.0.0.10}}", "  other: {disk: 9G, cpus: 4", "web", NULL},
+                {"  web: {disk", "  www: {memory: 1G}\n  web: {disk", "web", NULL}, /* it is no orphan */
+                {"depends_on: [db]}\n  db: {disk", "depends_on: [db]}\n  db: {replicas: 2, disk", "db", "db-1"},
+                {"  web: {disk: 1G, memory: 1G, networks: {lan: {ip: 10.0.0.10}}",
+                 "  a: {disk: 1G, memory: 1G, networks: [lan], depends_on: [db]}\n"
+                 "  b: {disk: 1G, memory: 1G, networks: [lan]", "web", NULL}, /* two alike */
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(edits); i++) {
+                g_auto(GStrv) parts = g_strsplit(two_vms, edits[i].from, 2);
+                g_autofree char *text = g_strjoinv(edits[i].to, parts);
+                g_autoptr(plan_t) plan = NULL;
+                GError *error = NULL;
+                struct bench bench;
+
+                bench_init(&bench, two_vms);
+                pretend_up(&bench, VM_RUNNING);
+                edit(&bench, text);
+                plan = make_plan(&bench, &up, &error);
+                g_assert_no_error(error);
+                g_assert_cmpstr(new_name_of(plan, edits[i].orphan), ==, edits[i].now);
+                bench_clear(&bench);
+        }
+}
+
 static void
 test_down(void)
 {
@@ -342,6 +388,7 @@ main(int argc, char **argv)
         g_test_add_func("/plan/names-and-order", test_names_and_order);
         g_test_add_func("/plan/unknown-name", test_unknown_name);
         g_test_add_func("/plan/orphans", test_orphans);
+        g_test_add_func("/plan/probable-renames", test_probable_renames);
         g_test_add_func("/plan/down", test_down);
         g_test_add_func("/plan/fresh-disks", test_fresh_disks);
         g_test_add_func("/plan/isolation-changed", test_isolation_changed);
