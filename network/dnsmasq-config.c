@@ -29,9 +29,32 @@ add_range(GString *text, const struct network *network)
                                        lab_format_ip(network->subnet.address, first), mask, network->dhcp.lease_seconds);
 }
 
+/* Where the way to a network that `reach` opens is not that of all else: a guest that takes the option ignores the router. */
 static void
-add_network(GString *text, const struct network *network)
+add_routes(GString *text, const struct lab *lab, guint index)
 {
+        const struct network *network = &lab->networks[index];
+        g_autoptr(GString) routes = g_string_new(NULL);
+        char ip[LAB_IP_LENGTH], own[LAB_IP_LENGTH];
+
+        if (network->gateway == network->host_ip)
+                return;
+        lab_format_ip(network->host_ip, own);
+        for (guint i = 0; i < lab->network_count; i++)
+                if (lab_reaches(lab, index, i) || lab_reaches(lab, i, index))
+                        g_string_append_printf(routes, ",%s/%u,%s", lab_format_ip(lab->networks[i].subnet.address, ip),
+                                               lab->networks[i].subnet.prefix, own);
+        if (!routes->len)
+                return;
+        if (network->gateway)
+                g_string_append_printf(routes, ",0.0.0.0/0,%s", lab_format_ip(network->gateway, ip));
+        g_string_append_printf(text, "dhcp-option=tag:%s,option:classless-static-route%s\n", network->name, routes->str);
+}
+
+static void
+add_network(GString *text, const struct lab *lab, guint index)
+{
+        const struct network *network = &lab->networks[index];
         char ip[LAB_IP_LENGTH];
 
         g_string_append_printf(text, "\ninterface=%s\n", network->bridge);
@@ -48,6 +71,7 @@ add_network(GString *text, const struct network *network)
                                        lab_format_ip(network->gateway, ip));
         else
                 g_string_append_printf(text, "dhcp-option=tag:%s,option:router\n", network->name);
+        add_routes(text, lab, index);
         g_string_append_printf(text, "dhcp-option=tag:%s,option:dns-server,%s\n", network->name,
                                lab_format_ip(network->host_ip, ip));
         if (network->mtu && network->mtu != 1500)
@@ -83,7 +107,7 @@ dnsmasq_config(const struct lab *lab)
         g_string_append_printf(text, "hostsdir=%s/names\n", lab->directory);
         for (guint i = 0; i < lab->network_count; i++)
                 if (lab_is_served(&lab->networks[i]))
-                        add_network(text, &lab->networks[i]);
+                        add_network(text, lab, i);
         return g_string_free(text, FALSE);
 }
 

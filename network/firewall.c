@@ -1,13 +1,15 @@
-/* firewall.c - NAT and isolation: one nftables table a project, replaced in one transaction
+/* firewall.c - NAT and isolation: a project's nftables
  *
  * Only routed packets pass these chains: guests of one bridge talk to each other, and a VM between two networks routes as it
- * likes. Between bridges of the project nothing is forwarded; an isolated network gets nothing in or out; a NAT network
- * gets only answers in, and what it sends out carries the host's address.
+ * likes. Between bridges of the project nothing is forwarded but what `reach` opens, one way, and the answers to it; an
+ * isolated network gets nothing else in or out; a NAT network gets only answers in, and what it sends out carries the host's
+ * address. What a guest may send in the first place is guard.c's, in a table of its own.
  */
 #include "network/firewall.h"
 
 #include "base/fd.h"
 #include "network/forwarding.h"
+#include "network/guard.h"
 
 static gboolean
 is_ours(const struct network *network)
@@ -21,7 +23,25 @@ firewall_is_needed(const struct lab *lab)
         for (guint i = 0; i < lab->network_count; i++)
                 if (is_ours(&lab->networks[i]))
                         return TRUE;
+        for (guint i = 0; i < lab->host_count; i++)
+                if (lab->hosts[i].spoof_check)
+                        return TRUE;
         return FALSE;
+}
+
+/* Before all that drops. */
+static void
+add_reach_rules(GString *text, const struct lab *lab, guint from)
+{
+        for (guint to = 0; lab->networks[from].reach && *lab->networks[from].reach && to < lab->network_count; to++) {
+                const char *source = lab->networks[from].bridge, *target = lab->networks[to].bridge;
+
+                if (!lab_reaches(lab, from, to))
+                        continue;
+                g_string_append_printf(text, "\t\tiifname \"%s\" oifname \"%s\" accept\n", source, target);
+                g_string_append_printf(text, "\t\tiifname \"%s\" oifname \"%s\" ct state established,related accept\n", target,
+                                       source);
+        }
 }
 
 static void
@@ -64,6 +84,9 @@ build_chains(const struct lab *lab)
 
         for (guint i = 0; i < lab->network_count; i++)
                 if (is_ours(&lab->networks[i]))
+                        add_reach_rules(text, lab, i);
+        for (guint i = 0; i < lab->network_count; i++)
+                if (is_ours(&lab->networks[i]))
                         add_forward_rules(text, &lab->networks[i]);
         g_string_append(text, "\t}\n\tchain postrouting {\n\t\ttype nat hook postrouting priority srcnat; policy accept;\n");
         add_bridge_exceptions(text, lab);
@@ -78,8 +101,11 @@ char *
 firewall_rules(const struct lab *lab)
 {
         g_autofree char *chains = build_chains(lab), *table = table_name(lab->project);
+        g_autofree char *routed = table_commands(table, chains);
+        g_autofree char *watched = guard_chains(lab), *guard = guard_name(lab->project);
+        g_autofree char *bridged = watched ? table_commands(guard, watched) : NULL;
 
-        return table_commands(table, chains);
+        return g_strconcat(routed, bridged, NULL);
 }
 
 gboolean
@@ -94,7 +120,8 @@ static gboolean
 needs_forwarding(const struct lab *lab)
 {
         for (guint i = 0; i < lab->network_count; i++)
-                if (is_ours(&lab->networks[i]) && lab->networks[i].mode == MODE_NAT)
+                if (is_ours(&lab->networks[i]) &&
+                    (lab->networks[i].mode == MODE_NAT || (lab->networks[i].reach && *lab->networks[i].reach)))
                         return TRUE;
         return FALSE;
 }
@@ -103,9 +130,12 @@ gboolean
 firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *ret_state, GError **error)
 {
         g_autofree char *chains = build_chains(lab), *table = table_name(lab->project);
+        enum firewall_state guard;
 
-        if (!table_observe(home, table, chains, ret_state, error))
+        if (!table_observe(home, table, chains, ret_state, error) || !guard_observe(home, lab, &guard, error))
                 return FALSE;
+        if (guard != FIREWALL_SAME && (*ret_state == FIREWALL_SAME || guard == FIREWALL_DIFFERENT))
+                *ret_state = FIREWALL_DIFFERENT;
         if (*ret_state == FIREWALL_SAME && needs_forwarding(lab) && !forwarding_is_on(home))
                 *ret_state = FIREWALL_DIFFERENT;
         return TRUE;
@@ -122,7 +152,7 @@ firewall_ensure(struct home *home, const struct lab *lab, const char *host_state
                 return FALSE;
         chains = build_chains(lab);
         table = table_name(lab->project);
-        return table_ensure(home, table, chains, error) &&
+        return guard_ensure(home, lab, error) && table_ensure(home, table, chains, error) &&
                (!needs_forwarding(lab) || forwarding_ensure(home, kept, error));
 }
 
@@ -130,9 +160,9 @@ gboolean
 firewall_remove(struct home *home, const char *project, enum isolation isolation, const char *host_state, GError **error)
 {
         const char *kept = isolation == ISOLATION_HOST ? host_state : NULL;
-        g_autofree char *table = table_name(project);
+        g_autofree char *table = table_name(project), *guard = guard_name(project);
         auto_fd lock = -1;
 
-        return forwarding_lock(kept, &lock, error) && table_remove(home, table, error) &&
-               forwarding_restore(home, kept, error);
+        return forwarding_lock(kept, &lock, error) && table_remove(home, guard, error) &&
+               table_remove(home, table, error) && forwarding_restore(home, kept, error);
 }

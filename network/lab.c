@@ -104,6 +104,41 @@ lab_format_ip(guint32 ip, char buffer[LAB_IP_LENGTH])
         return inet_ntop(AF_INET, &address, buffer, LAB_IP_LENGTH);
 }
 
+const char *
+lab_format_ip6(const struct in6_addr *ip6, char buffer[LAB_IP6_LENGTH])
+{
+        return inet_ntop(AF_INET6, ip6, buffer, LAB_IP6_LENGTH);
+}
+
+const char *
+lab_format_mac(const struct ether_addr *mac, char buffer[LAB_MAC_LENGTH])
+{
+        const guint8 *byte = mac->ether_addr_octet;
+
+        g_snprintf(buffer, LAB_MAC_LENGTH, "%02x:%02x:%02x:%02x:%02x:%02x", byte[0], byte[1], byte[2], byte[3], byte[4],
+                   byte[5]);
+        return buffer;
+}
+
+struct in6_addr
+lab_ip6_of_mac(const struct cidr6 *subnet, const struct ether_addr *mac)
+{
+        struct in6_addr address = subnet->address;
+        const guint8 *byte = mac->ether_addr_octet;
+        const guint8 identifier[] = {byte[0] ^ 0x02, byte[1], byte[2], 0xff, 0xfe, byte[3], byte[4], byte[5]};
+
+        memcpy(address.s6_addr + 8, identifier, sizeof identifier);
+        return address;
+}
+
+gboolean
+lab_reaches(const struct lab *lab, guint from, guint to)
+{
+        const char *const *reach = lab->networks[from].reach;
+
+        return reach && g_strv_contains(reach, lab->networks[to].name);
+}
+
 guint32
 lab_netmask(guint8 prefix)
 {
@@ -141,6 +176,8 @@ check_host(const struct lab *lab, const struct lab_host *host, GError **error)
                 return error_set(error, DROVER_ERROR_CONFIG, "a host of project '%s' has no network", lab->project);
         if (host->name && !is_plain(host->name, 253))
                 return error_set(error, DROVER_ERROR_CONFIG, "'%s' cannot be a host name", host->name);
+        if (host->tap && !is_plain(host->tap, IFNAMSIZ - 1))
+                return error_set(error, DROVER_ERROR_CONFIG, "'%s' cannot be the name of a tap", host->tap);
         for (const char *const *alias = host->aliases; alias && *alias; alias++)
                 if (!is_plain(*alias, 253))
                         return error_set(error, DROVER_ERROR_CONFIG, "'%s' cannot be a host name", *alias);

@@ -17,6 +17,9 @@ struct lab_host {
         guint32 ip;                 /* host byte order; 0: from the pool */
         const char *name;           /* host name, or NULL: a reservation without one */
         const char *const *aliases; /* NULL-terminated; NULL: none */
+        struct in6_addr ip6;        /* all zero: none is reserved */
+        const char *tap;            /* the interface of the NIC; NULL: a reservation */
+        gboolean spoof_check;
 };
 
 struct lab {
@@ -47,10 +50,17 @@ struct ether_addr lab_bridge_mac(const char *project, const char *network);
 /** lab_alias() - The ifalias mark "drover:PROJECT/OBJECT". Returns a new string */
 char *lab_alias(const char *project, const char *object);
 
-enum { LAB_IP_LENGTH = 16 };
+enum { LAB_IP_LENGTH = 16, LAB_IP6_LENGTH = 46, LAB_MAC_LENGTH = 18 };
 
 /** lab_format_ip() - "10.20.0.1" in @buffer, which it returns */
 const char *lab_format_ip(guint32 ip, char buffer[LAB_IP_LENGTH]);
+
+/** lab_format_ip6(), lab_format_mac() - The same for an IPv6 address and a MAC, in lower case */
+const char *lab_format_ip6(const struct in6_addr *ip6, char buffer[LAB_IP6_LENGTH]);
+const char *lab_format_mac(const struct ether_addr *mac, char buffer[LAB_MAC_LENGTH]);
+
+/** lab_ip6_of_mac() - The address in a subnet of 64 bits that a guest makes from its MAC (RFC 4291, appendix A) */
+struct in6_addr lab_ip6_of_mac(const struct cidr6 *subnet, const struct ether_addr *mac);
 
 /** lab_netmask() - The netmask of a prefix length, host byte order */
 guint32 lab_netmask(guint8 prefix);
@@ -63,6 +73,9 @@ char *lab_link_name(const char *project, const char *what);
 
 /** lab_link_mac() - And its MAC */
 struct ether_addr lab_link_mac(const char *project, const char *what);
+
+/** lab_reaches() - Does the file open the way from guests of network @from to those of @to (`reach`)? Indices into networks */
+gboolean lab_reaches(const struct lab *lab, guint from, guint to);
 
 /** lab_is_served() - Does this network get DHCP and DNS from us? */
 gboolean lab_is_served(const struct network *network);

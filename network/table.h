@@ -9,16 +9,22 @@ enum firewall_state {
         FIREWALL_SAME,
 };
 
-/** table_name() - "drover-PROJECT", in the family inet. A new string */
+/* A table's name begins with its family. */
+
+/** table_name() - "inet drover-PROJECT". A new string */
 char *table_name(const char *project);
 
 /** table_commands() - The nft commands that replace a table by one of these chains; pure; a new string */
 char *table_commands(const char *table, const char *chains);
 
+/** table_elements() - The elements of a map, of which a table of ours has one at most, in our order, which is that of @elements
+ * then: "elements = { ... }". A new string */
+char *table_elements(GPtrArray *elements);
+
 /**
  * table_is_same() - Does `nft list table` say just what table_commands() would load? Pure
  *
- * Chains are written in the words in which nft lists them, so that the two are compared line by line.
+ * Chains are written in the words in which nft lists them, so that the two are compared line by line, elements of maps in our order.
  */
 gboolean table_is_same(const char *table, const char *chains, const char *listing);
 

@@ -110,6 +110,10 @@ check_reach(const struct check *check, const struct network *network)
                 else if (other->mode == MODE_BRIDGE)
                         check_fault(check, "reach-bridge", place, NULL,
                                     "%s: '%s' is of mode bridge, so that others decide who reaches it", subject, name);
+                else if (network->host_ip_none || other->host_ip_none)
+                        check_fault(check, "reach-without-host-ip", place, "remove 'host_ip: none' of both",
+                                    "%s: the way to '%s' goes by this host, which needs an address on both networks", subject,
+                                    name);
         }
 }
 

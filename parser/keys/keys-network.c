@@ -43,7 +43,7 @@ static const struct key network_rows[] = {
          .help = "IPv6 subnet, of 64 bits: router advertisements, and DHCPv6 for each ip6; the host has its first address; "
                  "default: none",
          .example = "\"fd00:20::/64\""},
-        {.name = "reach", .type = KEY_NAME_LIST, IN(network, reach), .unbuilt = TRUE, .change = CHANGE_LIVE,
+        {.name = "reach", .type = KEY_NAME_LIST, IN(network, reach), .change = CHANGE_LIVE,
          .help = "other networks of the project whose guests may be reached from here; default: none", .example = "[dmz]"},
         {.name = "vxlan", .type = KEY_OBJECT, IN(network, vxlan), .indirect = TRUE, .table = &keys_vxlan, .unbuilt = TRUE,
          .change = CHANGE_LIVE, .help = "joins this bridge with those of other hosts; default: none",
@@ -236,7 +236,7 @@ static const struct key nic_rows[] = {
         {.name = "impair", .type = KEY_OBJECT, IN(nic, impair), .indirect = TRUE, .table = &keys_impair, .unbuilt = TRUE,
          .change = CHANGE_LIVE, .help = "a worse line, in both directions; default: none",
          .example = "{delay: 20ms, loss: 1%}"},
-        {.name = "spoof_check", .type = KEY_BOOL, IN(nic, spoof_check), .fallback = "false", .unbuilt = TRUE,
+        {.name = "spoof_check", .type = KEY_BOOL, IN(nic, spoof_check), .fallback = "false",
          .change = CHANGE_LIVE, .help = "drop what the guest sends from other addresses than its own", .example = "true"},
         {.name = NULL},
 };

@@ -165,9 +165,10 @@ resolve_nics(struct resolved *resolved, struct resolved_vm *vm)
                 const struct nic *nic = &vm->vm->nics[i];
                 const struct network *network = &resolved->lab.networks[nic->network_index];
                 const char *kept = g_hash_table_lookup(vm->spec->macs, nic->name);
-                g_autofree char *id = qemu_nic_id(nic->name);
+                g_autofree char *id = qemu_nic_id(nic->name), *tap = lab_tap_name(project->name, vm->vm->name, nic->name);
                 struct lab_host host = {.network = nic->network_index, .ip = nic->ip, .name = vm->vm->hostname,
-                                        .aliases = further_names(resolved, vm->vm, nic)};
+                                        .aliases = further_names(resolved, vm->vm, nic), .ip6 = nic->ip6,
+                                        .tap = resolve_keep(resolved, tap), .spoof_check = nic->spoof_check};
 
                 nics[i].nic = nic;
                 nics[i].port = resolve_port(vm, id, nic->node);

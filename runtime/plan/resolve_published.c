@@ -1,7 +1,7 @@
-/* resolve_published.c - published ports: where each leads, and an address for VMs that publish some and were given none
+/* resolve_published.c - published ports: where each leads, and an address for NICs that need one and were given none
  *
- * A port leads to the address of the VM's first NIC. Where the file reserves none, one is reserved: the one that dnsmasq has
- * leased to that NIC, else one that its names decide. So it stays the same without being remembered, and a VM that runs keeps
+ * A port leads to the address of the VM's first NIC, and a NIC with spoof_check sends from its own only. Where the file
+ * reserves none, one is reserved: the one that dnsmasq has leased to that NIC, else one that its names decide. So it stays the same without being remembered, and a VM that runs keeps
  * its own when ports are added to it.
  */
 #include "runtime/plan/resolve_build.h"
@@ -65,15 +65,15 @@ choose(const struct resolved *resolved, const struct world *world, guint number,
         return 0;
 }
 
-/* The address of a VM's first NIC, which is host @number; 0: it has none that we know. */
+/* The address of a VM's NIC, which is host @number; 0: it has none that we know. */
 static guint32
 find_address(struct resolved *resolved, const struct world *world, const struct vm *vm, guint number)
 {
-        struct lab_host *host = vm->nic_count ? &g_array_index(resolved->store->hosts, struct lab_host, number) : NULL;
-        const struct network *network = host ? &resolved->lab.networks[host->network] : NULL;
+        struct lab_host *host = &g_array_index(resolved->store->hosts, struct lab_host, number);
+        const struct network *network = &resolved->lab.networks[host->network];
 
-        if (!host || host->ip || !lab_is_served(network) || !network->dhcp.enabled || !network->dhcp.range.first)
-                return host ? host->ip : 0;
+        if (host->ip || !lab_is_served(network) || !network->dhcp.enabled || !network->dhcp.range.first)
+                return host->ip;
         host->ip = leased(resolved, world, number);
         if (!host->ip)
                 host->ip = choose(resolved, world, number, vm);
@@ -122,8 +122,11 @@ resolve_published(struct resolved *resolved, const struct world *world)
         resolved->published = g_array_new(FALSE, FALSE, sizeof(struct published));
         for (guint i = 0; i < project->vm_count; number += project->vms[i++].nic_count) {
                 const struct vm *vm = &project->vms[i];
-                guint32 ip = vm->port_count ? find_address(resolved, world, vm, number) : 0;
+                guint32 ip = vm->port_count && vm->nic_count ? find_address(resolved, world, vm, number) : 0;
 
+                for (guint n = 0; n < vm->nic_count; n++)
+                        if (vm->nics[n].spoof_check)
+                                find_address(resolved, world, vm, number + n);
                 for (guint n = 0; n < vm->port_count; n++) {
                         const struct port *port = &vm->ports[n];
 

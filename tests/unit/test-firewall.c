@@ -1,5 +1,6 @@
 /* test-firewall.c - the nftables rules of a lab, as text */
 #include "network/firewall.h"
+#include "network/guard.h"
 
 #include <string.h>
 
@@ -35,6 +36,93 @@ test_rules(void)
                                               "table inet drover-shop {\n"));
         g_assert_nonnull(strstr(rules, chains));
         g_assert_null(strstr(rules, "br0"));
+        g_assert_null(strstr(rules, "table bridge"));
+}
+
+/* What a network reaches is open before anything is dropped, and only answers come back. */
+static void
+test_reach(void)
+{
+        static const char *const reach[] = {"vault", NULL};
+        g_autofree char *rules = NULL;
+
+        networks[0].reach = reach;
+        rules = firewall_rules(&lab);
+        networks[0].reach = NULL;
+        g_assert_nonnull(strstr(rules, "policy accept;\n"
+                                       "\t\tiifname \"lan-1\" oifname \"vaul-1\" accept\n"
+                                       "\t\tiifname \"vaul-1\" oifname \"lan-1\" ct state established,related accept\n"
+                                       "\t\tiifname \"lan-1\" oifname \"lan-1\" accept\n"));
+}
+
+static struct lab_host hosts[] = {
+        {.network = 0, .mac = {{2, 0, 0, 0, 0, 0x0b}}, .ip = 0x0a14000b, .tap = "web-b"},
+        {.network = 0, .mac = {{2, 0, 0, 0, 0, 0x0a}}, .ip = 0x0a14000a, .tap = "db-a", .spoof_check = TRUE},
+        {.network = 1, .mac = {{2, 0, 0, 0, 0, 0x0c}}, .tap = "own-c"},
+        {.network = 2, .mac = {{2, 0, 0, 0, 0, 0x0d}}, .tap = "off-d", .spoof_check = TRUE},
+        {.network = 0, .mac = {{2, 0, 0, 0, 0, 0x0e}}, .ip = 0x0a14000e, .name = "printer"},
+};
+
+static const char watched[] = "\tmap ports {\n"
+                              "\t\ttype ifname : verdict\n"
+                              "\t\telements = { \"db-a\" : goto from-db-a,\n"
+                              "\t\t\t     \"off-d\" : goto from-off-d,\n"
+                              "\t\t\t     \"web-b\" : goto guard }\n"
+                              "\t}\n"
+                              "\tchain guard {\n"
+                              "\t\tvlan id 0 drop\n"
+                              "\t\tether type 8021ad vlan id 0 drop\n"
+                              "\t\tudp dport 68 drop\n"
+                              "\t\tudp dport 546 drop\n"
+                              "\t\ticmpv6 type nd-router-advert drop\n"
+                              "\t}\n"
+                              "\tchain from-db-a {\n"
+                              "\t\tether saddr != 02:00:00:00:00:0a drop\n"
+                              "\t\tether type 8021q drop\n"
+                              "\t\tether type 8021ad drop\n"
+                              "\t\tarp saddr ether != 02:00:00:00:00:0a drop\n"
+                              "\t\tarp saddr ip != 0.0.0.0 arp saddr ip != 10.20.0.10 drop\n"
+                              "\t\tudp sport 68 udp dport 67 @th,288,48 0x2000000000a accept\n"
+                              "\t\tip saddr != 10.20.0.10 drop\n"
+                              "\t\tip6 saddr != :: ip6 saddr != fe80::ff:fe00:a drop\n"
+                              "\t\ticmpv6 type nd-neighbor-advert @th,72,120 != 0x80000000000000000000fffe00000a drop\n"
+                              "\t\tgoto guard\n"
+                              "\t}\n"
+                              "\tchain from-off-d {\n"
+                              "\t\tether saddr != 02:00:00:00:00:0d drop\n"
+                              "\t\tether type 8021q drop\n"
+                              "\t\tether type 8021ad drop\n"
+                              "\t\tarp saddr ether != 02:00:00:00:00:0d drop\n"
+                              "\t}\n"
+                              "\tchain prerouting {\n"
+                              "\t\ttype filter hook prerouting priority dstnat; policy accept;\n"
+                              "\t\tiifname vmap @ports\n"
+                              "\t}\n";
+
+/* Of the three networks the first has our DHCP, the last is somebody else's. */
+static void
+test_guard(void)
+{
+        struct lab guarded = lab;
+        g_autofree char *text = NULL, *listing = NULL, *name = guard_name("shop");
+        g_autoptr(GString) other = NULL;
+
+        guarded.hosts = hosts;
+        guarded.host_count = G_N_ELEMENTS(hosts);
+        networks[0].host_ip = 0x0a140001;
+        networks[0].dhcp.enabled = TRUE;
+        text = guard_chains(&guarded);
+        g_assert_cmpstr(text, ==, watched);
+        g_assert_null(guard_chains(&lab));
+        listing = g_strconcat("table bridge drover-shop {\n", watched, "}\n", NULL);
+        g_assert_true(table_is_same(name, text, listing));
+        other = g_string_new(listing); /* in nft's own order */
+        g_string_replace(other, "\"db-a\" : goto from-db-a,\n\t\t\t     ", "", 1);
+        g_assert_false(table_is_same(name, text, other->str));
+        g_string_replace(other, "goto guard }", "goto guard,\n\t\t\t     \"db-a\" : goto from-db-a }", 1);
+        g_assert_true(table_is_same(name, text, other->str));
+        networks[0].host_ip = 0;
+        networks[0].dhcp.enabled = FALSE;
 }
 
 /* As nft 1.0.6 lists them: an empty line between chains, and one at the end. */
@@ -70,6 +158,9 @@ test_is_needed(void)
         office.networks = networks + 2;
         office.network_count = 1;
         g_assert_false(firewall_is_needed(&office));
+        office.hosts = &(struct lab_host){.tap = "web-b", .spoof_check = TRUE};
+        office.host_count = 1;
+        g_assert_true(firewall_is_needed(&office));
 }
 
 int
@@ -77,6 +168,8 @@ main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/firewall/rules", test_rules);
+        g_test_add_func("/firewall/reach", test_reach);
+        g_test_add_func("/firewall/guard", test_guard);
         g_test_add_func("/firewall/is-same", test_is_same);
         g_test_add_func("/firewall/is-needed", test_is_needed);
         return g_test_run();

@@ -242,9 +242,11 @@ test_tap(void)
 }
 
 static struct network networks[2];
-static struct lab_host hosts[] = {{0, {{2, 0, 0, 0, 0, 1}}, WEB_IP, "web", NULL},
-                                  {1, {{2, 0, 0, 0, 0, 2}}, WEB_DMZ_IP, "web", NULL},
-                                  {0, {{2, 0, 0, 0, 0, 3}}, 0, "dyn", NULL}};
+static struct lab_host hosts[] = {
+        {.network = 0, .mac = {{2, 0, 0, 0, 0, 1}}, .ip = WEB_IP, .name = "web", .tap = "web-1", .spoof_check = TRUE},
+        {.network = 1, .mac = {{2, 0, 0, 0, 0, 2}}, .ip = WEB_DMZ_IP, .name = "web", .tap = "a-web-2"},
+        {.network = 0, .mac = {{2, 0, 0, 0, 0, 3}}, .name = "dyn", .tap = "dyn-3"},
+};
 static struct lab lab = {"lab", ISOLATION_PRIVATE, "/run/open/dnsmasq", networks, 2, hosts, G_N_ELEMENTS(hosts)};
 
 static void
@@ -392,6 +394,10 @@ test_firewall(void)
         g_assert_true(home_nft(home, "flush chain inet drover-lab forward", NULL, NULL));
         g_assert_true(firewall_observe(home, &lab, &state, NULL) && state == FIREWALL_DIFFERENT);
         g_assert_true(firewall_ensure(home, &lab, "/run/host.json", NULL));
+        g_assert_true(home_nft(home, "delete element bridge drover-lab ports { \"dyn-3\" }", NULL, NULL));
+        g_assert_true(firewall_observe(home, &lab, &state, NULL) && state == FIREWALL_DIFFERENT);
+        g_assert_true(firewall_ensure(home, &lab, "/run/host.json", NULL));
+        g_assert_true(firewall_observe(home, &lab, &state, NULL) && state == FIREWALL_SAME);
         g_assert_true(home_write_sysctl(home, "net/ipv4/ip_forward", "0", NULL));
         g_assert_true(firewall_observe(home, &lab, &state, NULL) && state == FIREWALL_DIFFERENT);
         g_assert_true(firewall_remove(home, "lab", ISOLATION_PRIVATE, "/run/host.json", NULL));

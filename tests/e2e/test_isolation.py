@@ -1,0 +1,136 @@
+"""test_isolation.py - what keeps guests and networks apart: reach, spoof_check, and nobody who answers in place of our DHCP"""
+
+import frames
+from frames import BROADCAST, arp, ethernet, ipv4, ipv6, udp
+
+ALICE, BOB, EVE = ("02:00:00:00:00:0a", "02:00:00:00:00:0b", "02:00:00:00:00:0e")
+MARK = b"the last of the frames"
+
+FORGED = """
+networks:
+  lan: {{subnet: 10.20.0.0/24, mode: isolated{lan}}}
+vms:
+  bob: {{<<: *fake, networks: {{lan: {{ip: 10.20.0.11, mac: "%s"}}}}}}
+  eve: {{<<: *fake, networks: {{lan: {{ip: 10.20.0.14, mac: "%s"{eve}}}}}}}
+""" % (BOB, EVE)
+
+ROUTED = """
+networks:
+  lan: {subnet: 10.20.0.0/24, gateway: 10.20.0.2}
+  dmz: {subnet: 10.21.0.0/24, gateway: 10.21.0.2, mode: isolated}
+vms:
+  router: {<<: *guest, networks: {lan: {ip: 10.20.0.2}, dmz: {ip: 10.21.0.2}}}
+  client: {<<: *guest, networks: {lan: {ip: 10.20.0.10, spoof_check: true}}}
+  server: {<<: *guest, networks: {dmz: {ip: 10.21.0.10, spoof_check: true}}}
+"""
+
+
+def passed(lab, named):
+    """Which of eve's frames reach bob, by name; behind them comes one that always does."""
+    eve, bob = frames.Port(lab, "eve", "lan"), frames.Port(lab, "bob", "lan")
+    try:
+        for number, frame in enumerate(named.values()):
+            eve.send(frame + b"number %02d" % number)
+        eve.send(ethernet(EVE, BROADCAST, 0x88b5, MARK))
+        found = b"\n".join(bob.receive_until(MARK))
+        return {name for number, name in enumerate(named) if b"number %02d" % number in found}
+    finally:
+        eve.close()
+        bob.close()
+
+
+def test_forged_addresses(world):
+    """With spoof_check a guest sends from its own MAC and addresses only; without it everything gets through."""
+    lab = world.lab(FORGED.format(lan="", eve=""), fake=True)
+    lab.drover("up")
+    neighbour = b"\x88\0\0\0\x20\0\0\0"  # an advertisement, up to the address that it is about
+    theirs = bytes.fromhex("fe80000000000000000000fffe00000a")
+    ours = bytes.fromhex("fe80000000000000000000fffe00000e")
+    discover = b"\x01\x01\x06\0" + b"\0" * 24
+    honest = {
+        "own ip": ethernet(EVE, BOB, 0x0800, ipv4("10.20.0.14", "10.20.0.11", 17, udp(1, 2, b"x" * 9))),
+        "own arp": ethernet(EVE, BROADCAST, 0x0806, arp(EVE, "10.20.0.14", "10.20.0.11")),
+        "arp probe": ethernet(EVE, BROADCAST, 0x0806, arp(EVE, "0.0.0.0", "10.20.0.14", 1)),
+        "dhcp request": ethernet(EVE, BROADCAST, 0x0800, ipv4("0.0.0.0", "255.255.255.255", 17,
+                                                              udp(68, 67, discover + frames.mac(EVE)))),
+        "own ip6": ethernet(EVE, BOB, 0x86dd, ipv6("fe80::ff:fe00:e", "fe80::ff:fe00:b", 17, udp(1, 2, b"x" * 9))),
+        "own neighbour": ethernet(EVE, BOB, 0x86dd, ipv6("fe80::ff:fe00:e", "ff02::1", 58, neighbour + ours)),
+    }
+    forged = {
+        "mac": ethernet(ALICE, BOB, 0x0800, ipv4("10.20.0.14", "10.20.0.11", 17, udp(1, 2, b"x" * 9))),
+        "ip": ethernet(EVE, BOB, 0x0800, ipv4("10.20.0.10", "10.20.0.11", 17, udp(1, 2, b"x" * 9))),
+        "no ip": ethernet(EVE, BOB, 0x0800, ipv4("0.0.0.0", "10.20.0.11", 17, udp(1, 2, b"x" * 9))),
+        "arp ip": ethernet(EVE, BROADCAST, 0x0806, arp(EVE, "10.20.0.10", "10.20.0.11")),
+        "arp mac": ethernet(EVE, BROADCAST, 0x0806, arp(ALICE, "10.20.0.14", "10.20.0.11")),
+        "dhcp request": ethernet(EVE, BROADCAST, 0x0800, ipv4("0.0.0.0", "255.255.255.255", 17,
+                                                              udp(68, 67, discover + frames.mac(ALICE)))),
+        "ip6": ethernet(EVE, BOB, 0x86dd, ipv6("fe80::ff:fe00:a", "fe80::ff:fe00:b", 17, udp(1, 2, b"x" * 9))),
+        "neighbour": ethernet(EVE, BOB, 0x86dd, ipv6("fe80::ff:fe00:e", "ff02::1", 58, neighbour + theirs)),
+        "tagged ip": ethernet(EVE, BOB, 0x0800, ipv4("10.20.0.10", "10.20.0.11", 17, udp(1, 2, b"x" * 9)), [(0x8100, 0)]),
+        "tagged twice": ethernet(EVE, BOB, 0x0800, ipv4("10.20.0.10", "10.20.0.11", 17, udp(1, 2, b"x" * 9)),
+                                 [(0x88a8, 5), (0x8100, 0)]),
+    }
+    assert passed(lab, honest) == set(honest)
+    assert passed(lab, forged) == set(forged) - {"tagged ip"}  # our DHCP serves here: see below
+
+    lab.replace(f'"{EVE}"', f'"{EVE}", spoof_check: true')
+    plan = lab.drover("plan").out
+    assert "update firewall" in plan and "networks.lan.spoof_check: false → true (live)" in plan, plan
+    lab.drover("up")
+    assert passed(lab, honest) == set(honest)
+    assert passed(lab, forged) == set()
+    lab.assert_satisfied()
+
+
+def test_no_other_dhcp(world):
+    """Where our DHCP serves, no guest answers in its place, also behind a VLAN tag 0; with `dhcp: false` one may."""
+    lab = world.lab(FORGED.format(lan="", eve=""), fake=True)
+    lab.drover("up")
+    offer = ipv4("10.20.0.14", "255.255.255.255", 17, udp(67, 68, b"\x02\x01\x06\0" + bytes(60)))
+    answers = {
+        "offer": ethernet(EVE, BROADCAST, 0x0800, offer),
+        "offer from another port": ethernet(EVE, BROADCAST, 0x0800,
+                                            ipv4("10.20.0.14", "255.255.255.255", 17, udp(4711, 68, b"\x02" + bytes(60)))),
+        "offer to one": ethernet(EVE, BOB, 0x0800, ipv4("10.20.0.14", "10.20.0.11", 17, udp(67, 68, b"\x02" + bytes(60)))),
+        "tagged": ethernet(EVE, BROADCAST, 0x0800, offer, [(0x8100, 0)]),
+        "tagged twice": ethernet(EVE, BROADCAST, 0x0800, offer, [(0x8100, 0), (0x8100, 0)]),
+        "tagged otherwise": ethernet(EVE, BROADCAST, 0x0800, offer, [(0x88a8, 0), (0x8100, 0)]),
+        "dhcpv6": ethernet(EVE, BROADCAST, 0x86dd, ipv6("fe80::ff:fe00:e", "ff02::1", 17, udp(547, 546, b"\x02" + bytes(60)))),
+        "router": ethernet(EVE, BROADCAST, 0x86dd, ipv6("fe80::ff:fe00:e", "ff02::1", 58, b"\x86\0" + bytes(30))),
+    }
+    question = {"question": ethernet(EVE, BROADCAST, 0x0800, ipv4("0.0.0.0", "255.255.255.255", 17, udp(68, 67, bytes(60))))}
+    assert passed(lab, answers) == set() and passed(lab, question) == set(question)
+    lab.drover("down", "-t", "0")
+    lab.write(FORGED.format(lan=", dhcp: false", eve="").replace("ip: 10.20.0.11, ", "").replace("ip: 10.20.0.14, ", ""))
+    lab.drover("up")
+    assert passed(lab, answers) == set(answers)
+
+
+def test_router_and_reach(world):
+    """A VM routes between two networks, which this host does not; `reach` opens the way over this host, in one direction."""
+    lab = world.lab(ROUTED)
+    lab.drover("up")
+    for name in ("router", "client", "server"):
+        lab.console(name).ready()
+    lab.console("router").ready()
+    ask, try_once = "wget -qO- http://{}/", "timeout 1 wget -qO- http://{}/ 2>/dev/null || echo none"
+    assert lab.shell("client", try_once.format("10.21.0.10")) == "none\n"
+    lab.shell("router", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+    assert lab.shell("client", ask.format("10.21.0.10")) == "hello from server\n"
+    assert lab.shell("server", ask.format("10.20.0.10")) == "hello from client\n"
+
+    lab.shell("router", "echo 0 > /proc/sys/net/ipv4/ip_forward")
+    lab.shell("client", "ip route add 10.21.0.0/24 via 10.20.0.254")
+    lab.shell("server", "ip route add 10.20.0.0/24 via 10.21.0.254")
+    assert lab.shell("client", try_once.format("10.21.0.10")) == "none\n"
+    lab.replace("gateway: 10.20.0.2", "gateway: 10.20.0.2, reach: [dmz]")
+    assert "update firewall" in lab.drover("plan").out
+    lab.drover("up")
+    for name in ("client", "server"):
+        lab.shell(name, "killall -USR1 udhcpc")
+        lab.console(name).ready()
+    routes = lab.shell("client", "ip route")
+    assert "10.21.0.0/24 via 10.20.0.254" in routes and "default via 10.20.0.2" in routes, routes
+    assert lab.shell("client", ask.format("10.21.0.10")) == "hello from server\n"
+    assert lab.shell("server", try_once.format("10.20.0.10")) == "none\n"
+    lab.assert_satisfied()
