@@ -53,6 +53,7 @@ create_disk(struct apply *apply, const struct plan_step *step, GError **error)
                 .backing_format = disk->backing_format,
                 .backing_size_bytes = kept ? kept->backing.virtual_size_bytes : 0,
                 .owner = apply->host.user,
+                .cache = apply->session->world->paths->cache,
         };
 
         if (kept && disk->backing_path && wish.size_bytes && wish.size_bytes < wish.backing_size_bytes)

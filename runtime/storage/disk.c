@@ -1,106 +1,21 @@
-/* disk.c - disk files: made once, grown, never shrunk, never overwritten
- *
- * qemu-img takes 15 ms for a new qcow2, and the same backing file, format and size give the same bytes: so it is asked once
- * a process and into memory, and what it made (200 kB, nearly all zero) is written, without the zeros, for every disk.
- */
+/* disk.c - disk files: made once, grown, never shrunk, never overwritten */
 #include "runtime/storage/disk.h"
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "runtime/storage/disk_template.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 enum {
-        QEMU_IMG_TIMEOUT_MS = 60000,
-        TEMPLATE_MAX_BYTES = 64 << 20,
         BLOCK_BYTES = 4096,
         SECTOR_BYTES = 512,
 };
-
-/* What a child with one descriptor finds it under. */
-#define CHILD_FILE "/proc/self/fd/3"
-
-static gboolean
-run_qemu_img(const char *const *argv, int fd, const struct child_user *user, GError **error)
-{
-        struct child child = CHILD_INIT;
-
-        child.argv = argv;
-        child.fds = &fd;
-        child.fd_count = 1;
-        child.user = user;
-        return child_run(&child, QEMU_IMG_TIMEOUT_MS, NULL, error);
-}
-
-/* What qemu-img makes of some arguments: asked by the first that needs it, while others with the same arguments wait. */
-struct template {
-        GMutex mutex;
-        GBytes *bytes; /* NULL: not made yet, or it failed */
-};
-
-static GMutex templates_mutex;
-static GHashTable *templates; /* char * (the arguments) -> struct template *; lives as long as the process */
-
-static struct template *
-template_find(const char *const *argv)
-{
-        g_autofree char *key = g_strjoinv("\n", (char **)argv);
-        struct template *template;
-
-        g_mutex_lock(&templates_mutex);
-        if (!templates)
-                templates = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        template = g_hash_table_lookup(templates, key);
-        if (!template) {
-                template = g_new0(struct template, 1);
-                g_mutex_init(&template->mutex);
-                g_hash_table_insert(templates, g_steal_pointer(&key), template);
-        }
-        g_mutex_unlock(&templates_mutex);
-        return template;
-}
-
-static GBytes *
-template_make(const char *const *argv, GError **error)
-{
-        auto_fd fd = memfd_create("drover-disk", MFD_CLOEXEC);
-        g_autofree char *data = NULL;
-        struct stat st;
-
-        if (fd < 0)
-                return error_errno(error, "cannot make a disk"), NULL;
-        if (!run_qemu_img(argv, fd, NULL, error))
-                return NULL;
-        if (fstat(fd, &st) < 0)
-                return error_errno(error, "cannot make a disk"), NULL;
-        if (st.st_size > TEMPLATE_MAX_BYTES)
-                return error_set(error, DROVER_ERROR_FAILED, "qemu-img makes a disk that is not empty"), NULL;
-        data = g_malloc((gsize)st.st_size + 1);
-        if (pread(fd, data, (size_t)st.st_size, 0) != st.st_size)
-                return error_errno(error, "cannot make a disk"), NULL;
-        return g_bytes_new_take(g_steal_pointer(&data), (gsize)st.st_size);
-}
-
-/* The bytes of the file CHILD_FILE that qemu-img makes with @argv; a new reference. */
-static GBytes *
-template_get(const char *const *argv, GError **error)
-{
-        struct template *template = template_find(argv);
-        GBytes *bytes;
-
-        g_mutex_lock(&template->mutex);
-        if (!template->bytes)
-                template->bytes = template_make(argv, error);
-        bytes = template->bytes ? g_bytes_ref(template->bytes) : NULL;
-        g_mutex_unlock(&template->mutex);
-        return bytes;
-}
 
 static gboolean
 is_zero(const char *data, size_t length)
@@ -185,9 +100,9 @@ disk_ensure(const struct disk_wish *wish, GError **error)
 {
         guint64 bytes = wish->size_bytes ? wish->size_bytes : wish->backing_size_bytes;
         g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, bytes);
-        const char *blank[] = {"qemu-img", "create", "-q", "-f", "qcow2", CHILD_FILE, size, NULL};
+        const char *blank[] = {"qemu-img", "create", "-q", "-f", "qcow2", DISK_TEMPLATE_FILE, size, NULL};
         const char *overlay[] = {"qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", wish->backing_format,
-                                 "-b", wish->backing_path, CHILD_FILE, size, NULL};
+                                 "-b", wish->backing_path, DISK_TEMPLATE_FILE, size, NULL};
         g_autoptr(GBytes) content = NULL;
 
         if (file_exists(wish->path))
@@ -196,7 +111,7 @@ disk_ensure(const struct disk_wish *wish, GError **error)
                 return error_prefix(error, "cannot make disk '%s'", wish->path);
         if (strcmp(wish->format, "raw") == 0)
                 return make_file(wish->path, NULL, bytes, wish->owner, error);
-        content = template_get(wish->backing_path ? overlay : blank, error);
+        content = disk_template_get(wish->cache, wish->backing_path ? overlay : blank, error);
         if (!content)
                 return error_prefix(error, "cannot make disk '%s'", wish->path);
         return make_file(wish->path, content, 0, wish->owner, error);
@@ -247,11 +162,11 @@ static gboolean
 grow_qcow2(int fd, guint64 size_bytes, const struct child_user *user, GError **error)
 {
         static const char node[] = "json:{\"driver\":\"qcow2\",\"backing\":null,"
-                                   "\"file\":{\"driver\":\"file\",\"filename\":\"" CHILD_FILE "\"}}";
+                                   "\"file\":{\"driver\":\"file\",\"filename\":\"" DISK_TEMPLATE_FILE "\"}}";
         g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, size_bytes);
         const char *argv[] = {"qemu-img", "resize", "-q", node, size, NULL};
 
-        return run_qemu_img(argv, fd, user, error);
+        return disk_run_qemu_img(argv, fd, user, error);
 }
 
 gboolean
@@ -280,12 +195,12 @@ disk_grow(const char *path, const char *format, guint64 size_bytes, const struct
 gboolean
 disk_ensure_vars(const char *path, const char *template_path, const struct child_user *owner, GError **error)
 {
-        const char *argv[] = {"qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", template_path, CHILD_FILE, NULL};
+        const char *argv[] = {"qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", template_path, DISK_TEMPLATE_FILE, NULL};
         g_autoptr(GBytes) content = NULL;
 
         if (file_exists(path))
                 return TRUE;
-        content = template_get(argv, error);
+        content = disk_template_get(NULL, argv, error);
         if (!content)
                 return error_prefix(error, "cannot make UEFI variables '%s'", path);
         return make_file(path, content, 0, owner, error);

@@ -12,14 +12,15 @@ struct disk_wish {
         const char *backing_format;
         guint64 backing_size_bytes;  /* its virtual size */
         const struct child_user *owner; /* who the file shall belong to, or NULL */
+        const char *cache;              /* where templates are kept (disk_template.h), or NULL */
 };
 
 /**
  * disk_ensure() - Make the disk unless it is there
  *
  * A draft is made and linked into place (never over an existing file), so that a kill leaves a draft or a whole disk. An
- * overlay with the same backing file, format and size is byte-identical: qemu-img makes one template a process, of which
- * all others are copies. qemu-img never opens the backing file (-u): the caller has probed it.
+ * overlay with the same backing file, format and size is byte-identical: qemu-img makes one template, of which all
+ * others are copies. qemu-img never opens the backing file (-u): the caller has probed it.
  * Fails with DROVER_ERROR_FAILED and the kernel's or qemu-img's reason (no space left, ...).
  */
 gboolean disk_ensure(const struct disk_wish *wish, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define MIB ((guint64)1 << 20)
 
@@ -295,6 +296,79 @@ test_race(struct place *place, gconstpointer data)
         }
 }
 
+/* ---- the template is kept in the cache ---- */
+
+static char *
+only_file_in(const char *directory)
+{
+        g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+        const char *name = g_dir_read_name(dir);
+
+        g_assert_nonnull(name);
+        g_assert_null(g_dir_read_name(dir));
+        return g_build_filename(directory, name, NULL);
+}
+
+/* By a process of its own, as each `up` is one. */
+static void
+ensure_elsewhere(const struct disk_wish *wish)
+{
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0)
+                _exit(disk_ensure(wish, NULL) ? 0 : 1);
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        g_assert_cmpint(status, ==, 0);
+}
+
+/* One byte of what is kept becomes another one; @at < 0: counted from the end. */
+static void
+change_kept(const char *cache, gssize at, gboolean with_sum)
+{
+        g_autofree char *path = only_file_in(cache), *text = NULL, *sum = NULL;
+        size_t length;
+
+        g_assert_true(g_file_get_contents(path, &text, &length, NULL));
+        text[at < 0 ? (gssize)length + at : at] ^= 1;
+        sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (guchar *)text + 64, length - 64);
+        if (with_sum)
+                memcpy(text, sum, 64);
+        g_assert_true(g_file_set_contents(path, text, (gssize)length, NULL));
+}
+
+static void
+test_kept_template(struct place *place, gconstpointer data)
+{
+        g_autofree char *base = make_base(place, "raw", "8M"), *cache = inside(place, "cache"), *first = NULL, *other = NULL;
+        g_autofree char *a = inside(place, "a"), *b = inside(place, "b"), *c = inside(place, "c"), *d = inside(place, "d");
+        struct disk_wish wish = {a, "qcow2", 0, base, "raw", 8 * MIB, NULL, cache};
+        size_t length, other_length;
+
+        ensure_elsewhere(&wish);
+        g_assert_true(g_file_get_contents(a, &first, &length, NULL));
+
+        change_kept(cache, -1, TRUE); /* what is kept is what is taken */
+        wish.path = b;
+        ensure_elsewhere(&wish);
+        g_assert_true(g_file_get_contents(b, &other, &other_length, NULL));
+        g_assert_cmpuint(other_length, ==, length);
+        first[length - 1] ^= 1;
+        g_assert_cmpmem(first, length, other, length);
+        first[length - 1] ^= 1;
+
+        change_kept(cache, -2, FALSE); /* after a power cut it is not */
+        wish.path = c;
+        ensure_elsewhere(&wish);
+        g_assert_true(file_has(c, first, length));
+
+        change_kept(cache, -1, TRUE);
+        change_kept(cache, 70, TRUE); /* nor where it was made of something else */
+        wish.path = d;
+        ensure_elsewhere(&wish);
+        g_assert_true(file_has(d, first, length));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -307,6 +381,7 @@ main(int argc, char **argv)
         g_test_add("/disk/grow", struct place, NULL, place_make, test_grow, place_remove);
         g_test_add("/disk/owner", struct place, NULL, place_make, test_owner, place_remove);
         g_test_add("/disk/vars", struct place, NULL, place_make, test_vars, place_remove);
+        g_test_add("/disk/kept-template", struct place, NULL, place_make, test_kept_template, place_remove);
         g_test_add("/disk/race", struct place, NULL, place_make, test_race, place_remove);
         return g_test_run();
 }

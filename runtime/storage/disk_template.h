@@ -1,0 +1,22 @@
+/* disk_template.h - what qemu-img makes of some arguments, of which every disk made with them is a copy */
+#pragma once
+
+#include "base/child.h"
+
+/* What qemu-img finds the one descriptor under that it is given. */
+#define DISK_TEMPLATE_FILE "/proc/self/fd/3"
+
+/* How the names of those begin that are kept in the cache; they may be removed at any time. */
+#define DISK_TEMPLATE_PREFIX "template-"
+
+/** disk_run_qemu_img() - With @fd as DISK_TEMPLATE_FILE, within limits of time, as @user (NULL: as we are) */
+gboolean disk_run_qemu_img(const char *const *argv, int fd, const struct child_user *user, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * disk_template_get() - The bytes of the file DISK_TEMPLATE_FILE that qemu-img makes with @argv; a new reference
+ * @cache: where they are kept from process to process; NULL when they depend on more than @argv and which qemu-img it is
+ *
+ * For an empty disk: what takes more than 64 MiB is refused. NULL with qemu-img's reason.
+ */
+GBytes *disk_template_get(const char *cache, const char *const *argv, GError **error) G_GNUC_WARN_UNUSED_RESULT;
