@@ -57,17 +57,6 @@ check_arguments(const struct verb *verb, char **arguments, GError **error)
         return TRUE;
 }
 
-/* "data,debug" as a vector; NULL where there is none. */
-static char **
-split_list(const char *text)
-{
-        char **words = text && *text ? g_strsplit(text, ",", -1) : NULL;
-
-        for (char **word = words; word && *word; word++)
-                g_strstrip(*word);
-        return words;
-}
-
 /* Was --format json given, wherever the verb keeps it? */
 static gboolean
 wants_json(const struct verb *verb, const struct verb_call *call)
@@ -110,14 +99,12 @@ load(const struct verb *verb, struct verb_call *call)
                 .vm_names = verb->completes_vms ? select_names(call->arguments) : NULL,
                 .scale = verb->scale_offset ? G_STRUCT_MEMBER(const char *const *, call->options, verb->scale_offset) : NULL,
         };
-        g_auto(GStrv) more_profiles = options.profiles ? NULL : split_list(g_getenv("DROVER_PROFILES"));
         struct diagnostics *diagnostics = NULL;
         g_autoptr(GError) error = NULL;
         int status = EXIT_DONE;
 
         if (!(verb->needs & NEEDS_PROJECT))
                 return EXIT_DONE;
-        options.more_profiles = (const char *const *)more_profiles;
         call->project = project_load(&options, &diagnostics, &error);
         if (call->project && (verb->needs & NEEDS_REFUSALS) && project_refusals(call->project, diagnostics) > 0) {
                 diagnostics_sort(diagnostics);

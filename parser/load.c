@@ -48,6 +48,33 @@ decode_project(struct check *check, const struct node *root, const struct load_o
         check_project(check);
 }
 
+/* "data, debug" as a vector. */
+static const char *const *
+split_list(struct project_store *store, const char *text)
+{
+        g_auto(GStrv) words = g_strsplit(text, ",", -1);
+        const char **list = store_alloc(store, (g_strv_length(words) + 1) * sizeof *list);
+
+        for (guint i = 0; words[i]; i++)
+                list[i] = store_text(store, g_strstrip(words[i]), -1);
+        return list;
+}
+
+/* DROVER_PROFILES as a file of the command line would read it: the environment, --env-file, then the `.env` beside the file. */
+static const char *const *
+profiles_of_environment(struct loader *loader, const struct source *source)
+{
+        const struct scope *scope = g_hash_table_lookup(loader->scope_of, source);
+        const struct variable *variable = scope ? environment_get(scope->environment, "DROVER_PROFILES") : NULL;
+
+        if (!variable)
+                return NULL;
+        if (variable->value)
+                return split_list(loader->store, variable->value);
+        variable_tell_fault(variable, (struct place){source}, loader->diagnostics);
+        return NULL;
+}
+
 /* A name on the command line is as much in need of a look as one in the file. */
 static gboolean
 check_options(const struct load_options *options, GError **error)
@@ -85,6 +112,7 @@ load_sources(struct loader *loader, const GPtrArray *sources, struct project *pr
         struct check check = {project, project->store, loader->diagnostics, loader->options->no_files};
         const struct source *first = sources->pdata[0];
         struct node *top = merge_sources(loader, sources);
+        struct load_options options = *loader->options;
 
         project->directory = first->directory;
         if (top && !loader->incomplete)
@@ -93,7 +121,9 @@ load_sources(struct loader *loader, const GPtrArray *sources, struct project *pr
                 return;
         if (loader->has_tags)
                 merge_finish(project->store, top);
-        decode_project(&check, top, loader->options);
+        if (!options.profiles || !*options.profiles)
+                options.profiles = profiles_of_environment(loader, first);
+        decode_project(&check, top, &options);
 }
 
 /* Names the file where there is one only. */

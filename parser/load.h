@@ -17,10 +17,9 @@ struct load_options {
         gboolean no_files;        /* do not look whether images, kernels and disks are there (down, ps, stop ...) */
         gboolean root;            /* whose default isolation: root's is host, a user's private */
         const char *const *environ;   /* NULL-terminated NAME=VALUE, for interpolation; NULL: drover's own environment */
-        const char *const *profiles;      /* NULL-terminated --profile arguments; "*": all; NULL: none */
-        const char *const *more_profiles; /* the same, of which the file need not have any: those of the environment */
-        const char *const *vm_names;      /* NULL-terminated names of VMs that were asked for, and with them their profiles */
-        const char *const *scale;         /* NULL-terminated --scale arguments: VM=N; later ones win */
+        const char *const *profiles; /* NULL-terminated --profile arguments, "*": all; none: DROVER_PROFILES, where it is set */
+        const char *const *vm_names; /* NULL-terminated names of VMs that were asked for, and with them their profiles */
+        const char *const *scale;    /* NULL-terminated --scale arguments: VM=N; later ones win */
         const char *const *env_files; /* NULL-terminated --env-file arguments, later ones win; or NULL */
         GPtrArray *variables;         /* variable_log_new(): gets what is named, and what is not set is no fault; or NULL */
 };

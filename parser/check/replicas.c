@@ -36,7 +36,6 @@ find_profiles(const struct project *project, const struct load_options *options)
         GHashTable *profiles = g_hash_table_new(g_str_hash, g_str_equal);
 
         add_profiles(profiles, options->profiles);
-        add_profiles(profiles, options->more_profiles);
         for (const char *const *name = options->vm_names; name && *name; name++) {
                 const struct vm *vm = project_find_declared(project, *name);
 

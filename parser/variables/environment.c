@@ -129,6 +129,14 @@ environment_suggest(const struct environment *environment, const char *name)
         return text_suggest(name, (const char *const *)names->pdata);
 }
 
+void
+variable_tell_fault(const struct variable *variable, struct place used, struct diagnostics *diagnostics)
+{
+        diagnostics_add(diagnostics, SEVERITY_ERROR, variable->fault.id,
+                        variable->fault_place.source ? variable->fault_place : used, variable->fault.hint, "%s",
+                        variable->fault.text);
+}
+
 /* ---- files ---- */
 
 struct file_reading {

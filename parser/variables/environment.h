@@ -35,6 +35,9 @@ gboolean environment_read_default(struct environment *environment, struct source
 /** environment_get() - The variable of that name in the uppermost layer that has it, or NULL */
 const struct variable *environment_get(const struct environment *environment, const char *name);
 
+/** variable_tell_fault() - Why a variable has no value: at its place in a file of variables, or at @used where it has none */
+void variable_tell_fault(const struct variable *variable, struct place used, struct diagnostics *diagnostics);
+
 /** environment_suggest() - The name of a variable of the files that was probably meant, or NULL */
 const char *environment_suggest(const struct environment *environment, const char *name);
 

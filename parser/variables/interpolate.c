@@ -126,9 +126,7 @@ look_up(gpointer data, const char *name)
         const struct variable *variable = environment_get(walk->environment, name);
 
         if (variable && !variable->value)
-                diagnostics_add(walk->diagnostics, SEVERITY_ERROR, variable->fault.id,
-                                variable->fault_place.source ? variable->fault_place : walk->scalar->place,
-                                variable->fault.hint, "%s", variable->fault.text);
+                variable_tell_fault(variable, walk->scalar->place, walk->diagnostics);
         return variable;
 }
 

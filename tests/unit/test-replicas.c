@@ -143,7 +143,8 @@ test_profiles(void)
 {
         const char *const debug[] = {"debug", NULL}, *const all[] = {"*", NULL}, *const wrong[] = {"debgu", NULL};
         const char *const named[] = {"debug", NULL}, *const replica[] = {"late-2", NULL},
-                          *const both[] = {"late", "extra", NULL};
+                          *const both[] = {"DROVER_PROFILES=late, extra", NULL},
+                          *const foreign[] = {"DROVER_PROFILES=debgu", NULL};
         g_auto(fixture_t) fixture = {NULL, NULL, NULL};
         g_autofree const char **profiles = NULL;
 
@@ -157,9 +158,9 @@ test_profiles(void)
         g_assert_cmpuint(g_strv_length((char **)profiles), ==, 3);
         g_assert_cmpstr(profiles[0], ==, "debug");
         g_assert_cmpstr(profiles[2], ==, "late");
-        g_assert_true(load(&fixture, LAB, (struct load_options){.more_profiles = both}));
+        g_assert_true(load(&fixture, LAB, (struct load_options){.environ = both}));
         check_names(&fixture, "db-1 db-2 db-3 web debug late-1 late-2");
-        g_assert_true(load(&fixture, LAB, (struct load_options){.more_profiles = wrong})); /* that of another project */
+        g_assert_true(load(&fixture, LAB, (struct load_options){.environ = foreign})); /* that of another project */
         check_names(&fixture, "db-1 db-2 db-3 web");
         g_assert_false(load(&fixture, LAB, (struct load_options){.profiles = wrong}));
         g_assert_error(fixture.error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND);
