@@ -117,7 +117,7 @@ load_sources(struct loader *loader, const GPtrArray *sources, struct project *pr
         project->directory = first->directory;
         if (top && !loader->incomplete)
                 extends_apply(loader, top);
-        if (!top || loader->incomplete || loader->merge.full)
+        if (!top || loader->incomplete || loader->merge.full || options.variables)
                 return;
         if (loader->has_tags)
                 merge_finish(project->store, top);
@@ -155,7 +155,7 @@ finish(struct loader *loader, const GPtrArray *sources, struct project *project,
         diagnostics_sort(loader->diagnostics);
         if (loader->diagnostics->error_count)
                 set_error(loader->diagnostics, sources, error);
-        else if (replicas_check_options(project, loader->options, error))
+        else if (loader->options->variables || replicas_check_options(project, loader->options, error))
                 return project;
         project_free(project);
         return NULL;

@@ -21,7 +21,8 @@ struct load_options {
         const char *const *vm_names; /* NULL-terminated names of VMs that were asked for, and with them their profiles */
         const char *const *scale;    /* NULL-terminated --scale arguments: VM=N; later ones win */
         const char *const *env_files; /* NULL-terminated --env-file arguments, later ones win; or NULL */
-        GPtrArray *variables;         /* variable_log_new(): gets what is named, and what is not set is no fault; or NULL */
+        GPtrArray *variables; /* variable_log_new(): gets the variables that the files name, whether or not they are set; the
+                                 project is then empty, since its values may be missing. Or NULL */
 };
 
 /**

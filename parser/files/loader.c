@@ -241,7 +241,7 @@ loader_scope_of(struct loader *loader, const struct scope *above, const struct n
         for (guint i = 0; (path = loader_path_at(value, i)); i++) {
                 g_autofree char *absolute = g_canonicalize_filename(path->text, path->place.source->directory);
 
-                if (path->faulty)
+                if (path->faulty && !loader->options->variables)
                         return NULL;
                 g_string_append_printf(key, "%s\n", absolute);
         }
@@ -251,7 +251,8 @@ loader_scope_of(struct loader *loader, const struct scope *above, const struct n
                 g_autoptr(GError) error = NULL;
 
                 if (!environment_read_file(scope->environment, loader->diagnostics->sources, absolute, loader->diagnostics,
-                                           &error))
+                                           &error) &&
+                    !(loader->options->variables && path->variable))
                         return fail_unreadable(loader, /* ID: */ "unreadable-env-file", path->place, "env_file of include",
                                                error);
         }
@@ -259,6 +260,17 @@ loader_scope_of(struct loader *loader, const struct scope *above, const struct n
 }
 
 /* ---- files that others name ---- */
+
+/* Where variables are only listed, the one that names a file need not be set. Returns NULL. */
+static void *
+pass_over(struct loader *loader, const char *subject, const struct node *text, const char *path)
+{
+        loader->incomplete = TRUE;
+        diagnostics_add(loader->diagnostics, SEVERITY_WARNING, "variables-unread", text->place,
+                        "set the variable that names it, and they are listed too",
+                        "%s: variables in '%s' are not listed, since it is no file that can be read", subject, path);
+        return NULL;
+}
 
 const struct source *
 loader_open_for(struct loader *loader, const char *subject, const struct node *text)
@@ -274,6 +286,8 @@ loader_open_for(struct loader *loader, const char *subject, const struct node *t
         source = key ? g_hash_table_lookup(loader->sources, key) : NULL;
         if (source || !check_limits(loader, text->place))
                 return source;
+        if (loader->options->variables && text->variable && !g_file_test(path, G_FILE_TEST_IS_REGULAR))
+                return pass_over(loader, subject, text, path);
         if (!key && access(path, F_OK) < 0 && errno == ENOENT)
                 return loader_fail(loader, "unknown-file", text->place,
                                    strstr(text->text, "://")        ? "only files of this host are read: fetch it first"

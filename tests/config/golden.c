@@ -6,9 +6,9 @@
  * Lastly, each identifier of a diagnostic in the sources must have been seen.
  *
  * multi/NAME is a case of several files: a project, what it needs, `args` (a line each: `-f FILE`, `--env-file FILE`,
- * `--profile P`, `--scale VM=N`, `--vm NAME`), `env` (the whole environment, NAME=VALUE lines), `stdin` (what standard input
+ * `--profile P`, `--scale VM=N`, `--vm NAME`, `--variables`), `env` (the whole environment, NAME=VALUE lines), `stdin` (what standard input
  * holds), and what comes out: `expect.err` and, where it loads, `expect.json`
- * (and, where there is one, `expect.origin`: where each value comes from).
+ * (and, where there is one, `expect.origin`: where each value comes from; with `--variables`, `expect.variables` alone).
  *
  *     cd tests/config && golden [--accept] [FILE...]
  *
@@ -20,6 +20,7 @@
 #include "parser/keys/keys.h"
 #include "parser/load.h"
 #include "parser/text/origin.h"
+#include "parser/variables/interpolate.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -199,7 +200,7 @@ read_lines(const char *path)
 /* "-f FILE", "--env-file FILE" */
 /* What can be on the command line, each a vector that ends with NULL. */
 struct arguments {
-        GPtrArray *files, *env_files, *profiles, *scale, *vm_names;
+        GPtrArray *files, *env_files, *profiles, *scale, *vm_names, *variables;
 };
 
 static void
@@ -212,7 +213,8 @@ read_arguments(char **lines, struct arguments *arguments)
                        {"--env-file ", &arguments->env_files},
                        {"--profile ", &arguments->profiles},
                        {"--scale ", &arguments->scale},
-                       {"--vm ", &arguments->vm_names}};
+                       {"--vm ", &arguments->vm_names},
+                       {"--variables", &arguments->variables}};
 
         for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
                 *options[i].values = g_ptr_array_new();
@@ -237,6 +239,7 @@ free_arguments(struct arguments *arguments)
         g_ptr_array_unref(arguments->profiles);
         g_ptr_array_unref(arguments->scale);
         g_ptr_array_unref(arguments->vm_names);
+        g_ptr_array_unref(arguments->variables);
 }
 
 /* "vms.web.memory: base.yaml:3:5, extended from vm 'server' at drover.yaml:7"; defaults are left out. */
@@ -264,6 +267,24 @@ print_origins(const struct project *project)
         return g_string_free(text, FALSE);
 }
 
+static char *
+print_variables(const GPtrArray *variables)
+{
+        GString *text = g_string_new(NULL);
+
+        for (guint i = 0; i < variables->len; i++) {
+                const struct file_variable *variable = variables->pdata[i];
+
+                g_string_append_printf(text, "%s%s", variable->name, variable->required ? " required" : "");
+                if (variable->fallback)
+                        g_string_append_printf(text, " default '%s'", variable->fallback);
+                if (variable->alternate)
+                        g_string_append_printf(text, " alternate '%s'", variable->alternate);
+                g_string_append_c(text, '\n');
+        }
+        return g_string_free(text, FALSE);
+}
+
 static void
 open_stdin(void)
 {
@@ -280,7 +301,8 @@ run_case(struct golden *golden, const char *name)
 {
         g_auto(GStrv) lines = read_lines("args"), environment = read_lines("env");
         struct arguments arguments;
-        g_autofree char *text = NULL, *json = NULL, *json_relative = NULL;
+        g_autofree char *text = NULL, *json = NULL, *json_relative = NULL, *named = NULL;
+        g_autoptr(GPtrArray) variables = variable_log_new();
         struct diagnostics *diagnostics = NULL;
         g_autoptr(GError) error = NULL;
         g_autoptr(project_t) project = NULL;
@@ -293,6 +315,7 @@ run_case(struct golden *golden, const char *name)
         options.scale = (const char *const *)arguments.scale->pdata;
         options.vm_names = (const char *const *)arguments.vm_names->pdata;
         options.environ = (const char *const *)environment;
+        options.variables = arguments.variables->pdata[0] ? variables : NULL;
         open_stdin();
         project = project_load(&options, &diagnostics, &error);
         if (project)
@@ -303,6 +326,10 @@ run_case(struct golden *golden, const char *name)
                 text = g_strconcat(error->message, "\n", NULL);
         }
         compare(golden, name, "expect.err", text);
+        named = print_variables(variables);
+        compare(golden, name, "expect.variables", named);
+        if (options.variables)
+                g_clear_pointer(&project, project_free); /* there is nothing in it */
         json = project ? dump(project, TRUE) : g_strdup("");
         json_relative = relative(golden, json);
         compare(golden, name, "expect.json", json_relative);
