@@ -73,17 +73,34 @@ walk_object(struct walk *walk, const struct key_table *table, const json_t *obje
         }
 }
 
-/* The entry of a list of names; @node where it is none. */
+/* The entry of a list of names, or NULL. */
 static const struct node *
 find_name(const struct node *node, const char *name)
 {
         for (guint i = 0; node && node->kind == NODE_LIST && i < node->count; i++)
                 if (node->items[i]->kind == NODE_SCALAR && strcmp(node->items[i]->text, name) == 0)
                         return node->items[i];
-        return node;
+        return NULL;
 }
 
-/* An entry of a map of names, or of the list that is short for it: then nothing is written but the name. */
+/* An object of which nothing is written but its name: that stands for the first value, and all others are defaults. */
+static void
+walk_named(struct walk *walk, const struct key_table *table, const json_t *object, const struct node *named)
+{
+        const char *name;
+        json_t *value;
+
+        json_object_foreach((json_t *)object, name, value)
+        {
+                size_t length = enter(walk, name);
+
+                walk_value(walk, keys_find_in(table, name), value, named);
+                named = NULL;
+                g_string_truncate(walk->path, length);
+        }
+}
+
+/* An entry of a map of names, or of the list that is short for it. */
 static void
 walk_names(struct walk *walk, const struct key *key, const json_t *names, const struct node *node)
 {
@@ -95,13 +112,15 @@ walk_names(struct walk *walk, const struct key *key, const json_t *names, const 
         {
                 size_t length = enter(walk, name);
                 gint64 found = index ? key_index_find(index, name) : -1;
+                const struct node *item = found >= 0 ? node->items[found] : NULL;
+                const struct node *named = !item ? find_name(node, name) : node_is_null(item) ? node->keys[found] : NULL;
 
-                if (json_object_size(value))
-                        walk_object(walk, key->table, value, found >= 0 ? node->items[found] : NULL);
-                else if (found >= 0)
-                        add(walk, value, node_is_null(node->items[found]) ? node->keys[found] : node->items[found]);
+                if (!json_object_size(value))
+                        add(walk, value, named ? named : item ? item : node);
+                else if (named && key->named)
+                        walk_named(walk, key->table, value, named);
                 else
-                        add(walk, value, find_name(node, name));
+                        walk_object(walk, key->table, value, item);
                 g_string_truncate(walk->path, length);
         }
 }
