@@ -68,32 +68,82 @@ find_name(const struct key_table *table, const char *path, const char *name, GPt
                 g_autofree char *below = g_strdup_printf("%s%s%s", path, *path ? "." : "", key->name);
 
                 if (strcmp(key->name, name) == 0 && paths->len < MAX_FOUND)
-                        g_ptr_array_add(paths, g_strdup_printf("'%s'", below));
+                        g_ptr_array_add(paths, g_strdup(below));
                 if (key->table)
                         find_name(key->table, below, name, paths);
         }
 }
 
+static void
+collect_names(const struct key_table *table, gboolean below, GPtrArray *names)
+{
+        for (const struct key *key = table->keys; key->name; key++) {
+                g_ptr_array_add(names, (char *)key->name);
+                if (key->table && below)
+                        collect_names(key->table, below, names);
+        }
+}
+
+/* The name nearest to @word of the keys at the top, or of all; or NULL. */
+static const char *
+find_near(const char *word, gboolean below)
+{
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        collect_names(&keys_project, below, names);
+        g_ptr_array_add(names, NULL);
+        return text_suggest(word, (const char *const *)names->pdata);
+}
+
+static char *
+join_paths(GPtrArray *paths)
+{
+        g_autofree char *list = NULL;
+
+        g_ptr_array_add(paths, NULL);
+        list = g_strjoinv("' or '", (char **)paths->pdata);
+        return g_strdup_printf("did you mean '%s'?", list);
+}
+
+/* What was meant by a word that is no key at the top: one of that name elsewhere, what other tools call so, one of nearly that
+ * name. */
+static char *
+hint_for_word(const char *word)
+{
+        g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+        g_autofree char *top = keys_hint(&keys_project, word), *vm = keys_hint(&keys_vm, word);
+        const char *near = find_near(word, FALSE);
+
+        if (near)
+                g_ptr_array_add(paths, g_strdup(near));
+        find_name(&keys_project, "", word, paths);
+        if (paths->len)
+                return join_paths(paths);
+        if (top && g_str_has_prefix(top, "did you"))
+                return g_steal_pointer(&top);
+        near = find_near(word, TRUE);
+        if (near)
+                find_name(&keys_project, "", near, paths);
+        if (near)
+                return join_paths(paths);
+        return vm && g_str_has_prefix(vm, "did you") ? g_steal_pointer(&vm) : g_steal_pointer(&top);
+}
+
 static gboolean
 fail_unknown(const struct found *found, const char *word, GError **error)
 {
-        g_autofree char *shown = text_make_printable(word, -1);
-        g_autofree char *hint = found->table ? keys_hint(found->table, word) : NULL, *list = NULL;
-        g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+        g_autofree char *shown = text_make_printable(word, -1), *hint = NULL;
 
-        if (found->key) {
-                error_set(error, DROVER_ERROR_NOT_FOUND, "there is no key '%s' in '%s'", shown, found->path->str);
-                if (!found->table)
-                        return error_hint(error, "'%s' has no keys below it", found->path->str);
-                return error_hint(error, "%s", hint ? hint : "'drover explain' without a key lists those at the top");
-        }
-        error_set(error, DROVER_ERROR_NOT_FOUND, "there is no key '%s' at the top of the file", shown);
-        find_name(&keys_project, "", word, paths);
-        if (!paths->len)
+        if (!found->key) {
+                hint = hint_for_word(word);
+                error_set(error, DROVER_ERROR_NOT_FOUND, "there is no key '%s' at the top of the file", shown);
                 return error_hint(error, "%s", hint ? hint : "'drover explain' lists the keys");
-        g_ptr_array_add(paths, NULL);
-        list = g_strjoinv(" or ", (char **)paths->pdata);
-        return error_hint(error, "did you mean %s?", list);
+        }
+        error_set(error, DROVER_ERROR_NOT_FOUND, "there is no key '%s' in '%s'", shown, found->path->str);
+        if (!found->table)
+                return error_hint(error, "'%s' has no keys below it", found->path->str);
+        hint = keys_hint(found->table, word);
+        return error_hint(error, "%s", hint ? hint : "'drover explain' without a key lists those at the top");
 }
 
 static gboolean
@@ -120,6 +170,17 @@ find_path(const char *text, struct found *found, GError **error)
                 }
         }
         return TRUE;
+}
+
+/* The path of a key that is named alone and is in one place only, such as "memory"; else the word as it is. New string. */
+static char *
+find_bare(const char *word)
+{
+        g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+
+        if (!keys_find_in(&keys_project, word) && !find_near(word, FALSE))
+                find_name(&keys_project, "", word, paths);
+        return g_strdup(paths->len == 1 ? paths->pdata[0] : word);
 }
 
 /* ---- telling of it ---- */
@@ -198,7 +259,7 @@ run_explain(struct verb_call *call)
 {
         const struct explain_options *options = call->options;
         struct found found = {.path = g_string_new(NULL), .table = &keys_project};
-        const char *path = call->arguments[0];
+        g_autofree char *path = call->arguments[0] ? find_bare(call->arguments[0]) : NULL;
         g_autoptr(GError) error = NULL;
         int status = EXIT_DONE;
 
@@ -222,7 +283,7 @@ const struct verb verb_explain = {
         .synopsis = "[KEY]",
         .help = "Print what a key of the project file means",
         .text = "KEY is a path of keys with dots between, such as vms.networks.ip; names of the file may stand in it: "
-                "vms.web.memory. Without it, the keys at the top of the file are listed.",
+                "vms.web.memory. A key that is in one place only may stand alone: memory. Without it, the keys at the top of the file are listed.",
         .max_arguments = 1,
         .options = rows,
         .options_size = sizeof(struct explain_options),

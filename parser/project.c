@@ -283,6 +283,21 @@ project_place(const struct node *node, const char *key)
         return node ? node->place : (struct place){NULL, 0, 0, 0};
 }
 
+const char *
+project_path_hint(const struct place *place, const char *path)
+{
+        const struct source *source = place->source;
+        const char *written = source && place->line ? source->text + source_offset(place) : path;
+        gboolean is_absolute;
+
+        written += *written == '"' || *written == '\'';
+        if (*written == '$')
+                is_absolute = source && !g_str_has_prefix(path, source->directory);
+        else
+                is_absolute = *written == '/' || *written == '~';
+        return is_absolute ? NULL : "a path is relative to the file that it stands in";
+}
+
 gboolean
 project_is_set(const struct node *node, const char *key)
 {

@@ -582,5 +582,12 @@ guint vm_dependency(const struct vm *vm, guint number);
  */
 struct place project_place(const struct node *node, const char *key);
 
+/**
+ * project_path_hint() - What to say where the path that is written at @place leads to nothing
+ *
+ * NULL where it is written as an absolute one. @path: what it leads to.
+ */
+const char *project_path_hint(const struct place *place, const char *path);
+
 /** project_is_set() - Did the file say this key, or is its value a default? */
 gboolean project_is_set(const struct node *node, const char *key);

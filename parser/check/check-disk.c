@@ -17,6 +17,34 @@ is_in_place(const struct node *node)
         return project_is_set(node, "file") || project_is_set(node, "device");
 }
 
+static gboolean
+is_extended(const struct place *place)
+{
+        for (const struct origin *via = place->via; via; via = via->next)
+                if (g_str_has_prefix(via->text, "extended from"))
+                        return TRUE;
+        return FALSE;
+}
+
+/* Do two keys come from different files or VMs, so that one was not there when the other was written? */
+static gboolean
+is_merged(const struct place *one, const struct place *other)
+{
+        return one->source != other->source || is_extended(one) != is_extended(other);
+}
+
+/* What to do about a key that does not go with another one: "remove 'size'", or what drops the one below. */
+static const char *
+hint_of_two(const struct vm *vm, const struct node *node, const char *key, const char *other, const char *hint)
+{
+        struct place one = project_place(node, key), two = project_place(node, other);
+
+        if (!is_merged(&one, &two))
+                return hint;
+        return vm->root && node == vm->root->node ? "to drop what it is merged with, write 'disk: !override {...}'"
+                                                  : "to drop what it is merged with, write 'disks: !override [...]'";
+}
+
 /* A device is there already, as it is. */
 static void
 check_device_kind(const struct check *check, const struct vm *vm, const struct disk *disk)
@@ -26,10 +54,12 @@ check_device_kind(const struct check *check, const struct vm *vm, const struct d
         if (!project_is_set(node, "device"))
                 return;
         if (project_is_set(node, "file"))
-                check_fault(check, "device-with-file", disk_place(disk, "file"), "remove one of the two",
+                check_fault(check, "device-with-file", disk_place(disk, "file"),
+                            hint_of_two(vm, node, "file", "device", "remove one of the two"),
                             "disk of vm '%s' is either a file or a device", vm->name);
         if (project_is_set(node, "size"))
-                check_fault(check, "device-with-size", disk_place(disk, "size"), "remove 'size'",
+                check_fault(check, "device-with-size", disk_place(disk, "size"),
+                            hint_of_two(vm, node, "size", "device", "remove 'size'"),
                             "disk of vm '%s': a device that is used in place keeps its size", vm->name);
         if (disk->device && disk->format != FORMAT_RAW)
                 check_fault(check, "device-format", disk_place(disk, "format"), "remove 'format'",
@@ -53,7 +83,8 @@ check_kind(const struct check *check, const struct vm *vm, const struct disk *di
                 return;
         }
         if (project_is_set(node, "file") && project_is_set(node, "size"))
-                check_fault(check, "file-with-size", disk_place(disk, "size"), "remove 'size', or 'file' for a new disk",
+                check_fault(check, "file-with-size", disk_place(disk, "size"),
+                            hint_of_two(vm, node, "size", "file", "remove 'size', or 'file' for a new disk"),
                             "disk of vm '%s': a file that is used in place keeps its size", vm->name);
         check_device_kind(check, vm, disk);
         if (disk->media == MEDIA_CDROM && !is_in_place(node))
@@ -81,6 +112,7 @@ has_name(const struct disk *disk)
 static void
 check_disk_names(const struct check *check, const struct vm *vm)
 {
+        gboolean told = FALSE;
         guint own = 0;
 
         for (guint i = 0; i < vm->disk_count; i++)
@@ -92,9 +124,11 @@ check_disk_names(const struct check *check, const struct vm *vm)
                 if (!has_name(disk))
                         continue;
                 if (own > 1 && is_own(disk) && !project_is_set(disk->node, "name")) {
-                        check_fault(check, "disk-without-name", disk->node->place,
-                                    "write 'name: scratch', say: it is how the disk is known",
-                                    "disk of vm '%s': with two or more of its own, each needs a name", vm->name);
+                        if (!told)
+                                check_fault(check, "disk-without-name", disk->node->place,
+                                            "write 'name: scratch', say: it is how the disk is known",
+                                            "disk of vm '%s': with two or more of its own, each needs a name", vm->name);
+                        told = TRUE;
                         continue;
                 }
                 for (guint j = 0; j < i && !taken; j++)
@@ -119,9 +153,12 @@ check_root(const struct check *check, const struct vm *vm)
                 check_kind(check, vm, root);
         if (project_is_set(vm->node, "image")) {
                 const char *in_place = project_is_set(root->node, "file") ? "file" : "device";
+                struct place image = project_place(vm->node, "image"), place = disk_place(root, in_place);
 
                 if (is_in_place(root->node))
-                        check_fault(check, "image-and-file", disk_place(root, in_place), "remove one of the two",
+                        check_fault(check, "image-and-file", place,
+                                    is_merged(&image, &place) ? "write 'image: !reset' to do without the inherited image"
+                                                              : "remove one of the two",
                                     "disk of vm '%s': with '%s' the image is not used", vm->name, in_place);
                 else if (root->format == FORMAT_RAW)
                         check_fault(check, "overlay-format", disk_place(root, "format"), "remove it",

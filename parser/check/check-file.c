@@ -43,22 +43,24 @@ place_of(const struct wanted_file *wanted)
 static gboolean
 is_there(const struct users *users, const struct wanted_file *wanted, const char *kind, int *ret_kind)
 {
+        struct place place;
         int result;
 
         if (!wanted->path || users->check->no_files)
                 return FALSE;
         result = look_at(users, wanted->path);
+        if (result <= 0) {
+                *ret_kind = result;
+                return TRUE;
+        }
+        place = place_of(wanted);
         if (result == ENOENT || result == ENOTDIR)
-                return check_fault(users->check, "missing-file", place_of(wanted),
-                                   *kind == 'd' ? NULL : "a path is relative to the file that it stands in",
+                return check_fault(users->check, "missing-file", place,
+                                   *kind == 'd' ? NULL : project_path_hint(&place, wanted->path),
                                    "%s of %s '%s': there is no %s '%s'", wanted->what, wanted->title, wanted->owner, kind,
                                    wanted->path);
-        if (result > 0)
-                return check_fault(users->check, "file-unreadable", place_of(wanted), NULL,
-                                   "%s of %s '%s': cannot look at '%s': %s", wanted->what, wanted->title, wanted->owner,
-                                   wanted->path, g_strerror(result));
-        *ret_kind = result;
-        return TRUE;
+        return check_fault(users->check, "file-unreadable", place, NULL, "%s of %s '%s': cannot look at '%s': %s", wanted->what,
+                           wanted->title, wanted->owner, wanted->path, g_strerror(result));
 }
 
 void

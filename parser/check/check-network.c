@@ -21,7 +21,7 @@ check_bridge_mode(const struct check *check, const struct network *network, stru
         const struct node *dhcp = node_get(network->node, "dhcp");
         gboolean has_uplink = project_is_set(network->node, "uplink");
 
-        if (!has_uplink && !network->bridge)
+        if (!has_uplink && !network->bridge && !network->external)
                 check_fault(
                         check, "bridge-without-name", place,
                         "write 'bridge: br0' and 'external: true' for a bridge of the host, or 'uplink: eth0' for one of ours",
@@ -150,13 +150,14 @@ check_boot_folder(const struct check *check, const struct network *network)
 {
         const struct dhcp_boot *boot = network->dhcp.boot;
         g_autofree char *path = g_build_filename(boot->tftp_root, boot->file, NULL);
+        struct place root = project_place(boot->node, "tftp_root");
         struct stat status;
 
         if (check->no_files)
                 return;
         if (stat(boot->tftp_root, &status) < 0 || !S_ISDIR(status.st_mode))
-                check_fault(check, "tftp-no-folder", project_place(boot->node, "tftp_root"),
-                            "a path is relative to the file that it stands in",
+                check_fault(check, "tftp-no-folder", root,
+                            project_path_hint(&root, boot->tftp_root),
                             "tftp_root of network '%s': there is no folder '%s'", network->name, boot->tftp_root);
         else if (stat(path, &status) < 0 && errno == ENOENT)
                 check_fault(check, "tftp-no-file", project_place(boot->node, "file"), NULL,

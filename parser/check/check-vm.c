@@ -48,6 +48,27 @@ check_hostname(const struct users *users, const struct vm *vm)
                             "hostname of vm '%s': '%s' is the hostname of vm '%s' too", vm->name, vm->hostname, other->name);
 }
 
+/* Every system takes this name for itself. */
+static void
+check_localhost(const struct check *check, const struct vm *vm)
+{
+        const struct vm *declared =
+                g_str_has_prefix(vm->name, "localhost") ? project_find_declared(check->project, vm->name) : NULL;
+
+        if (declared && strcmp(declared->name, "localhost") == 0)
+                check_fault(check, "named-localhost",
+                            check_key_place(check, "vms", (guint)(declared - check->project->declared_vms)),
+                            "take another name", "vm 'localhost': in each guest this is the guest itself");
+        else if (strcmp(vm->hostname, "localhost") == 0)
+                check_fault(check, "hostname-localhost", project_place(vm->node, "hostname"), "take another name",
+                            "hostname of vm '%s': in each guest 'localhost' is the guest itself", vm->name);
+        for (guint i = 0; i < vm->nic_count; i++)
+                if (g_strv_contains(vm->nics[i].aliases, "localhost"))
+                        check_fault(check, "alias-localhost", project_place(vm->nics[i].node, "aliases"), "take another name",
+                                    "aliases of nic '%s' of vm '%s': in each guest 'localhost' is the guest itself",
+                                    vm->nics[i].name, vm->name);
+}
+
 /* Before disks are looked at: who writes to a file has to know whose image it is. */
 static void
 note_images(const struct users *users)
@@ -96,5 +117,6 @@ check_vms(const struct check *check)
                                                                 vm->name, node_get(vm->node, "display"), "password_file"});
                 check_memory(check, vm);
                 check_hostname(&users, vm);
+                check_localhost(check, vm);
         }
 }

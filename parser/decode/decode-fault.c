@@ -240,6 +240,34 @@ decode_shape_fault(struct decoder *decoder, const struct key *key, const struct 
                      shape_name(1U << node->kind), shape_name(wanted));
 }
 
+/* The word of a key that a text is, or is meant as; or NULL. */
+static const char *
+find_word(const struct key *key, const char *text)
+{
+        if (key->type == KEY_ENUM && g_strv_contains(key->words, text))
+                return text;
+        for (const char *const *pair = key->type == KEY_ENUM ? key->meant : NULL; pair && *pair; pair += 2)
+                if (strcmp(pair[0], text) == 0)
+                        return pair[1];
+        return NULL;
+}
+
+void
+decode_object_fault(struct decoder *decoder, const struct key_table *table, const struct node *node)
+{
+        g_autofree char *hint = NULL;
+
+        for (const struct key *key = table->keys; key->name && !hint && node->kind == NODE_SCALAR; key++) {
+                const char *word = find_word(key, node->text);
+
+                hint = word ? g_strdup_printf("write {%s: %s}", key->name, word) : NULL;
+        }
+        if (!hint)
+                hint = hint_for_shape(NULL, node, SHAPE_MAP);
+        decode_fault(decoder, shape_id(SHAPE_MAP, node->kind), NULL, node, hint, "%s stands where a map is wanted",
+                     shape_name(1U << node->kind));
+}
+
 /* One that is no name as well: "20G", not "20" or "20g". */
 static gboolean
 is_size(const char *text)

@@ -219,7 +219,7 @@ decode_object_map(struct decoder *decoder, const struct key *key, const struct n
                 FIELD(items, table->name_offset, const char *) = node->keys[i]->text;
                 decoder->context = &context;
                 if (item->kind != NODE_MAP && !node_is_null(item) && !(table->short_key && item->kind == NODE_SCALAR))
-                        decode_shape_fault(decoder, NULL, item, SHAPE_MAP);
+                        decode_object_fault(decoder, table, item);
                 decode_object(decoder, table, item, items);
                 decoder->context = context.parent;
         }

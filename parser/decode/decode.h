@@ -77,6 +77,9 @@ int decode_word(struct decoder *decoder, const struct key *key, const struct nod
 /** decode_shape_fault() - "a list stands where a map is wanted", in a beginner's words */
 void decode_shape_fault(struct decoder *decoder, const struct key *key, const struct node *node, guint wanted);
 
+/** decode_object_fault() - The same for an object of @table, where a plain text may be meant as one of its words */
+void decode_object_fault(struct decoder *decoder, const struct key_table *table, const struct node *node);
+
 /** decode_unknown_key() - What is said about a key that a table does not have: the suggestion, or where it belongs */
 void decode_unknown_key(struct decoder *decoder, const struct key_table *table, const struct node *node, guint index);
 

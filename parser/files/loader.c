@@ -230,6 +230,25 @@ loader_scope_for(struct loader *loader, struct place place, const struct source 
         return loader_scope_beside(loader, above ? above : &loader->top, source);
 }
 
+/* One of `env_file` of an include; FALSE after a fault. */
+static gboolean
+read_env_file(struct loader *loader, const struct scope *scope, const struct node *path)
+{
+        g_autofree char *name = NULL, *absolute = resolve_path(path->place.source, path->text, &name);
+        g_autoptr(GError) error = NULL;
+
+        if (environment_read_file(scope->environment, loader->diagnostics->sources, absolute, loader->diagnostics, &error))
+                return TRUE;
+        if (loader->options->variables && path->variable)
+                return TRUE; /* what is in it does not matter */
+        if (g_error_matches(error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
+                loader_fail(loader, "unknown-env-file", path->place, project_path_hint(&path->place, absolute),
+                            "env_file of include: there is no file '%s'", absolute);
+        else
+                fail_unreadable(loader, /* ID: */ "unreadable-env-file", path->place, "env_file of include", error);
+        return FALSE;
+}
+
 const struct scope *
 loader_scope_of(struct loader *loader, const struct scope *above, const struct node *value)
 {
@@ -246,16 +265,9 @@ loader_scope_of(struct loader *loader, const struct scope *above, const struct n
                 g_string_append_printf(key, "%s\n", absolute);
         }
         scope = scope_below(loader, above, key->str, &known);
-        for (guint i = 0; !known && (path = loader_path_at(value, i)); i++) {
-                g_autofree char *name = NULL, *absolute = resolve_path(path->place.source, path->text, &name);
-                g_autoptr(GError) error = NULL;
-
-                if (!environment_read_file(scope->environment, loader->diagnostics->sources, absolute, loader->diagnostics,
-                                           &error) &&
-                    !(loader->options->variables && path->variable))
-                        return fail_unreadable(loader, /* ID: */ "unreadable-env-file", path->place, "env_file of include",
-                                               error);
-        }
+        for (guint i = 0; !known && (path = loader_path_at(value, i)); i++)
+                if (!read_env_file(loader, scope, path))
+                        return NULL;
         return scope;
 }
 
@@ -290,9 +302,8 @@ loader_open_for(struct loader *loader, const char *subject, const struct node *t
                 return pass_over(loader, subject, text, path);
         if (!key && access(path, F_OK) < 0 && errno == ENOENT)
                 return loader_fail(loader, "unknown-file", text->place,
-                                   strstr(text->text, "://")        ? "only files of this host are read: fetch it first"
-                                   : g_path_is_absolute(text->text) ? NULL
-                                                                    : "a path is relative to the file that it stands in",
+                                   strstr(text->text, "://") ? "only files of this host are read: fetch it first"
+                                                             : project_path_hint(&text->place, path),
                                    "%s: there is no file '%s'", subject, path);
         source = read_source(loader, g_steal_pointer(&key), path, name, &error);
         return source ? source : fail_unreadable(loader, /* ID: */ "unreadable-file", text->place, subject, error);

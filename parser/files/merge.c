@@ -152,13 +152,22 @@ settle(const struct merge *merge, struct node *node, const struct node *below, c
 
 /* ---- maps ---- */
 
-/* A name that may be in one of both only. The same text of the same file is no second one: it was included on two ways. */
+/* A name that may be in one of both only. The same one of the same file is no second one: it was included on two ways. */
 static struct node *
 keep_apart(struct merge *merge, const struct rule *rule, const struct node *key, struct node *below, struct node *over)
 {
         g_autofree char *other = format_place(&below->place);
+        gboolean is_twice = below->place.source == over->place.source && below->place.line == over->place.line &&
+                            below->place.column == over->place.column;
 
-        if (!node_is_same(below, over))
+        if (node_is_same(below, over))
+                return over;
+        if (is_twice)
+                diagnostics_add(merge->diagnostics, SEVERITY_ERROR, "included-twice", key->place,
+                                "include it once, or each time with the same env_file",
+                                "%s '%s': the file is included twice, and its variables make two different ones of it",
+                                rule->table->title, key->text);
+        else
                 diagnostics_add(merge->diagnostics, SEVERITY_ERROR, "include-clash", key->place,
                                 "rename one of them; what is included can be changed in drover.override.yaml",
                                 "%s '%s' is here and also at %s", rule->table->title, key->text, other);

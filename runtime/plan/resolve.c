@@ -20,7 +20,7 @@ void
 resolve_missing(struct resolved_vm *vm, const char *subject, const char *path, struct place place, int number)
 {
         if (number == ENOENT || number == ENOTDIR)
-                faults_add(&vm->faults, "missing-file", place, "a path is relative to the file that it stands in",
+                faults_add(&vm->faults, "missing-file", place, project_path_hint(&place, path),
                            "%s of vm '%s': there is no file '%s'", subject, vm->vm->name, path);
         else
                 faults_add(&vm->faults, "missing-file", place, NULL, "%s of vm '%s': cannot look at '%s': %s", subject,

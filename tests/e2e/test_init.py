@@ -54,14 +54,16 @@ def test_init_overwrites_nothing(world):
 def test_explain(world):
     """A path of keys, with or without the file's own names in it; unknown ones suggest."""
     lab = world.lab("", fake=True)
-    for path in ("vms.memory", "vms.web.memory"):
+    for path in ("vms.memory", "vms.web.memory", "memory"):
         out = lab.drover("explain", path).out
         assert out.startswith("vms.memory: ") and "16M to 16T" in out and "512M" in out and "at once" in out, out
         assert re.search(r"^  max +up to which", out, re.MULTILINE)
     assert "next start" in lab.drover("explain", "vms.machine").out
     assert "not yet" in lab.drover("explain", "vms.web.autostart").out
     assert re.search(r"^  autostart .*not supported yet", lab.drover("explain", "vms").out, re.MULTILINE)
-    for path, hint in (("vms.memroy", "did you mean 'memory'?"), ("mem_limit", "vms"), ("memory", "did you mean 'vms.memory'?"),
+    for path, hint in (("vms.memroy", "did you mean 'memory'?"), ("mem_limit", "did you mean 'memory'?"),
+                       ("memroy", "did you mean 'vms.memory'?"), ("services", "did you mean 'vms'?"),
+                       ("disk", "did you mean 'disks' or 'vms.disk' or 'vms.disks.disk'?"),
                        ("vms.cpus.max.x", "has no keys below it"), ("vms.web.disks.0.sise", "did you mean 'size'?"),
                        ("..", "")):
         result = lab.drover("explain", path, status=6)
