@@ -3,6 +3,8 @@
 
 #include "base/text.h"
 
+enum { SHOWN_NAMES = 20 };
+
 static const struct action_words words[] = {
         [ACTION_NONE] = {"=", "leave", "leaving", "left", "dim"},
         [ACTION_CREATE] = {"+", "create", "creating", "created", "green"},
@@ -181,26 +183,6 @@ print_step(const struct plan_step *step)
         }
 }
 
-/* What the disks of a plan may grow to. They are sparse: a bound, not a price. */
-static guint64
-disk_bytes(const struct plan *plan, const struct session *session)
-{
-        guint64 bytes = 0;
-
-        for (guint i = 0; i < plan->steps->len; i++) {
-                const struct plan_step *step = g_ptr_array_index(plan->steps, i);
-                const struct launch *launch;
-
-                if (step->kind != KIND_DISK || step->action != ACTION_CREATE || !session->resolved ||
-                    step->index >= session->resolved->vm_count)
-                        continue;
-                launch = &session->resolved->vms[step->index].launch;
-                if (step->disk < launch->disk_count)
-                        bytes += launch->disks[step->disk].disk->size_bytes;
-        }
-        return bytes;
-}
-
 /* "1.4G": rounded, since these are costs and not values of the file. */
 static char *
 format_cost(guint64 bytes)
@@ -210,20 +192,35 @@ format_cost(guint64 bytes)
         return g_strdup_printf("%.1fG", (double)bytes / (1 << 30));
 }
 
+/* "cost: restarts web, db", a few of them by name. */
+static void
+print_names(const char *what, const GPtrArray *names)
+{
+        if (!names->len)
+                return;
+        printf("cost: %s", what);
+        for (guint i = 0; i < names->len && i < SHOWN_NAMES; i++)
+                printf("%s %s", i ? "," : "", (const char *)g_ptr_array_index(names, i));
+        if (names->len > SHOWN_NAMES)
+                printf(" and %u more", names->len - SHOWN_NAMES);
+        putchar('\n');
+}
+
 static void
 print_cost(const struct plan *plan, const struct session *session)
 {
         const struct world *world = session->world;
-        guint64 disks = disk_bytes(plan, session);
 
+        print_names("restarts", plan->restarts);
+        print_names("cuts the link of", plan->cut_links);
         if (plan->memory_needed) {
                 g_autofree char *needed = format_cost(plan->memory_needed);
                 g_autofree char *available = format_cost(world->memory_available);
 
                 printf("cost: %s of memory (%s available)\n", needed, available);
         }
-        if (disks) {
-                g_autofree char *needed = format_cost(disks);
+        if (plan->disk_needed) {
+                g_autofree char *needed = format_cost(plan->disk_needed);
                 g_autofree char *available = format_cost(world->disk_free);
 
                 printf("cost: at most %s of disk, taken as it is written (%s free)\n", needed, available);
@@ -292,13 +289,25 @@ step_to_json(const struct plan_step *step)
 }
 
 static json_t *
+names_to_json(const GPtrArray *names)
+{
+        json_t *list = json_array();
+
+        for (guint i = 0; i < names->len; i++)
+                json_array_append_new(list, json_string(g_ptr_array_index(names, i)));
+        return list;
+}
+
+static json_t *
 cost_to_json(const struct plan *plan, const struct session *session)
 {
         json_t *cost = json_object();
 
+        json_set(cost, "restarts", names_to_json(plan->restarts));
+        json_set(cost, "cut_links", names_to_json(plan->cut_links));
         json_set(cost, "memory_bytes", json_integer((json_int_t)plan->memory_needed));
         json_set(cost, "memory_available_bytes", json_integer((json_int_t)session->world->memory_available));
-        json_set(cost, "disk_bytes", json_integer((json_int_t)disk_bytes(plan, session)));
+        json_set(cost, "disk_bytes", json_integer((json_int_t)plan->disk_needed));
         json_set(cost, "disk_free_bytes", json_integer((json_int_t)session->world->disk_free));
         return cost;
 }
@@ -307,7 +316,7 @@ json_t *
 plan_to_json(const struct plan *plan, const struct session *session)
 {
         const struct qemu_info *qemu = session->world->qemu;
-        json_t *document = json_object(), *steps = json_array(), *notes = json_array();
+        json_t *document = json_object(), *steps = json_array();
 
         for (guint i = 0; i < plan->steps->len; i++) {
                 const struct plan_step *step = g_ptr_array_index(plan->steps, i);
@@ -315,13 +324,11 @@ plan_to_json(const struct plan *plan, const struct session *session)
                 if (step->action != ACTION_NONE)
                         json_array_append_new(steps, step_to_json(step));
         }
-        for (guint i = 0; i < plan->notes->len; i++)
-                json_array_append_new(notes, json_string(g_ptr_array_index(plan->notes, i)));
         json_set(document, "schema", json_integer(1));
         json_set_text(document, "project", session->project->name);
         json_set(document, "changes_pending", json_boolean(plan_is_pending(plan)));
         json_set(document, "steps", steps);
-        json_set(document, "notes", notes);
+        json_set(document, "notes", names_to_json(plan->notes));
         json_set(document, "cost", cost_to_json(plan, session));
         if (qemu) {
                 json_set_text(document, "acceleration", qemu->kvm ? "kvm" : "tcg");

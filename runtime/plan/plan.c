@@ -70,6 +70,8 @@ plan_free(struct plan *plan)
                 return;
         g_ptr_array_unref(plan->steps);
         g_ptr_array_unref(plan->notes);
+        g_ptr_array_unref(plan->restarts);
+        g_ptr_array_unref(plan->cut_links);
         g_array_unref(plan->forwards);
         g_free(plan);
 }
@@ -318,6 +320,7 @@ plan_all(struct planner *planner, GError **error)
         plan_orphans(planner);
         plan_networks_removed(planner);
         plan_disks_removed(planner);
+        plan_cost(planner);
         plan->pull = options->pull;
         plan->forget = options->goal == GOAL_REMOVE && (options->fresh || options->volumes);
         plan->forget_all = options->remove_networks && options->volumes && !options->vms;
@@ -361,6 +364,8 @@ plan_make(const struct project *project, const struct world *world, const struct
         planner.plan = g_new0(struct plan, 1);
         planner.plan->steps = g_ptr_array_new_with_free_func(step_free);
         planner.plan->notes = g_ptr_array_new_with_free_func(g_free);
+        planner.plan->restarts = g_ptr_array_new_with_free_func(g_free);
+        planner.plan->cut_links = g_ptr_array_new_with_free_func(g_free);
         planner.plan->forwards = g_array_new(FALSE, FALSE, sizeof(struct forward));
         planner.vm_steps = g_new(guint, project->vm_count);
         planner.dependents = g_new0(GArray *, project->vm_count);

@@ -95,7 +95,10 @@ struct plan {
         GPtrArray *notes;   /* char *: things worth a word */
         GArray *forwards;   /* struct forward: the published ports as they are to be, where there is a step for them */
         enum pull_policy pull; /* as it was asked for */
-        guint64 memory_needed; /* bytes, of the VMs that will be started */
+        guint64 memory_needed; /* bytes, of the VMs that will be started, and more for those that run */
+        guint64 disk_needed;   /* bytes: what new and grown disks may take at most; they are sparse */
+        GPtrArray *restarts;   /* char *: VMs that run and will be restarted */
+        GPtrArray *cut_links;  /* char *: "VM/NIC" that runs and loses its link, for good or for a moment */
         gboolean remove_namespace; /* nothing of the project stays up: home_remove(), run directory */
         gboolean forget;           /* VMs that are removed lose their identity with their disks */
         gboolean forget_all;       /* down -v: the project's data goes as a whole */

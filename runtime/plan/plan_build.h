@@ -85,3 +85,5 @@ gboolean plan_vms(struct planner *planner, GError **error);
 void plan_orphans(struct planner *planner);
 void plan_networks_removed(struct planner *planner);
 void plan_disks_removed(struct planner *planner);
+/** plan_cost() - The last of them: what all the others cost */
+void plan_cost(struct planner *planner);

@@ -74,6 +74,7 @@ bench_init(struct bench *bench, const char *text)
         bench->resolved = NULL;
         bench->faults = NULL;
         world->paths = paths_new(bench->project->name);
+        world->paths->root = FALSE; /* as a user without a program for the uplink: that is tested elsewhere */
         world->state = g_new0(struct state, 1);
         world->state->networks = g_ptr_array_new_with_free_func(free_network);
         world->vms = g_ptr_array_new_with_free_func(free_vm);

@@ -323,6 +323,61 @@ test_probable_renames(void)
         }
 }
 
+static char *
+join(GPtrArray *names)
+{
+        g_ptr_array_add(names, NULL);
+        return g_strjoinv(" ", (char **)names->pdata);
+}
+
+static void
+test_cost(void)
+{
+        static const struct {
+                const char *from, *to, *restarts, *cut_links;
+                guint64 memory, disk; /* MiB */
+                const char *note;
+        } edits[] = {
+                {"", "", "", "", 0, 0, NULL},
+                {"memory: 1G", "memory: 3G", "web", "", 2048, 0, "it may take 2.0 GiB of memory more, and this host has 1.0 GiB"},
+                {"{lan: {ip: 10.0.0.10}}", "[]", "", "web/lan", 0, 0, NULL},
+                {"{lan: {ip: 10.0.0.10}}", "{lan: {ip: 10.0.0.10, link: down}}", "", "web/lan", 0, 0, NULL},
+                {"ip: 10.0.0.10", "ip: 10.0.0.11", "", "", 0, 0, NULL},
+                {"web: {disk: 1G", "web: {disk: 4G", "", "", 0, 3072, "its disks may grow by 3.0 GiB, and there are 2.0 GiB free"},
+                {"  db: {", "  new: {disk: 512M, memory: 256M}\n  db: {", "", "", 256, 512, NULL},
+        };
+        struct plan_options restart = up;
+
+        restart.restart = TRUE;
+        for (size_t i = 0; i < G_N_ELEMENTS(edits); i++) {
+                g_auto(GStrv) parts = g_strsplit(two_vms, *edits[i].from ? edits[i].from : "\n\n", 2);
+                g_autofree char *text = g_strjoinv(edits[i].to, parts), *restarts = NULL, *cut = NULL;
+                g_autoptr(plan_t) plan = NULL;
+                GError *error = NULL;
+                struct bench bench;
+
+                bench_init(&bench, two_vms);
+                pretend_up(&bench, VM_RUNNING);
+                edit(&bench, text);
+                bench.world->state->exists = TRUE;
+                bench.world->state->isolation = ISOLATION_PRIVATE;
+                bench.world->memory_available = (guint64)1 << 30;
+                bench.world->disk_free = (guint64)2 << 30;
+                plan = make_plan(&bench, &restart, &error);
+                g_assert_no_error(error);
+                restarts = join(plan->restarts);
+                cut = join(plan->cut_links);
+                g_assert_cmpstr(restarts, ==, edits[i].restarts);
+                g_assert_cmpstr(cut, ==, edits[i].cut_links);
+                g_assert_cmpuint(plan->memory_needed, ==, edits[i].memory << 20);
+                g_assert_cmpuint(plan->disk_needed, ==, edits[i].disk << 20);
+                g_assert_cmpuint(plan->notes->len, ==, edits[i].note != NULL);
+                if (edits[i].note)
+                        g_assert_true(g_str_has_prefix(g_ptr_array_index(plan->notes, 0), edits[i].note));
+                bench_clear(&bench);
+        }
+}
+
 static void
 test_down(void)
 {
@@ -389,6 +444,7 @@ main(int argc, char **argv)
         g_test_add_func("/plan/unknown-name", test_unknown_name);
         g_test_add_func("/plan/orphans", test_orphans);
         g_test_add_func("/plan/probable-renames", test_probable_renames);
+        g_test_add_func("/plan/cost", test_cost);
         g_test_add_func("/plan/down", test_down);
         g_test_add_func("/plan/fresh-disks", test_fresh_disks);
         g_test_add_func("/plan/isolation-changed", test_isolation_changed);
