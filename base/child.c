@@ -250,7 +250,7 @@ find_scope(const char *manager, const char *name, pid_t pid, int report)
                 trace_span("child", start, "%d is in scope %s", (int)pid, name);
         else
                 trace_span("child", start, "%d is in no scope: %s", (int)pid, error->message);
-        if (send(report, "", 1, MSG_NOSIGNAL) < 0)
+        if (fd_retry(send(report, "", 1, MSG_NOSIGNAL)) < 0)
                 errno = 0; /* it failed before, and says so itself */
 }
 
@@ -289,7 +289,7 @@ child_start(const struct child *child, pid_t *ret_pid, int *ret_pidfd, GError **
         if (pidfd < 0) {
                 error_errno(error, "cannot watch '%s'", program);
                 kill(pid, SIGKILL);
-                waitpid(pid, NULL, 0);
+                fd_retry(waitpid(pid, NULL, 0));
                 return FALSE;
         }
         trace_span("child", start, "%s is %d", program, (int)pid);
@@ -310,7 +310,7 @@ child_reap(int pidfd, int timeout_ms, int *ret_status, GError **error)
         while (n < 0 && errno == EINTR);
         if (n == 0)
                 return error_set(error, DROVER_ERROR_TIMEOUT, "the process still runs after %d ms", timeout_ms);
-        if (n < 0 || waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
+        if (n < 0 || fd_retry(waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED)) < 0)
                 return error_errno(error, "cannot wait for a process");
         *ret_status = info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status & 0x7f;
         return TRUE;
@@ -386,7 +386,7 @@ child_run(const struct child *child, int timeout_ms, char **ret_output, GError *
                 return FALSE;
         if (!ok) {
                 syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-                waitpid(pid, NULL, 0);
+                fd_retry(waitpid(pid, NULL, 0));
                 return error_prefix(error, "'%s' did not end within %d ms", child->argv[0], timeout_ms);
         }
         if (status != 0) {

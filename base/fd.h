@@ -15,6 +15,16 @@ fd_clear(int *fd)
         errno = number;
 }
 
+/** fd_retry() - The result of a system call that a signal does not end: stopped and continued, drover goes on where it was */
+#define fd_retry(call)                                                                                                         \
+        ({                                                                                                                     \
+                ssize_t result_of_call;                                                                                        \
+                do                                                                                                             \
+                        result_of_call = (call);                                                                               \
+                while (result_of_call < 0 && errno == EINTR);                                                                  \
+                result_of_call;                                                                                                \
+        })
+
 /** auto_fd - A local descriptor: declared as -1 or owned, closed at the end of the block */
 #define auto_fd __attribute__((cleanup(fd_clear))) int
 

@@ -160,7 +160,7 @@ file_write_kernel(const char *path, const char *text, GError **error)
 {
         auto_fd fd = open(path, O_WRONLY | O_CLOEXEC);
 
-        if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        if (fd < 0 || fd_retry(write(fd, text, strlen(text))) < 0)
                 return error_errno(error, "cannot write '%s' to '%s'", text, path);
         return TRUE;
 }

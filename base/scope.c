@@ -304,7 +304,7 @@ wait_for_job(int fd, GError **error)
 static gboolean
 say(int fd, const void *data, size_t length, GError **error)
 {
-        return send(fd, data, length, MSG_NOSIGNAL) == (ssize_t)length || error_errno(error, "cannot ask systemd");
+        return fd_retry(send(fd, data, length, MSG_NOSIGNAL)) == (ssize_t)length || error_errno(error, "cannot ask systemd");
 }
 
 /* Who we are the kernel says. One line at a time is read: what follows "OK" is answered to nobody but us. */
@@ -345,7 +345,7 @@ connect_to(const char *manager, GError **error)
                 return error_set(error, DROVER_ERROR_FAILED, "the path '%s' is too long", manager), -1;
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
             setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0 ||
-            connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+            fd_retry(connect(fd, (struct sockaddr *)&address, sizeof address)) < 0 ||
             getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
                 return error_errno(error, "cannot reach systemd at '%s'", manager), -1;
         if (peer.pid == 0) /* it would take our number of a process for another's */

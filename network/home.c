@@ -44,7 +44,7 @@ home_send(int socket, const void *header, size_t header_length, int fd, const vo
                 control.header.cmsg_len = CMSG_LEN(sizeof(int));
                 memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
         }
-        if (sendmsg(socket, &message, MSG_NOSIGNAL) != (ssize_t)header_length)
+        if (fd_retry(sendmsg(socket, &message, MSG_NOSIGNAL)) != (ssize_t)header_length)
                 return FALSE;
         while (length > 0) {
                 ssize_t n = send(socket, at, length, MSG_NOSIGNAL);
@@ -309,7 +309,7 @@ await_connection(int fd, int timeout_ms, int *ret_number)
         socklen_t size = sizeof *ret_number;
 
         *ret_number = ETIMEDOUT;
-        return poll(&entry, 1, timeout_ms) == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, ret_number, &size) == 0 &&
+        return fd_retry(poll(&entry, 1, timeout_ms)) == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, ret_number, &size) == 0 &&
                *ret_number == 0;
 }
 

@@ -147,7 +147,7 @@ exchange(struct netlink *netlink, struct nlmsghdr *request, netlink_receiver rec
         request->nlmsg_pid = 0;
         if (receiver)
                 receiver(NULL, data);
-        if (sendto(netlink->fd, request, request->nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0) {
+        if (fd_retry(sendto(netlink->fd, request, request->nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof kernel)) < 0) {
                 error_errno(error, "cannot %s", what);
                 return OUTCOME_FAILED;
         }

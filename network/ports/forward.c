@@ -114,14 +114,14 @@ send_order(int control, const struct order *order, int fd)
                 header->cmsg_len = CMSG_LEN(sizeof fd);
                 memcpy(CMSG_DATA(header), &fd, sizeof fd);
         }
-        return sendmsg(control, &message, MSG_NOSIGNAL) == sizeof *order;
+        return fd_retry(sendmsg(control, &message, MSG_NOSIGNAL)) == sizeof *order;
 }
 
 static gboolean
 ask(int control, const struct order *order, int fd, struct answer *answer, GError **error)
 {
         const size_t head = offsetof(struct answer, forwards);
-        ssize_t n = send_order(control, order, fd) ? recv(control, answer, sizeof *answer, 0) : -1;
+        ssize_t n = send_order(control, order, fd) ? fd_retry(recv(control, answer, sizeof *answer, 0)) : -1;
 
         if (n < 0)
                 return error_errno(error, "the forwarder of published ports does not answer");

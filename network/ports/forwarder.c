@@ -63,7 +63,7 @@ dial(const char *run, int seconds, GError **error)
 
         if (directory < 0 || fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
             setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0 ||
-            connect(fd, (struct sockaddr *)&name, sizeof name) < 0)
+            fd_retry(connect(fd, (struct sockaddr *)&name, sizeof name)) < 0)
                 return error_errno(error, "cannot reach the forwarder of published ports"), -1;
         return fd_steal(&fd);
 }

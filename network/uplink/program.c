@@ -92,12 +92,10 @@ await_ready(int fd, const char *log, GError **error)
         int n;
         char byte;
 
-        do
-                n = poll(&entry, 1, READY_MS);
-        while (n < 0 && errno == EINTR);
+        n = (int)fd_retry(poll(&entry, 1, READY_MS));
         if (n == 0)
                 return error_set(error, DROVER_ERROR_TIMEOUT, UPLINK_PROGRAM " is not ready after %d s", READY_MS / 1000);
-        if (n > 0 && read(fd, &byte, 1) == 1)
+        if (n > 0 && fd_retry(read(fd, &byte, 1)) == 1)
                 return TRUE;
         if (!file_read(log, LOG_MAX, &text, NULL, NULL) || !*g_strstrip(text))
                 return error_set(error, DROVER_ERROR_FAILED, UPLINK_PROGRAM " ended at once");

@@ -95,7 +95,7 @@ open_locked(const char *path)
                 auto_fd fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
                 struct stat ours, there;
 
-                if (fd < 0 || fstat(fd, &ours) < 0 || !S_ISREG(ours.st_mode) || fcntl(fd, F_OFD_SETLKW, &lock) < 0)
+                if (fd < 0 || fstat(fd, &ours) < 0 || !S_ISREG(ours.st_mode) || fd_retry(fcntl(fd, F_OFD_SETLKW, &lock)) < 0)
                         return -1;
                 if (stat(path, &there) == 0 && there.st_dev == ours.st_dev && there.st_ino == ours.st_ino)
                         return fd_steal(&fd);
@@ -132,6 +132,6 @@ journal_append(const char *data, const struct event *event)
         }
         line = journal_line(event, g_get_real_time()); /* under the lock: times stand in the order of the lines */
         whole = g_strconcat(ends_within_line(next < 0 ? fd : next, st.st_size) ? "\n" : "", line, NULL);
-        if (write(next < 0 ? fd : next, whole, strlen(whole)) < 0)
+        if (fd_retry(write(next < 0 ? fd : next, whole, strlen(whole))) < 0)
                 return;
 }

@@ -178,7 +178,7 @@ agent_connect(int directory_fd, int timeout_ms, GError **error)
 
         if (!qmp_wire_path(directory_fd, QEMU_SOCKET_AGENT, &address, error))
                 return NULL;
-        if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        if (fd < 0 || fd_retry(connect(fd, (struct sockaddr *)&address, sizeof address)) < 0) {
                 error_errno(error, "cannot reach the guest agent's channel");
                 return NULL;
         }

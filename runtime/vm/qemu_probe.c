@@ -175,7 +175,7 @@ ask_qemu(const char *program, const struct child_user *user)
                 return NULL;
         input = ends[0];
         output = ends[1];
-        if (write(output, questions, strlen(questions)) != (ssize_t)strlen(questions)) /* a pipe holds more */
+        if (fd_retry(write(output, questions, strlen(questions))) != (ssize_t)strlen(questions)) /* a pipe holds more */
                 return NULL;
         fd_clear(&output);
         child.argv = argv;

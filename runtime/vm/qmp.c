@@ -275,7 +275,7 @@ connect_within(int fd, const struct sockaddr_un *address, int timeout_ms)
                 limit.tv_usec = 1; /* 0 would be for ever */
         if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
                 return FALSE;
-        return connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+        return fd_retry(connect(fd, (const struct sockaddr *)address, sizeof *address)) == 0;
 }
 
 struct qmp *

@@ -53,7 +53,7 @@ send_questions(int fd, const struct qmp_question *question, GError **error)
 
                 g_string_append(text, line);
         }
-        if (send(fd, text->str, text->len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)text->len)
+        if (fd_retry(send(fd, text->str, text->len, MSG_NOSIGNAL | MSG_DONTWAIT)) != (ssize_t)text->len)
                 return error_errno(error, "cannot write to QEMU");
         return TRUE;
 }
@@ -70,7 +70,7 @@ seat_take(struct seat *seat, struct qmp_question *question)
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return error_errno(&question->error, "cannot open a socket");
-        if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+        if (fd_retry(connect(fd, (const struct sockaddr *)&address, sizeof address)) < 0) {
                 if (errno == EAGAIN)
                         return error_set(&question->error, DROVER_ERROR_TIMEOUT,
                                          "cannot connect to QEMU: other clients are waiting, or QEMU hangs");

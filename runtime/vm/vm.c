@@ -85,7 +85,7 @@ vm_connect_socket(const struct paths *paths, const char *vm, const char *socket_
                 return -1;
         g_snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", directory, socket_name);
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        if (fd < 0 || fd_retry(connect(fd, (struct sockaddr *)&address, sizeof address)) < 0) {
                 if (errno == ENOENT || errno == ECONNREFUSED)
                         return error_set(error, DROVER_ERROR_NOT_FOUND, "vm '%s' is not running", vm), -1;
                 return error_errno(error, "cannot connect to '%s' of vm '%s'", socket_name, vm), -1;

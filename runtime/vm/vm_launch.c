@@ -141,7 +141,7 @@ open_plain(const char *path, const struct child_user *user, GError **error)
         if (copy < 0)
                 return error_errno(error, "cannot copy '%s'", path), -1;
         for (left = st.st_size; left > 0;) {
-                ssize_t n = sendfile(copy, fd, NULL, (size_t)left);
+                ssize_t n = fd_retry(sendfile(copy, fd, NULL, (size_t)left));
 
                 if (n <= 0)
                         return error_errno(error, "cannot copy '%s'", path), -1;
