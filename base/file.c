@@ -398,13 +398,16 @@ file_lock_wait(const char *path, int *ret_fd, GError **error)
         return take_lock(path, F_OFD_SETLKW, ret_fd, error);
 }
 
+/* Who holds it; F_UNLCK for nobody. FALSE where it cannot be told. */
 static gboolean
-probe_lock(const char *path, int command, struct flock *lock)
+probe_lock(const char *path, int command, struct flock *ret_lock)
 {
         auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-        *lock = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
-        return fd >= 0 && fcntl(fd, command, lock) == 0 && lock->l_type != F_UNLCK;
+        *ret_lock = (struct flock){.l_type = fd >= 0 ? F_WRLCK : F_UNLCK, .l_whence = SEEK_SET};
+        if (fd < 0)
+                return errno == ENOENT || errno == ENOTDIR;
+        return fcntl(fd, command, ret_lock) == 0;
 }
 
 gboolean
@@ -412,7 +415,7 @@ file_is_locked(const char *path)
 {
         struct flock lock;
 
-        return probe_lock(path, F_OFD_GETLK, &lock);
+        return !probe_lock(path, F_OFD_GETLK, &lock) || lock.l_type != F_UNLCK;
 }
 
 pid_t
@@ -420,5 +423,5 @@ file_lock_holder(const char *path)
 {
         struct flock lock;
 
-        return probe_lock(path, F_GETLK, &lock) && lock.l_pid > 0 ? lock.l_pid : 0;
+        return probe_lock(path, F_GETLK, &lock) && lock.l_type != F_UNLCK && lock.l_pid > 0 ? lock.l_pid : 0;
 }

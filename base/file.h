@@ -97,7 +97,11 @@ gboolean file_lock(const char *path, int *ret_fd, GError **error) G_GNUC_WARN_UN
 /** file_lock_wait() - The same, but wait for the holder: only for what is held for milliseconds */
 gboolean file_lock_wait(const char *path, int *ret_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** file_is_locked() - Is an OFD or POSIX lock held on it? Probes with F_OFD_GETLK, takes nothing; FALSE where no file is */
+/**
+ * file_is_locked() - Is an OFD or POSIX lock held on it? Probes with F_OFD_GETLK, takes nothing
+ *
+ * FALSE where no file is, TRUE where it cannot be told (no descriptors left): who may live is not taken for dead.
+ */
 gboolean file_is_locked(const char *path);
 
 /** file_lock_holder() - The pid of who holds a POSIX lock on @path, or 0 (none, no file, or an OFD lock, which has no pid) */

@@ -266,6 +266,8 @@ end_process(const char *directory, GError **error)
         pid_t pid = dnsmasq_find(directory);
         auto_fd pidfd = pid ? open_checked(pid, directory) : -1;
 
+        if (pidfd < 0 && pid && dnsmasq_find(directory) == pid)
+                return error_set(error, DROVER_ERROR_FAILED, "cannot open process %d", (int)pid);
         if (pidfd < 0)
                 return TRUE;
         if (!process_signal(pidfd, SIGTERM, error))

@@ -178,6 +178,8 @@ forwarder_stop(const struct forwarder_place *place, GError **error)
                         return FALSE;
                 if (!process_wait(pidfd, STOP_TIMEOUT_MS))
                         return error_set(error, DROVER_ERROR_TIMEOUT, "process %d does not end", (int)pid);
+        } else if (file_is_locked(lock)) {
+                return error_set(error, DROVER_ERROR_FAILED, "the process that holds '%s' is not to be found", lock);
         }
         return file_remove(socket_path, error) && file_remove(log, error) && file_remove(lock, error);
 }

@@ -175,6 +175,8 @@ program_stop(const char *project, const char *data, GError **error)
                         return FALSE;
                 if (!process_wait(pidfd, STOP_MS) && (!process_signal(pidfd, SIGKILL, error) || !process_wait(pidfd, STOP_MS)))
                         return error_set(error, DROVER_ERROR_TIMEOUT, "process %d does not end", (int)pid);
+        } else if (pid && program_find(project, data) == pid) {
+                return error_set(error, DROVER_ERROR_FAILED, "cannot open process %d", (int)pid);
         }
         return file_remove(log, error) && file_remove(path, error);
 }

@@ -129,11 +129,35 @@ test_written_whole(void)
         g_assert_cmpint(rmdir(top), ==, 0); /* no draft is left either */
 }
 
+/* Without descriptors nobody can look: whoever may live is not taken for dead. */
+static void
+test_lock_is_seen(void)
+{
+        g_autofree char *top = make_top(), *path = g_build_filename(top, "lock", NULL);
+        struct rlimit before, none;
+        auto_fd lock = -1;
+
+        g_assert_false(file_is_locked(path));
+        g_assert_true(file_lock(path, &lock, NULL));
+        g_assert_true(file_is_locked(path));
+        g_assert_cmpint(file_lock_holder(path), ==, 0);
+        fd_clear(&lock);
+        g_assert_false(file_is_locked(path));
+        g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
+        none = (struct rlimit){0, before.rlim_max};
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &none), ==, 0);
+        g_assert_true(file_is_locked(path));
+        g_assert_cmpint(file_lock_holder(path), ==, 0);
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &before), ==, 0);
+        g_assert_true(file_remove_tree(top, NULL));
+}
+
 int
 main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/file/written-whole", test_written_whole);
+        g_test_add_func("/file/lock-is-seen", test_lock_is_seen);
         g_test_add_func("/file/deep", test_deep);
         g_test_add_func("/file/wide", test_wide);
         g_test_add_func("/file/links-are-not-followed", test_links_are_not_followed);
