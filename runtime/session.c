@@ -332,6 +332,16 @@ observe_serving(const struct session *session, struct world *world, gboolean ser
                uplink_observe(session->project->name, world->paths->data, session->root, services, &world->uplink, error);
 }
 
+/* The lock alone, which whoever looks under it has made, is no data. */
+static void
+observe_directories(struct world *world)
+{
+        g_autofree char *vms = g_build_filename(world->paths->data, "vms", NULL);
+
+        world->has_run_directory = file_exists(world->paths->run);
+        world->has_data = file_exists(vms);
+}
+
 static gboolean
 observe_services(struct session *session, gboolean services, GError **error)
 {
@@ -364,6 +374,7 @@ session_observe(struct session *session, const struct observe_options *options, 
                 return FALSE;
         if (!observe_vms(world, session->project, options, error))
                 return FALSE;
+        observe_directories(world);
         observe_disks(world);
         observe_cache(world, session->project);
         if (options->network && !open_home(session, FALSE, error))

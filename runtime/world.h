@@ -69,6 +69,8 @@ struct world {
         enum isolation isolation;         /* of what was looked at: the file's, or that of what still runs */
         struct home *home;                /* NULL: there is no namespace yet */
         gboolean stray_name;              /* home_has_stray_name() */
+        gboolean has_run_directory;       /* also that of a start which was killed before it had recorded anything */
+        gboolean has_data;                /* likewise */
         struct netlink *netlink;          /* NULL likewise */
         struct links *links;              /* NULL likewise */
         GPtrArray *vms;                   /* struct vm_world, those of the file in its order, then others by name */

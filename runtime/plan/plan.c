@@ -324,8 +324,9 @@ plan_all(struct planner *planner, GError **error)
         plan->pull = options->pull;
         plan->forget = options->goal == GOAL_REMOVE && (options->fresh || options->volumes);
         plan->forget_all = options->remove_networks && options->volumes && !options->vms;
-        plan->sweep = options->remove_networks && ((world->home && world->isolation == ISOLATION_PRIVATE) ||
-                                                   world->stray_name || (plan->forget_all && world->state->exists));
+        plan->sweep = options->remove_networks &&
+                      ((world->home && world->isolation == ISOLATION_PRIVATE) || world->stray_name ||
+                       world->has_run_directory || (plan->forget_all && (world->state->exists || world->has_data)));
         return TRUE;
 }
 
