@@ -4,6 +4,7 @@
 #   make demo       install what is missing, build, make the tiny guest, run a real lab
 #   make check      install what is missing, run all tests
 #   make lint       warnings as errors, clang-tidy, cppcheck, shellcheck, man pages, examples
+#   make check-crash   drover killed and refused at every system call; takes hours
 #   make bench      the measures, side by side
 #   make install    DESTDIR= PREFIX=/usr/local
 #
@@ -109,6 +110,13 @@ check:
 	@$(MAKE) --no-print-directory -j$$(nproc) asan
 	@$(MAKE) --no-print-directory -j$$(nproc) fuzz
 	@BUILD=$(BUILD) tests/run
+
+# Every point at which drover can be killed or refused; `check` takes a sample.
+.PHONY: check-crash
+check-crash:
+	@tests/setup.sh --tests
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit
+	@BUILD=$(BUILD) tests/check-crash
 
 .PHONY: demo demo-down
 demo: setup

@@ -1,8 +1,7 @@
 """strace.py - drover under strace: which system calls change something, and drover killed at one of them"""
 
-import os
+import collections
 import re
-import subprocess
 
 # Calls that change files, processes or the network. A call that failed has changed nothing.
 WATCHED = ("mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mknod,mknodat,"
@@ -69,44 +68,52 @@ def mutations(lab, *arguments, harmless=r"$^", status=0):
     return [line for line in whole_lines(lines) if is_mutation(line, harmless)]
 
 
-# Where a kill tells nothing: memory, clocks, and looking without touching.
+# Where a kill tells nothing more than one before the next call: memory, clocks, and looking without touching.
 DULL = re.compile(r"mmap|munmap|mprotect|brk|madvise|read|pread64|rt_sig|clock|get|futex|fstat|newfstatat|access|lseek|poll|"
-                  r"prlimit|sched_|arch_prctl|set_|rseq|stat|exit|execve|close")
+                  r"prlimit|sched_|arch_prctl|set_|rseq|stat|exit|execve|close|uname|sysinfo|recv")
 
 
-def record_points(lab, *arguments):
-    """Runs drover once under strace; returns its main thread's calls from the lock on: [(name, how many of that name so far)].
+class Call(collections.namedtuple("Call", "name number arguments")):
+    """One system call of drover's main thread: the how manieth of its name."""
 
-    Injection counts by name and process, so such a pair is what `kill_at` takes. --parallel 1 keeps all on the main thread.
+    def __str__(self):
+        return f"{self.name} {self.number} ({self.arguments[:160]})"
+
+    def is_dull(self):
+        if self.name in ("open", "openat"):
+            return not re.search(r"O_(WRONLY|RDWR|CREAT|TRUNC|APPEND)", self.arguments)
+        return bool(DULL.match(self.name)) or (self.name == "fcntl" and bool(re.search(r"F_[A-Z]*GET", self.arguments)))
+
+
+def record_calls(lab, *arguments):
+    """Runs drover once under strace; returns its main thread's calls from the lock on, and all lines.
+
+    Injection counts by name and process. --parallel 1 keeps all on the main thread.
     """
-    output = lab.world.path("points.strace")
-    lab.drover("--parallel", "1", *arguments, wrap=["strace", "-o", output])
-    counts, points, locked = {}, [], False
+    output = lab.world.path("calls.strace")
+    lab.drover("--parallel", "1", *arguments, wrap=["strace", "-y", "-s", "65536", "-o", output])
     with open(output, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            match = re.match(r"(\w+)\(", line)
-            if not match:
-                continue
-            name = match.group(1)
-            counts[name] = counts.get(name, 0) + 1
-            locked = locked or (name in ("open", "openat") and "/lock\"" in line)
-            if locked and not DULL.match(name):
-                points.append((name, counts[name]))
-    assert points, "drover did not take its lock"
-    return points
+        lines = file.read().splitlines()
+    counts, calls, locked = {}, [], False
+    for line in lines:
+        match = re.match(r"(\w+)\((.*)", line)
+        if not match:
+            continue
+        name = match.group(1)
+        counts[name] = counts.get(name, 0) + 1
+        locked = locked or (name in ("open", "openat") and "/lock\"" in line)
+        if locked:
+            calls.append(Call(name, counts[name], match.group(2)))
+    assert calls, "drover did not take its lock"
+    return calls, lines
 
 
-def spread(points, count):
+def spread(items, count):
     """That many of them, from the first to the last."""
-    assert len(points) >= count, f"only {len(points)} system calls to be killed at"
-    return [points[index * (len(points) - 1) // (count - 1)] for index in range(count)]
+    assert len(items) >= count, f"only {len(items)} system calls to be killed at"
+    return [items[index * (len(items) - 1) // (count - 1)] for index in range(count)]
 
 
-def kill_at(lab, point, *arguments):
-    """Runs drover until just before that call, and kills it there; returns whether it came that far."""
-    name, number = point
-    argv = ["strace", "-o", os.devnull, "-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}",
-            lab.world.programs.drover, "--parallel", "1", *arguments]
-    done = subprocess.run(argv, cwd=lab.directory, env=lab.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=120, check=False)
-    return done.returncode in (-9, 137)
+def acting(calls):
+    """The points to be killed at: calls that act, and the first of each row that does not."""
+    return [call for before, call in zip([None] + calls, calls) if not call.is_dull() or not before or not before.is_dull()]

@@ -1,11 +1,12 @@
-"""test_crash.py - drover killed by SIGKILL at many of its system calls: up converges, down leaves nothing, disks are whole"""
+"""test_crash.py - drover and its helper killed at chosen moments, and what is on disk before a guest runs
 
-import hashlib
+All other moments: test_sweep.py.
+"""
+
 import os
 import signal
 
 import host
-import strace
 
 FAKES = """
 networks:
@@ -16,19 +17,6 @@ vms:
   one: {<<: *fake, disk: 16M, networks: {lan: {ip: 10.40.0.10}}, disks: [data]}
   two: {<<: *fake, networks: [lan], disks: [{name: own, size: 8M, format: raw}], depends_on: [one]}
 """
-
-
-def sums(lab):
-    return {path: hashlib.sha256(open(path, "rb").read()).hexdigest() for path in host.disk_files(lab.data)}
-
-
-def find_points(lab):
-    """The calls of a first up; what drover keeps for all projects (which machines QEMU has) is there already."""
-    lab.drover("up")
-    lab.drover("down", "-v", "-y", "-t", "0")
-    points = strace.record_points(lab, "up")
-    lab.drover("down", "-v", "-y", "-t", "0")
-    return points
 
 
 def assert_converges(lab, point):
@@ -49,65 +37,6 @@ def assert_goes_down(lab, point, *arguments):
     assert drafts == [], f"after a kill at {point}: {drafts}"
 
 
-def test_up_of_a_new_project(world):
-    """Killed at 20 calls of the first up."""
-    lab = world.lab(FAKES, fake=True)
-    points = find_points(lab)
-    hit = 0
-    for point in strace.spread(points, 20):
-        hit += strace.kill_at(lab, point, "up")
-        assert_converges(lab, point)
-        assert_goes_down(lab, point, "-v", "-y")
-    assert hit == 20, f"only {hit} of 20 calls were reached"
-
-
-def test_up_with_data_on_disks(world):
-    """Killed at 12 calls of an up that starts VMs on kept disks: what is on them stays."""
-    lab = world.lab(FAKES, fake=True)
-    lab.drover("up")
-    lab.drover("down", "-t", "0")
-    for path in host.disk_files(lab.data):
-        if path.endswith(".raw"):
-            with open(path, "r+b") as file:
-                file.seek(4096)
-                file.write(b"precious" * 100)
-    before = sums(lab)
-    assert len(before) == 3, before
-    points = strace.record_points(lab, "up")
-    lab.drover("down", "-t", "0")
-    for point in strace.spread(points, 12):
-        assert strace.kill_at(lab, point, "up"), point
-        assert sums(lab) == before, point
-        assert_converges(lab, point)
-        assert_goes_down(lab, point)
-        assert sums(lab) == before, point
-
-
-def test_killed_at_once_without_up(world):
-    """Killed at 8 calls of up: down alone also leaves nothing."""
-    lab = world.lab(FAKES, fake=True)
-    for point in strace.spread(find_points(lab), 8):
-        assert strace.kill_at(lab, point, "up"), point
-        if os.path.exists(lab.data):
-            assert_goes_down(lab, point, "-v", "-y")
-        assert lab.leftovers() == [], point
-
-
-def test_down(world):
-    """Killed at 10 calls of down: the next down leaves nothing but the disks, the next up runs again."""
-    lab = world.lab(FAKES, fake=True)
-    lab.drover("up")
-    disks = sorted(sums(lab))
-    points = strace.record_points(lab, "down", "-t", "0")
-    for index, point in enumerate(strace.spread(points, 10)):
-        lab.drover("up")
-        assert strace.kill_at(lab, point, "down", "-t", "0"), point
-        if index % 2:
-            assert_converges(lab, point)
-        assert_goes_down(lab, point)
-        assert sorted(sums(lab)) == disks, point
-
-
 def test_record_lasts_before_a_guest_runs(world):
     """What a power cut would take back is synced before the guest's first instruction: of each VM, and of the project."""
     lab = world.lab(FAKES, fake=True)
@@ -121,15 +50,6 @@ def test_record_lasts_before_a_guest_runs(world):
         for path in (f"{lab.data}/vms/{vm}", lab.data):
             put = max(number for number, line in enumerate(lines[:run]) if f'{path}/s' in line and ".json" in line)
             assert any(line.startswith("fsync(") and f"<{path}>" in line for line in lines[put:run]), (vm, path, lines)
-
-
-def test_real_qemu(world):
-    """The same with the real QEMU, at 6 calls."""
-    lab = world.lab(FAKES.replace("*fake", "*guest"))
-    for point in strace.spread(find_points(lab), 6):
-        assert strace.kill_at(lab, point, "up"), point
-        assert_converges(lab, point)
-        assert_goes_down(lab, point, "-v", "-y")
 
 
 def test_helper_killed(world):
