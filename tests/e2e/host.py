@@ -132,7 +132,7 @@ def _leftovers(token, ignore):
     left = [f"process {pid}: {arguments[:200]}" for pid, arguments in processes(token).items() if pid not in ignore]
     left += [f"namespace {name}" for name in named_namespaces() if token in name and name not in ignore]
     left += [f"link {link['ifname']} ({link.get('ifalias')})" for link in links()
-             if token in link.get("ifalias", "") or link.get("group") == str(LINK_GROUP)]
+             if token in link.get("ifalias", "") or (link.get("group") == str(LINK_GROUP) and not link.get("ifalias"))]
     left += [f"nftables: {line}" for line in command("nft", "list", "tables").splitlines() if token in line]
     left += [f"mount: {line}" for line in _read("/proc/self/mounts").decode().splitlines()
              if token in line and not any(str(name) in line for name in ignore)]

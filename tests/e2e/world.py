@@ -38,7 +38,7 @@ class World:
     def __init__(self, programs):
         self.programs = programs
         self.token = "t" + secrets.token_hex(3)
-        self.directory = tempfile.mkdtemp(prefix=f"drover-{self.token}-", dir="/tmp")
+        self.directory = tempfile.mkdtemp(prefix=f"drover-{self.token}.", dir="/tmp")  # no lab's name is in it
         os.chmod(self.directory, 0o711)  # QEMU's user passes through
         self.labs, self.closers, self.children = [], [], []
         self.ignore = set()  # namespaces and processes that the harness made itself
