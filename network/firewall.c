@@ -2,8 +2,8 @@
  *
  * Only routed packets pass these chains: guests of one bridge talk to each other, and a VM between two networks routes as it
  * likes. Between bridges of the project nothing is forwarded but what `reach` opens, one way, and the answers to it; an
- * isolated network gets nothing else in or out; a NAT network gets only answers in, and what it sends out carries the host's
- * address. What a guest may send in the first place is guard.c's, in a table of its own.
+ * isolated network gets nothing else in or out; a NAT network gets only answers and published ports in, and what it sends out
+ * carries the host's address. What a guest may send in the first place is guard.c's, in a table of its own.
  */
 #include "network/firewall.h"
 
@@ -55,6 +55,7 @@ add_forward_rules(GString *text, const struct network *network)
                 return;
         }
         g_string_append_printf(text, "\t\toifname \"%s\" ct state established,related accept\n", bridge);
+        g_string_append_printf(text, "\t\toifname \"%s\" ct status dnat accept\n", bridge); /* published ports */
         g_string_append_printf(text, "\t\toifname \"%s\" drop\n", bridge);
 }
 

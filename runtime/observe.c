@@ -83,6 +83,7 @@ world_free(struct world *world)
         g_clear_pointer(&world->leases, g_array_unref);
         g_clear_pointer(&world->taken_ports, g_array_unref);
         forwarder_state_clear(&world->forwarder);
+        g_free(world->ports_listing);
         g_clear_pointer(&world->fetched, g_hash_table_unref);
         g_clear_pointer(&world->expected, g_hash_table_unref);
         g_clear_pointer(&world->images, g_hash_table_unref);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "network/ports/dnat.h"
 #include "runtime/observe.h"
 #include "runtime/rename.h"
 #include "runtime/storage/source.h"
@@ -343,6 +344,15 @@ observe_directories(struct world *world)
 }
 
 static gboolean
+observe_published(const struct session *session, struct world *world, GError **error)
+{
+        g_autofree char *table = dnat_table(session->project->name);
+
+        world->ports_asked = world->isolation == ISOLATION_HOST;
+        return !world->ports_asked || table_list(world->home, table, &world->ports_listing, error);
+}
+
+static gboolean
 observe_services(struct session *session, gboolean services, GError **error)
 {
         struct world *world = session->world;
@@ -357,7 +367,7 @@ observe_services(struct session *session, gboolean services, GError **error)
                 return FALSE;
         if (!world->home || (world->isolation == ISOLATION_HOST && !session->root))
                 return TRUE; /* the host's own rules are for root's eyes */
-        return firewall_observe(world->home, lab, &world->firewall, error);
+        return observe_published(session, world, error) && firewall_observe(world->home, lab, &world->firewall, error);
 }
 
 gboolean

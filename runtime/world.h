@@ -79,6 +79,8 @@ struct world {
         struct dnsmasq_state dnsmasq;
         enum firewall_state firewall;
         struct forwarder_state forwarder;
+        gboolean ports_asked;             /* isolation: host, as root: the next is known */
+        char *ports_listing;              /* table_list() of the table of published ports; NULL: there is none */
         struct uplink_state uplink;       /* isolation: private; its links are the host's */
         GArray *taken_ports;              /* struct taken_port; NULL: nobody looked, or nothing is published */
         guint first_open_port;            /* below it, ports are root's and we are not; 0: as root, or nobody looked */

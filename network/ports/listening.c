@@ -1,9 +1,13 @@
-/* listening.c - which ports of this namespace are taken, and by whom. Source: proc(5), /proc/net/tcp */
+/* listening.c - which ports of this namespace are taken, and by whom. Source: proc(5), /proc/net/tcp; sock_diag(7) */
 #include "network/ports/listening.h"
 
 #include "base/file.h"
+#include "network/netlink.h"
 
 #include <arpa/inet.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netlink/msg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,6 +77,60 @@ listening_parse(const char *text, enum forward_protocol protocol, int family, GA
         }
 }
 
+/* ---- IPv6 sockets that take IPv4 as well, unless IPV6_V6ONLY says otherwise ---- */
+
+static void
+receive_socket(const struct nlmsghdr *message, void *data)
+{
+        struct nlattr *attributes[INET_DIAG_MAX + 1];
+        const struct inet_diag_msg *header;
+        GHashTable *dual = data;
+
+        if (!message)
+                return;
+        header = nlmsg_data(message);
+        if (message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
+            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, INET_DIAG_MAX, NULL) < 0)
+                return;
+        if (attributes[INET_DIAG_SKV6ONLY] && nla_len(attributes[INET_DIAG_SKV6ONLY]) >= 1 &&
+            !nla_get_u8(attributes[INET_DIAG_SKV6ONLY]))
+                g_hash_table_add(dual, GUINT_TO_POINTER(header->idiag_inode));
+}
+
+/* A kernel that does not tell leaves it to bind(2) to find out. */
+static void
+add_dual(struct netlink *netlink, int protocol, guint32 states, GHashTable *dual)
+{
+        struct inet_diag_req_v2 request = {.sdiag_family = AF_INET6, .sdiag_protocol = (guint8)protocol, .idiag_states = states};
+        struct nl_msg *message = nlmsg_alloc_simple(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+        g_autoptr(GError) ignored = NULL;
+
+        if (!message)
+                g_error("out of memory");
+        nlmsg_append(message, &request, sizeof request, NLMSG_ALIGNTO);
+        if (!netlink_request(netlink, message, receive_socket, dual, "list sockets", &ignored))
+                return;
+}
+
+static void
+mark_dual(GArray *sockets)
+{
+        g_autoptr(GHashTable) dual = g_hash_table_new(NULL, NULL);
+        int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+        g_autoptr(netlink_t) netlink = fd >= 0 ? netlink_new(fd, NULL) : NULL;
+
+        if (!netlink)
+                return;
+        add_dual(netlink, IPPROTO_TCP, 1U << STATE_LISTEN, dual);
+        add_dual(netlink, IPPROTO_UDP, ~0U, dual);
+        for (guint i = 0; i < sockets->len; i++) {
+                struct listening *socket = &g_array_index(sockets, struct listening, i);
+
+                socket->dual = socket->address.any.sa_family == AF_INET6 &&
+                               g_hash_table_contains(dual, GUINT_TO_POINTER((guint32)socket->inode));
+        }
+}
+
 GArray *
 listening_dump(void)
 {
@@ -94,6 +152,7 @@ listening_dump(void)
                 if (file_read(files[i].path, FILE_MAX, &text, NULL, NULL))
                         listening_parse(text, files[i].protocol, files[i].family, sockets);
         }
+        mark_dual(sockets);
         return sockets;
 }
 
@@ -112,6 +171,18 @@ is_same_address(const union forward_address *a, const union forward_address *b)
                        : memcmp(&a->ipv6.sin6_addr, &b->ipv6.sin6_addr, sizeof a->ipv6.sin6_addr) == 0;
 }
 
+/* Has it the port of IPv4, too? All addresses of it, or the one that is written as an IPv6 address. */
+static gboolean
+has_ipv4(const struct listening *found, const union forward_address *wanted)
+{
+        const struct in6_addr *own = &found->address.ipv6.sin6_addr;
+
+        return found->dual && wanted->any.sa_family == AF_INET &&
+               (IN6_IS_ADDR_UNSPECIFIED(own) ||
+                (IN6_IS_ADDR_V4MAPPED(own) &&
+                 (is_any(wanted) || memcmp(own->s6_addr + 12, &wanted->ipv4.sin_addr, sizeof wanted->ipv4.sin_addr) == 0)));
+}
+
 const struct listening *
 listening_find(const GArray *sockets, const struct forward *forward)
 {
@@ -120,9 +191,12 @@ listening_find(const GArray *sockets, const struct forward *forward)
         for (guint i = 0; i < sockets->len; i++) {
                 const struct listening *found = &g_array_index(sockets, struct listening, i);
 
-                if (found->protocol == forward->protocol && found->address.any.sa_family == wanted->any.sa_family &&
-                    found->address.ipv4.sin_port == wanted->ipv4.sin_port && /* at the same place in both families */
-                    (is_any(&found->address) || is_any(wanted) || is_same_address(&found->address, wanted)))
+                if (found->protocol != forward->protocol ||
+                    found->address.ipv4.sin_port != wanted->ipv4.sin_port) /* at the same place in both families */
+                        continue;
+                if (has_ipv4(found, wanted) ||
+                    (found->address.any.sa_family == wanted->any.sa_family &&
+                     (is_any(&found->address) || is_any(wanted) || is_same_address(&found->address, wanted))))
                         return found;
         }
         return NULL;

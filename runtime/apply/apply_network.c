@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "network/link.h"
+#include "network/ports/dnat.h"
 #include "runtime/supervisor/supervisor.h"
 
 static gboolean
@@ -146,14 +147,21 @@ gboolean
 apply_ports(struct apply *apply, const struct plan_step *step, GError **error)
 {
         const struct session *session = apply->session;
+        g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(struct forward));
+        g_autofree char *host_state = paths_host_state(session->world->paths);
         struct child_user user;
         const struct forwarder_place place = {session->project->name, session->world->paths->data, session->world->paths->run,
                                               session->root ? &user : NULL};
 
+        /* What the kernel leads goes first and comes last: never to where the forwarder would not. */
         if (step->action == ACTION_REMOVE)
-                return forwarder_stop(&place, error);
+                return (!session->world->ports_listing ||
+                        dnat_ensure(apply->host.home, &session->resolved->lab, none, host_state, error)) &&
+                       forwarder_stop(&place, error);
         return (!session->root || session_qemu_user(&user, error)) &&
-               forwarder_ensure(apply->host.home, &place, apply->plan->forwards, error);
+               forwarder_ensure(apply->host.home, &place, apply->plan->forwards, error) &&
+               (!session->world->ports_asked ||
+                dnat_ensure(apply->host.home, &session->resolved->lab, apply->plan->forwards, host_state, error));
 }
 
 gboolean

@@ -1,6 +1,7 @@
 /* plan_build.h - shared by the parts of the planner (plan*.c), and by nobody else */
 #pragma once
 
+#include "network/ports/dnat.h"
 #include "runtime/plan/plan.h"
 
 /** struct planner - A plan in the making */

@@ -151,20 +151,25 @@ plan_ports(struct planner *planner)
         const struct forwarder_state *found = &planner->world->forwarder;
         struct plan *plan = planner->plan;
         g_autoptr(GPtrArray) changes = plan_changes_new();
+        enum firewall_state led = FIREWALL_SAME;
         struct plan_step *step;
+        gboolean differs;
 
         choose_ports(planner);
+        if (planner->world->ports_asked)
+                led = dnat_compare(&planner->resolved->lab, plan->forwards, planner->world->ports_listing);
         if (!plan->forwards->len) {
-                if (found->pid || found->was_killed)
+                if (found->pid || found->was_killed || led != FIREWALL_SAME)
                         plan_add(planner, KIND_PORTS, ACTION_REMOVE, "", G_MAXUINT);
                 return;
         }
-        if (!compare(found->forwards, plan->forwards, changes))
+        differs = compare(found->forwards, plan->forwards, changes) > 0;
+        if (!differs && led == FIREWALL_SAME)
                 return;
         step = plan_add(planner, KIND_PORTS,
-                        found->was_killed ? ACTION_REPAIR
-                        : found->pid      ? ACTION_UPDATE
-                                          : ACTION_CREATE,
+                        found->was_killed || !differs ? ACTION_REPAIR
+                        : found->pid                  ? ACTION_UPDATE
+                                                      : ACTION_CREATE,
                         "", G_MAXUINT);
         g_ptr_array_unref(step->changes);
         step->changes = g_steal_pointer(&changes);

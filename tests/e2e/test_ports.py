@@ -1,6 +1,7 @@
 """test_ports.py - published ports: from the host into guests, changed while both run, repaired, refused where they are taken"""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -177,12 +178,13 @@ def test_killed(world):
 
 def test_taken(world):
     """A port that somebody else has is found at plan time, with its place and its holder, and nothing is made."""
-    namespace, lab = make_fake(world, "'8080:80', '127.0.0.1:5353:53/udp'")
+    namespace, lab = make_fake(world, "'8080:80', '127.0.0.1:5353:53/udp', '127.0.0.1:9090:90'")
     script = """
 import socket, sys
 tcp = socket.create_server(("127.0.0.1", 8080))
 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 udp.bind(("0.0.0.0", 5353))
+both = socket.create_server(("::", 9090), family=socket.AF_INET6, dualstack_ipv6=True)
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -192,7 +194,7 @@ sys.stdin.read()
     assert holder.stdout.readline() == "ready\n"
     for verb in ("plan", "up"):
         refused = lab.drover(verb, status=1)
-        for port in ("8080/tcp", "5353/udp"):
+        for port in ("8080/tcp", "5353/udp", "9090/tcp"):
             assert f"ports of vm 'web': port {port} of the host is taken by pid {holder.pid} (python3" in refused.err, refused
         assert "drover.yaml:" in refused.err
     assert lab.leftovers(files=True) == []
@@ -241,5 +243,24 @@ def test_isolation_host(world):
     assert other.run(sys.executable, "-c", FETCH, "http://192.0.2.1:8080/") == "hello from web\n"
     for vm in ("client", "web"):
         assert lab.shell(vm, "wget -qO- http://192.0.2.1:8080/") == "hello from web\n"
+    # What comes in through an interface goes past the forwarder, which only this host itself needs.
+    (forwarder,) = forwarders(lab)
+    os.kill(forwarder, signal.SIGSTOP)
+    assert other.run(sys.executable, "-c", FETCH, "http://192.0.2.1:8080/") == "hello from web\n"
+    assert lab.shell("client", "wget -qO- http://192.0.2.1:8080/") == "hello from web\n"
+    lab.replace("8080:80", "8081:80")
+    os.kill(forwarder, signal.SIGCONT)
+    lab.drover("up")
+    os.kill(forwarder, signal.SIGSTOP)
+    assert other.run(sys.executable, "-c", FETCH, "http://192.0.2.1:8081/") == "hello from web\n"
+    assert not is_open(other, 8080, "192.0.2.1")
+    os.kill(forwarder, signal.SIGCONT)
+    lab.assert_satisfied()
+    namespace.run("nft", "delete", "table", "inet", f"drover-{lab.name}.ports")
+    assert other.run(sys.executable, "-c", FETCH, "http://192.0.2.1:8081/") == "hello from web\n"
+    plan = lab.drover("plan", "--exit-code", "--format", "json", status=2).json()
+    assert [(step["kind"], step["action"]) for step in plan["steps"]] == [("ports", "repair")]
+    lab.drover("up")
+    lab.assert_satisfied()
     lab.drover("down", "-t", "0")
     namespace.run("ip", "link", "delete", "up0")

@@ -464,6 +464,32 @@ test_listening(void)
         g_assert_cmpuint(listening_find(sockets, &forward)->inode, ==, 821);
 }
 
+/* A wildcard listener of IPv6 has IPv4's port as well, unless it says otherwise. */
+static void
+test_dual(void)
+{
+        for (int only = 0; only < 2; only++) {
+                struct sockaddr_in6 name = {.sin6_family = AF_INET6};
+                socklen_t length = sizeof name;
+                int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                g_autoptr(GArray) sockets = NULL;
+                struct forward forward;
+
+                if (fd < 0) {
+                        g_test_skip("this host has no IPv6");
+                        return;
+                }
+                g_assert_cmpint(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only), ==, 0);
+                g_assert_cmpint(bind(fd, (struct sockaddr *)&name, sizeof name), ==, 0);
+                g_assert_cmpint(getsockname(fd, (struct sockaddr *)&name, &length), ==, 0);
+                g_assert_cmpint(listen(fd, 1), ==, 0);
+                sockets = listening_dump();
+                forward = make_forward(FORWARD_TCP, ntohs(name.sin6_port), 1);
+                g_assert_true((listening_find(sockets, &forward) != NULL) == !only);
+                close(fd);
+        }
+}
+
 /* The holder of a socket of ours is this program. */
 static void
 test_holder(void)
@@ -497,6 +523,7 @@ main(int argc, char **argv)
         g_test_add("/forward/changed", struct fixture, NULL, set_up, test_changed, tear_down);
         g_test_add("/forward/list", struct fixture, NULL, set_up, test_list, tear_down);
         g_test_add_func("/forward/listening", test_listening);
+        g_test_add_func("/forward/dual", test_dual);
         g_test_add_func("/forward/holder", test_holder);
         g_test_add_func("/forward/format", test_format);
         return g_test_run();
