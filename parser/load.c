@@ -115,7 +115,7 @@ load_sources(struct loader *loader, const GPtrArray *sources, struct project *pr
         struct load_options options = *loader->options;
 
         project->directory = first->directory;
-        if (top && !loader->incomplete)
+        if (top && !loader->incomplete && loader->has_extends)
                 extends_apply(loader, top);
         if (!top || loader->incomplete || loader->merge.full || options.variables)
                 return;

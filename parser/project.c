@@ -154,11 +154,18 @@ project_index(struct project *project)
 void
 project_index_wished(struct project *project)
 {
-        g_hash_table_remove_all(project->store->disks);
+        struct project_store *store = project->store;
+
+        if (project->vms == project->declared_vms) { /* and so are the disks */
+                g_hash_table_unref(store->vms);
+                store->vms = g_hash_table_ref(store->declared);
+                return;
+        }
+        g_hash_table_remove_all(store->disks);
         for (guint i = 0; i < project->vm_count; i++)
-                index_add(project->store->vms, project->vms[i].name, &project->vms[i]);
+                index_add(store->vms, project->vms[i].name, &project->vms[i]);
         for (guint i = 0; i < project->disk_count; i++)
-                index_add(project->store->disks, project->disks[i].name, &project->disks[i]);
+                index_add(store->disks, project->disks[i].name, &project->disks[i]);
 }
 
 /* "db-12" -> "db"; NULL where no number from 1 on is behind the name. */

@@ -147,7 +147,7 @@ check_root(const struct check *check, const struct vm *vm)
 {
         const struct disk *root = vm->root;
 
-        if (!root || !root->node)
+        if (!root || !root->node || (root->node->kind != NODE_MAP && root->format != FORMAT_RAW))
                 return;
         if (is_in_place(root->node))
                 check_kind(check, vm, root);

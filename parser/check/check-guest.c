@@ -162,12 +162,13 @@ static void
 check_display(const struct guests *guests, const struct vm *vm)
 {
         static const char *const parts[] = {"listen", "password_file", NULL};
-        const struct node *node = node_get(vm->node, "display");
+        const struct node *node;
         struct place place;
         const struct vm *other;
 
-        if (!node)
+        if (!vm->display_listen.address.family && !vm->display_listen.port && !vm->display_password_file)
                 return;
+        node = node_get(vm->node, "display");
         place = part_place(vm, "display", "listen");
         for (const char *const *part = parts; *part && vm->display == DISPLAY_NONE; part++)
                 if (project_is_set(node, *part))

@@ -84,6 +84,6 @@ check_order(const struct check *check)
         g_autofree guint8 *states = g_new0(guint8, check->project->declared_vm_count + 1);
 
         for (guint i = 0; i < check->project->declared_vm_count; i++)
-                if (states[i] == UNSEEN)
+                if (states[i] == UNSEEN && check->project->declared_vms[i].dependency_count)
                         walk(check, i, states);
 }

@@ -71,7 +71,8 @@ check_cloud_init(const struct users *users, const struct vm *vm)
                 const struct node *node = seed->node;
 
                 check_file(users, wanted(seed->user_data.path, "user_data of cloud_init", vm, node, "user_data"));
-                check_file(users, wanted(seed->network_config.path, "network_config of cloud_init", vm, node, "network_config"));
+                check_file(users,
+                           wanted(seed->network_config.path, "network_config of cloud_init", vm, node, "network_config"));
                 check_file(users, wanted(seed->meta_data.path, "meta_data of cloud_init", vm, node, "meta_data"));
                 check_file(users, wanted(seed->vendor_data.path, "vendor_data of cloud_init", vm, node, "vendor_data"));
         }

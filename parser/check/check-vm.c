@@ -3,6 +3,8 @@
 
 #include "parser/keys/keys.h"
 
+#include <string.h>
+
 static const guint64 small_memory_bytes = G_GUINT64_CONSTANT(64) << 20;
 
 static void
@@ -69,6 +71,16 @@ check_localhost(const struct check *check, const struct vm *vm)
                                     vm->nics[i].name, vm->name);
 }
 
+/* VMs whose host names are their own cannot clash. */
+static gboolean
+has_hostnames(const struct project *project)
+{
+        for (guint i = 0; i < project->vm_count; i++)
+                if (strcmp(project->vms[i].hostname, project->vms[i].name) != 0)
+                        return TRUE;
+        return FALSE;
+}
+
 /* Before disks are looked at: who writes to a file has to know whose image it is. */
 static void
 note_images(const struct users *users)
@@ -101,6 +113,7 @@ check_vms(const struct check *check)
         g_autoptr(GHashTable) hostnames = g_hash_table_new(g_str_hash, g_str_equal);
         struct users users = {check, files, images, writers, readers, named, hostnames};
         const struct project *project = check->project;
+        gboolean hostnames_differ = has_hostnames(project);
 
         check_images(&users);
         check_named_disks(check);
@@ -116,7 +129,8 @@ check_vms(const struct check *check)
                         check_file(&users, (struct wanted_file){vm->display_password_file, "password_file of display", "vm",
                                                                 vm->name, node_get(vm->node, "display"), "password_file"});
                 check_memory(check, vm);
-                check_hostname(&users, vm);
+                if (hostnames_differ)
+                        check_hostname(&users, vm);
                 check_localhost(check, vm);
         }
 }

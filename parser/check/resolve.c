@@ -18,6 +18,13 @@ is_written(const struct node *node, const char *key)
         return value && !node_is_null(value);
 }
 
+/* Does the file say which ones, if only that it has none, or is there a fault in what it says? */
+static gboolean
+has_nics(const struct vm *vm)
+{
+        return vm->nics || is_written(vm->node, "networks");
+}
+
 /* ---- the implicit network ---- */
 
 static gboolean
@@ -35,7 +42,7 @@ needs_default(const struct project *project)
         for (guint i = 0; i < project->declared_vm_count; i++) {
                 const struct vm *vm = &project->declared_vms[i];
 
-                if (!is_written(vm->node, "networks"))
+                if (!has_nics(vm))
                         return TRUE;
                 for (guint j = 0; j < vm->nic_count; j++)
                         if (strcmp(vm->nics[j].network ? vm->nics[j].network : vm->nics[j].name, "default") == 0)
@@ -227,7 +234,7 @@ resolve_nic(struct check *check, const struct vm *vm, struct nic *nic)
 static void
 resolve_nics(struct check *check, struct vm *vm)
 {
-        if (!is_written(vm->node, "networks")) {
+        if (!has_nics(vm)) {
                 struct decoder decoder = {.store = check->store, .diagnostics = check->diagnostics};
 
                 vm->nics = decode_new(&decoder, &keys_nic, 1);

@@ -102,6 +102,7 @@ loader_read(struct loader *loader, const struct source *source, const struct sco
         }
         g_ptr_array_add(loader->store->trees, tree);
         loader->has_tags |= tree_has_tags(tree);
+        loader->has_extends |= tree_has_extends(tree);
         interpolate_tree(tree, scope->environment, loader->options->variables, loader->diagnostics);
         return tree_root(tree);
 }

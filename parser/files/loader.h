@@ -37,9 +37,10 @@ struct loader {
         GHashTable *tops;     /* what came out of files that others name, by the files -> struct node, NULL after a fault */
         guint file_count;     /* also those that are read for the second time, with other variables */
         size_t bytes;
-        gboolean full;       /* no more files are read: there are too many, or too large ones, which was told */
-        gboolean has_tags;   /* some file has !reset or !override */
-        gboolean incomplete; /* something is missing in what comes out: there is an error, and no point in looking for more */
+        gboolean full;        /* no more files are read: there are too many, or too large ones, which was told */
+        gboolean has_tags;    /* some file has !reset or !override */
+        gboolean has_extends; /* some file has a key `extends` */
+        gboolean incomplete;  /* something is missing in what comes out: there is an error, and no point in looking for more */
 };
 
 /** loader_init() - Fails where a file of --env-file cannot be read; loader_clear() is needed in any case */

@@ -406,9 +406,9 @@ source_place(const struct source *source, size_t offset, size_t length)
         place.line = (guint)low + 1;
         place_line(&place, &line, &line_length);
         offset -= source->lines[low];
-        place.column = (guint)g_utf8_strlen(line, (gssize)offset) + 1;
+        place.column = place_column((size_t)g_utf8_strlen(line, (gssize)offset));
         if (offset < line_length)
-                place.width = (guint)g_utf8_strlen(line + offset, (gssize)MIN(length, line_length - offset));
+                place.width = place_width((size_t)g_utf8_strlen(line + offset, (gssize)MIN(length, line_length - offset)));
         return place;
 }
 

@@ -22,13 +22,30 @@ struct source {
         size_t line_count;
 };
 
+enum { PLACE_MAX_COLUMN = (1 << 24) - 1, PLACE_MAX_WIDTH = 255 };
+
 /** struct place - A point in a source; line and column count from 1, column in characters; line 0: no place */
 struct place {
         const struct source *source;
-        guint line, column;
-        guint width;              /* characters that the caret line underlines; 0 counts as 1 */
+        guint line;
+        guint column : 24;        /* place_column() */
+        guint width : 8;          /* characters that the caret line underlines, place_width(); 0 counts as 1 */
         const struct origin *via; /* how what stands here got where it is used, or NULL: it is used where it stands */
 };
+
+/** place_column() - The column behind @before characters; beyond PLACE_MAX_COLUMN all are one */
+static inline guint
+place_column(size_t before)
+{
+        return (guint)MIN(before + 1, PLACE_MAX_COLUMN);
+}
+
+/** place_width() - So many characters, as far as they are underlined */
+static inline guint
+place_width(size_t characters)
+{
+        return (guint)MIN(characters, PLACE_MAX_WIDTH);
+}
 
 /** struct origin - One step on the way of a value: "from variable 'MEM'"; belongs to the sources (sources_add_origin()) */
 struct origin {

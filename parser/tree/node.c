@@ -9,28 +9,49 @@ struct block {
         struct block *next;
 };
 
+/* Makes room for @bytes more; what is too large for that is in a block of its own, which is returned. */
+static char *
+add_block(struct tree *tree, size_t bytes)
+{
+        gboolean apart = bytes > BLOCK_BYTES / 4;
+        size_t room = apart ? bytes : BLOCK_BYTES;
+        struct block *block = g_malloc(sizeof *block + room);
+        char *start = (char *)(block + 1);
+
+        block->next = tree->blocks;
+        tree->blocks = block;
+        if (apart)
+                return start;
+        tree->free = start;
+        tree->end = start + room;
+        return NULL;
+}
+
 void *
 tree_alloc(struct tree *tree, size_t bytes)
 {
-        struct block *block;
-        void *memory;
+        char *start;
 
         bytes = (bytes + 7) & ~(size_t)7;
-        if (bytes > tree->free_bytes) {
-                size_t room = MAX(bytes, BLOCK_BYTES);
-
-                block = g_malloc(sizeof *block + room);
-                block->next = tree->blocks;
-                tree->blocks = block;
-                if (bytes > BLOCK_BYTES / 4) /* a block of its own; the present one is used on */
-                        return memset(block + 1, 0, bytes);
-                tree->free = (char *)(block + 1);
-                tree->free_bytes = room;
-        }
-        memory = tree->free;
+        start = bytes > (size_t)(tree->end - tree->free) ? add_block(tree, bytes) : NULL;
+        if (start)
+                return start;
+        start = tree->free;
         tree->free += bytes;
-        tree->free_bytes -= bytes;
-        return memset(memory, 0, bytes);
+        return start;
+}
+
+char *
+tree_text(struct tree *tree, const char *text, size_t length)
+{
+        char *copy = length >= (size_t)(tree->end - tree->free) ? add_block(tree, length + 1) : NULL;
+
+        if (!copy)
+                copy = tree->end -= length + 1;
+        if (length)
+                memcpy(copy, text, length);
+        copy[length] = '\0';
+        return copy;
 }
 
 void
@@ -57,6 +78,12 @@ gboolean
 tree_has_tags(const struct tree *tree)
 {
         return tree->has_tags;
+}
+
+gboolean
+tree_has_extends(const struct tree *tree)
+{
+        return tree->has_extends;
 }
 
 /* The index of a key in a map, or -1. */

@@ -8,14 +8,17 @@ struct block;
 struct tree {
         struct node *root;
         struct block *blocks;
-        char *free; /* the rest of the present block */
-        size_t free_bytes;
+        char *free, *end; /* the rest of the present block: nodes and arrays grow from its start, texts from its end */
         gboolean has_tags;
+        gboolean has_extends;
         gboolean dollars; /* there is a '$' in some scalar */
 };
 
-/** tree_alloc() - Zeroed memory, aligned to 8, that lives as long as the tree */
+/** tree_alloc() - Memory, aligned to 8, not zeroed, that lives as long as the tree */
 void *tree_alloc(struct tree *tree, size_t bytes);
+
+/** tree_text() - A copy of a text of @length bytes that lives as long as the tree */
+char *tree_text(struct tree *tree, const char *text, size_t length);
 
 /** struct via - What copies of nodes have in common: memory, and the step by which they got where they are */
 struct via {

@@ -18,13 +18,17 @@ struct problem {
 };
 
 struct place
-syntax_place(const struct source *source, const yaml_mark_t *mark)
+syntax_last_place(const struct source *source)
 {
         const char *last = source->text + source->lines[source->line_count - 1];
 
-        if (mark->line >= source->line_count) /* libyaml adds a line where the last one has no break */
-                return (struct place){source, (guint)source->line_count, (guint)g_utf8_strlen(last, -1) + 1, 0};
-        return (struct place){source, (guint)mark->line + 1, (guint)mark->column + 1, 0};
+        return (struct place){source, (guint)source->line_count, place_column((size_t)g_utf8_strlen(last, -1)), 0};
+}
+
+guint
+syntax_width(const yaml_mark_t *from, const yaml_mark_t *to)
+{
+        return place_width(to->column - from->column);
 }
 
 size_t
@@ -112,8 +116,8 @@ explain_tab(const struct problem *problem)
 
         if (problem->parser->flow_level > 0 || line[strspn(line, " ")] != '\t')
                 return FALSE;
-        place.column = (guint)strspn(line, " ") + 1;
-        place.width = (guint)strspn(line + place.column - 1, " \t");
+        place.column = place_column(strspn(line, " "));
+        place.width = place_width(strspn(line + strspn(line, " "), " \t"));
         return report(problem, "yaml-tab", place, "use blanks", "a tab in the indentation");
 }
 
@@ -134,10 +138,10 @@ explain_no_colon(const struct problem *problem, guint number)
         if (colon) {
                 hint = g_strdup_printf("write '%.*s: %.*s'", (int)MIN(colon - line - start, 40), line + start,
                                        (int)MIN(line + length - colon - 1, 40), colon + 1);
-                place.column = (guint)g_utf8_pointer_to_offset(line, colon) + 1;
+                place.column = place_column((size_t)g_utf8_pointer_to_offset(line, colon));
                 return report(problem, "yaml-missing-blank", place, hint, "a blank is missing after the colon");
         }
-        place.width = (guint)g_utf8_strlen(line + start, (gssize)(length - start));
+        place.width = place_width((size_t)g_utf8_strlen(line + start, (gssize)(length - start)));
         return report(problem, "yaml-missing-colon", place, *problem->c ? "write 'key: value'" : "is the file cut off?",
                       "a key without a colon");
 }
@@ -168,7 +172,7 @@ explain_mapping_value(const struct problem *problem)
                               "a second colon in one line");
         if (before && explain_no_colon(problem, before))
                 return TRUE;
-        place.column = (guint)indentation(line) + 1;
+        place.column = place_column(indentation(line));
         if (before && indentation(line_text(problem->source, before)) < indentation(line))
                 return report(problem, "yaml-indentation", place, NULL,
                               "this line is indented below line %u, which has a value already", before);

@@ -5,8 +5,20 @@
 
 #include <yaml.h>
 
+/** syntax_last_place() - The end of a source, behind whose last line libyaml adds one where it has no break */
+struct place syntax_last_place(const struct source *source);
+
 /** syntax_place() - A mark of libyaml as a place */
-struct place syntax_place(const struct source *source, const yaml_mark_t *mark);
+static inline struct place
+syntax_place(const struct source *source, const yaml_mark_t *mark)
+{
+        if (G_UNLIKELY(mark->line >= source->line_count))
+                return syntax_last_place(source);
+        return (struct place){source, (guint)mark->line + 1, place_column(mark->column), 0};
+}
+
+/** syntax_width() - How many characters there are between two marks in one line */
+guint syntax_width(const yaml_mark_t *from, const yaml_mark_t *to);
 
 /**
  * syntax_offset() - Where in the source's text a mark is

@@ -33,9 +33,11 @@ struct node {
         guint faulty : 1;    /* a scalar with variables that has no value: nothing more is told of it */
         guint count;         /* list: items; map: pairs */
         struct place place;
-        const char *text;    /* scalar: its text; a bare `key:` is "" and not quoted */
-        struct node **items; /* list: the items; map: the values */
-        struct node **keys;  /* map: scalars, in the order of the file; NULL otherwise */
+        union {
+                const char *text;   /* scalar: its text; a bare `key:` is "" and not quoted */
+                struct node **keys; /* map: scalars, in the order of the file; list: NULL */
+        };
+        struct node **items; /* list: the items; map: the values; NULL otherwise */
 };
 
 /** struct tree - Owns the nodes; freed as a whole */
@@ -57,6 +59,9 @@ struct node *tree_root(const struct tree *tree);
 
 /** tree_has_tags() - Is any node tagged !reset or !override? */
 gboolean tree_has_tags(const struct tree *tree);
+
+/** tree_has_extends() - Is there any key `extends`? */
+gboolean tree_has_extends(const struct tree *tree);
 
 /** node_get() - The value of @key in a map, or NULL (also when @node is NULL or no map) */
 struct node *node_get(const struct node *node, const char *key);

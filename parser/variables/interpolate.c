@@ -82,11 +82,13 @@ position_of_key(const struct key_table *table, const char *name, enum body below
 static struct position
 position_of_pair(const struct position *map, const char *name, const struct node *value)
 {
+        enum body body = body_below(map->body, name, value->kind == NODE_SCALAR ? value->text : NULL);
+
         if (map->named)
                 return (struct position){map->table, FALSE, BODY_NOT};
         if (map->table)
-                return position_of_key(map->table, name, body_below(map->body, name, value->text));
-        return (struct position){NULL, FALSE, body_below(map->body, name, value->text)};
+                return position_of_key(map->table, name, body);
+        return (struct position){NULL, FALSE, body};
 }
 
 static gboolean
@@ -239,14 +241,9 @@ copy_node(struct walk *walk, const struct node *node)
 static struct node *
 replace_text(struct walk *walk, struct node *node, const char *result)
 {
-        size_t length = result ? strlen(result) : 0;
-        char *text = tree_alloc(walk->tree, length + 1);
-
         if (walk->copying)
                 node = copy_node(walk, node);
-        if (result)
-                memcpy(text, result, length);
-        node->text = text;
+        node->text = tree_text(walk->tree, result ? result : "", result ? strlen(result) : 0);
         node->quoted = node->variable = TRUE;
         node->faulty = !result;
         node->place.via = find_origin(walk, node->place.via);

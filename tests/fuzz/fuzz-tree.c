@@ -109,7 +109,7 @@ check_node(const struct node *node, guint depth, guint *budget)
                 return;
         (*budget)--;
         if (node->kind == NODE_SCALAR) {
-                MUST(node->text && !node->keys && !node->items);
+                MUST(node->text && !node->items);
                 check_value(node->text);
                 return;
         }
