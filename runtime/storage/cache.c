@@ -1,51 +1,18 @@
 /* cache.c - images that were fetched, kept by the checksum of what came */
-#include "runtime/storage/cache.h"
+#include "runtime/storage/cache_build.h"
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "runtime/storage/download.h"
-#include "runtime/storage/unpack.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum {
-        LOCK_POLL_MS = 200, /* a lock that is waited for blocks, and could not be given up */
-        CACHE_LOCK_POLL_MS = 50,
-        IMAGE_MODE = 0444,
-};
-
-#define IMAGE_MAX_BYTES ((guint64)1 << 42) /* 4 TiB, unpacked */
-
-/* The files that one fetch works with. */
-struct fetch {
-        const char *cache;
-        const struct cache_source *source;
-        const struct cache_watch *watch;
-        char *part, *lock, *url_info, *draft;
-        int lock_fd;
-        char *known;      /* digest that the URL led to before, where the cache has it; or NULL */
-        char *known_etag; /* or NULL */
-};
-
-static void
-fetch_clear(struct fetch *fetch)
-{
-        g_free(fetch->part);
-        g_free(fetch->lock);
-        g_free(fetch->url_info);
-        g_free(fetch->draft);
-        g_free(fetch->known);
-        g_free(fetch->known_etag);
-        fd_clear(&fetch->lock_fd);
-}
-
-typedef struct fetch fetch_t;
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(fetch_t, fetch_clear)
+enum { CACHE_LOCK_POLL_MS = 50 }; /* a lock that is waited for blocks, and could not be given up */
 
 void
 cached_image_free(struct cached_image *image)
@@ -58,29 +25,29 @@ cached_image_free(struct cached_image *image)
         g_free(image);
 }
 
-static char *
-image_path(const char *cache, const char *digest)
+char *
+cache_image_path(const char *cache, const char *digest)
 {
         return g_build_filename(cache, "images", digest, NULL);
 }
 
-static char *
-image_info_path(const char *cache, const char *digest)
+char *
+cache_image_info_path(const char *cache, const char *digest)
 {
         g_autofree char *name = g_strconcat(digest, ".json", NULL);
 
         return g_build_filename(cache, "images", name, NULL);
 }
 
-static gboolean
-is_digest(const char *text)
+gboolean
+cache_is_digest(const char *text)
 {
         return text && g_str_has_prefix(text, "sha256-") && strlen(text) == strlen("sha256-") + 64 &&
                strspn(text + strlen("sha256-"), "0123456789abcdef") == 64;
 }
 
-static char *
-url_info_path(const char *cache, const char *url)
+char *
+cache_url_info_path(const char *cache, const char *url)
 {
         g_autofree char *key = g_compute_checksum_for_string(G_CHECKSUM_SHA256, url, -1);
         g_autofree char *name = g_strconcat(key, ".json", NULL);
@@ -88,8 +55,8 @@ url_info_path(const char *cache, const char *url)
         return g_build_filename(cache, "urls", name, NULL);
 }
 
-static gint64
-mtime_ns(const struct stat *st)
+gint64
+cache_mtime_ns(const struct stat *st)
 {
         return (gint64)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
@@ -113,7 +80,7 @@ find_sha512(const char *cache, const char *sha512)
                 path = g_build_filename(directory, name, NULL);
                 info = json_read_file(path, NULL);
                 digest = g_strndup(name, strlen(name) - strlen(".json"));
-                if (info && is_digest(digest) && g_strcmp0(json_text(info, "sha512"), sha512) == 0)
+                if (info && cache_is_digest(digest) && g_strcmp0(json_text(info, "sha512"), sha512) == 0)
                         return g_steal_pointer(&digest);
         }
         return NULL;
@@ -122,19 +89,19 @@ find_sha512(const char *cache, const char *sha512)
 static char *
 find_url(const char *cache, const char *url, char **ret_etag)
 {
-        g_autofree char *path = url_info_path(cache, url);
+        g_autofree char *path = cache_url_info_path(cache, url);
         g_autoptr(json_t) info = json_read_file(path, NULL);
         const char *digest = info ? json_text(info, "digest") : NULL;
 
-        if (!is_digest(digest))
+        if (!cache_is_digest(digest))
                 return NULL;
         if (ret_etag)
                 *ret_etag = g_strdup(json_text(info, "etag"));
         return g_strdup(digest);
 }
 
-static char *
-find_digest(const char *cache, const struct cache_source *source, char **ret_etag)
+char *
+cache_find_digest(const char *cache, const struct cache_source *source, char **ret_etag)
 {
         g_autofree char *lower = NULL;
 
@@ -152,9 +119,9 @@ find_digest(const char *cache, const struct cache_source *source, char **ret_eta
 char *
 cache_expect(const char *cache, const struct cache_source *source)
 {
-        g_autofree char *digest = find_digest(cache, source, NULL);
+        g_autofree char *digest = cache_find_digest(cache, source, NULL);
 
-        return digest ? image_path(cache, digest) : NULL;
+        return digest ? cache_image_path(cache, digest) : NULL;
 }
 
 char *
@@ -170,35 +137,21 @@ cache_is_same(const char *a, const char *b)
 {
         g_autofree char *base = a ? g_path_get_basename(a) : NULL, *other = b ? g_path_get_basename(b) : NULL;
 
-        return g_strcmp0(a, b) == 0 || (is_digest(base) && g_strcmp0(base, other) == 0);
+        return g_strcmp0(a, b) == 0 || (cache_is_digest(base) && g_strcmp0(base, other) == 0);
 }
 
 gboolean
 cache_is_intact(const char *path)
 {
         g_autofree char *base = g_path_get_basename(path), *note = g_strconcat(path, ".json", NULL);
-        g_autoptr(json_t) info = is_digest(base) ? json_read_file(note, NULL) : NULL;
+        g_autoptr(json_t) info = cache_is_digest(base) ? json_read_file(note, NULL) : NULL;
         struct stat st;
 
         return info && stat(path, &st) == 0 && json_number(info, "size_bytes", -1) == st.st_size &&
-               json_number(info, "mtime_ns", -1) == mtime_ns(&st);
+               json_number(info, "mtime_ns", -1) == cache_mtime_ns(&st);
 }
 
-/* ---- fetching ---- */
-
-static gboolean
-make_directories(const char *cache, GError **error)
-{
-        static const char *const below[] = {"images", "urls", "partial"};
-
-        for (size_t i = 0; i < G_N_ELEMENTS(below); i++) {
-                g_autofree char *path = g_build_filename(cache, below[i], NULL);
-
-                if (!file_make_directory(path, 0700, error)) /* QEMU gets images as descriptors */
-                        return FALSE;
-        }
-        return TRUE;
-}
+/* ---- the lock ---- */
 
 static gboolean
 try_cache_lock(int fd, gboolean alone)
@@ -235,279 +188,6 @@ cache_lock(const char *cache, gboolean alone, int timeout_ms, int *ret_fd, GErro
         return TRUE;
 }
 
-/* The lock's file may be removed by whoever holds it: the one that is locked has to be the one of that name. */
-static gboolean
-is_lock_current(const struct fetch *fetch)
-{
-        struct stat held, named;
-
-        return fstat(fetch->lock_fd, &held) == 0 && stat(fetch->lock, &named) == 0 && held.st_ino == named.st_ino &&
-               held.st_dev == named.st_dev;
-}
-
-static gboolean
-take_lock(struct fetch *fetch, GError **error)
-{
-        for (;;) {
-                GError *local = NULL;
-
-                if (file_lock(fetch->lock, &fetch->lock_fd, &local)) {
-                        if (is_lock_current(fetch))
-                                return TRUE;
-                        fd_clear(&fetch->lock_fd);
-                        continue;
-                }
-                if (!g_error_matches(local, DROVER_ERROR, DROVER_ERROR_LOCKED)) {
-                        g_propagate_error(error, local);
-                        return FALSE;
-                }
-                g_error_free(local);
-                if (fetch->watch->stop && g_atomic_int_get(fetch->watch->stop))
-                        return error_set(error, DROVER_ERROR_INTERRUPTED, "another drover fetches the image");
-                poll(NULL, 0, LOCK_POLL_MS);
-        }
-}
-
-static gboolean
-check_one(const char *name, const char *wanted, const char *got, const char *url, GError **error)
-{
-        g_autofree char *shown = NULL;
-
-        if (!wanted || g_ascii_strcasecmp(wanted, got) == 0)
-                return TRUE;
-        shown = download_show_url(url);
-        error_set(error, DROVER_ERROR_CORRUPT, "what came from '%s' has another %s than wanted: %s, not %s", shown, name, got,
-                  wanted);
-        return error_hint(error, "if the image was replaced on purpose, write the new sum; nothing was kept");
-}
-
-static gssize
-read_download(void *data, const void **ret_bytes, GError **error)
-{
-        return download_read(data, ret_bytes, error);
-}
-
-/* A stream that begins with bytes that were looked at already. */
-struct headed {
-        struct download *download;
-        GByteArray *head;
-        gboolean given;
-};
-
-static gssize
-read_headed(void *data, const void **ret_bytes, GError **error)
-{
-        struct headed *headed = data;
-
-        if (headed->given)
-                return download_read(headed->download, ret_bytes, error);
-        headed->given = TRUE;
-        *ret_bytes = headed->head->data;
-        return headed->head->len;
-}
-
-static gboolean
-drain(struct download *download, GError **error)
-{
-        const void *bytes;
-        gssize n;
-
-        do
-                n = read_download(download, &bytes, error);
-        while (n > 0);
-        return n == 0;
-}
-
-/* Reads as much as tells what it is. */
-static gboolean
-read_head(struct download *download, GByteArray *head, GError **error)
-{
-        while (head->len < UNPACK_HEAD_BYTES) {
-                const void *bytes;
-                gssize n = download_read(download, &bytes, error);
-
-                if (n < 0)
-                        return FALSE;
-                if (n == 0)
-                        break;
-                g_byte_array_append(head, bytes, (guint)n);
-        }
-        return TRUE;
-}
-
-/* Unpacks to the draft while it streams by. */
-static gboolean
-unpack(struct fetch *fetch, struct headed *headed, GError **error)
-{
-        auto_fd fd = open(fetch->draft, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-        g_autofree char *shown = download_show_url(fetch->source->url);
-
-        if (fd < 0)
-                return error_errno(error, "cannot make '%s'", fetch->draft);
-        if (!unpack_stream(read_headed, headed, fd, IMAGE_MAX_BYTES, fetch->watch->stop, error))
-                return error_prefix(error, "image '%s'", shown);
-        if (fsync(fd) < 0)
-                return error_errno(error, "cannot write '%s'", fetch->draft);
-        return drain(headed->download, error);
-}
-
-/* What is the finished image, of all that was written: the part file itself, or what was unpacked from it. */
-static gboolean
-receive(struct fetch *fetch, struct download *download, const char **ret_file, GError **error)
-{
-        g_autoptr(GByteArray) head = g_byte_array_new();
-        struct headed headed = {download, head, FALSE};
-
-        if (!read_head(download, head, error))
-                return FALSE;
-        if (unpack_kind(head->data, head->len)) {
-                *ret_file = fetch->draft;
-                return unpack(fetch, &headed, error);
-        }
-        *ret_file = fetch->part;
-        return drain(download, error);
-}
-
-/* @file: what will be in place, unless it is already */
-static gboolean
-write_notes(const struct fetch *fetch, const char *file, const char *digest, const struct digests *digests, const char *etag,
-            GError **error)
-{
-        g_autofree char *path = image_info_path(fetch->cache, digest), *placed = image_path(fetch->cache, digest);
-        g_autoptr(json_t) image = json_pack("{s:i, s:I}", "schema", 1, "fetched_at", (json_int_t)(g_get_real_time() / 1000000));
-        g_autoptr(json_t) url = json_pack("{s:i, s:s}", "schema", 1, "digest", digest);
-        g_autoptr(json_t) before = json_read_file(path, NULL);
-        g_autofree char *shown = download_show_url(fetch->source->url);
-        const char *sha512 = *digests->sha512 ? digests->sha512 : json_text(before, "sha512");
-        gboolean stays = file_exists(placed) && json_number(before, "mtime_ns", 0);
-        struct stat st;
-
-        if (stat(placed, &st) < 0 && stat(file, &st) < 0)
-                return error_errno(error, "cannot keep '%s'", file);
-        json_set_text(image, "url", shown);
-        json_set_text(image, "sha512", sha512); /* who wants it by that sum finds it, though it came by another this time */
-        json_set(image, "size_bytes", json_integer(stays ? json_number(before, "size_bytes", 0) : st.st_size));
-        json_set(image, "mtime_ns", json_integer(stays ? json_number(before, "mtime_ns", 0) : mtime_ns(&st)));
-        json_set_text(url, "url", shown); /* for people: the file's name tells the URL, and a password is not kept */
-        json_set_text(url, "etag", etag);
-        return json_write_file(path, image, 0600, error) && json_write_file(fetch->url_info, url, 0600, error);
-}
-
-/* Puts a finished file in place. */
-static gboolean
-place(struct fetch *fetch, const char *file, const char *digest, char **ret_path, GError **error)
-{
-        g_autofree char *path = image_path(fetch->cache, digest);
-        auto_fd fd = open(file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-        if (fd < 0 || fsync(fd) < 0 || fchmod(fd, IMAGE_MODE) < 0)
-                return error_errno(error, "cannot keep '%s'", file);
-        if (file_exists(path)) /* overlays lie on it: it stays the file that it is */
-                unlink(file);
-        else if (rename(file, path) < 0)
-                return error_errno(error, "cannot put the image in place at '%s'", path);
-        if (!file_sync_directory(path, error))
-                return FALSE;
-        download_discard(fetch->part);
-        *ret_path = g_steal_pointer(&path);
-        return TRUE;
-}
-
-/* One try, from what the part file has. */
-static gboolean
-fetch_once(struct fetch *fetch, char **ret_path, GError **error)
-{
-        const struct cache_source *source = fetch->source;
-        struct download_request request = {
-                .url = source->url,
-                .part = fetch->part,
-                .with_sha512 = source->sha512 != NULL,
-                .retry_ms = fetch->watch->retry_ms,
-                .if_changed = fetch->known != NULL,
-                .etag = fetch->known_etag,
-                .progress = fetch->watch->progress,
-                .stop = fetch->watch->stop,
-                .data = fetch->watch->data,
-        };
-        g_autoptr(download_t) download = download_open(&request, error);
-        g_autofree char *digest = NULL;
-        const char *file = NULL;
-        struct digests digests;
-
-        if (!download || !receive(fetch, download, &file, error))
-                return FALSE;
-        if (download_is_unchanged(download)) {
-                download_discard(fetch->part);
-                *ret_path = image_path(fetch->cache, fetch->known);
-                return TRUE;
-        }
-        if (!download_digests(download, &digests, error))
-                return FALSE;
-        if (!check_one("SHA-256", source->sha256, digests.sha256, source->url, error) ||
-            !check_one("SHA-512", source->sha512, digests.sha512, source->url, error))
-                return FALSE;
-        digest = g_strconcat("sha256-", digests.sha256, NULL);
-        return write_notes(fetch, file, digest, &digests, download_etag(download), error) &&
-               place(fetch, file, digest, ret_path, error);
-}
-
-static gboolean
-fetch_locked(struct fetch *fetch, char **ret_path, GError **error)
-{
-        struct stat st;
-        gboolean resumed = stat(fetch->part, &st) == 0 && st.st_size > 0;
-
-        for (;;) {
-                GError *local = NULL;
-                gboolean ok = fetch_once(fetch, ret_path, &local);
-
-                unlink(fetch->draft);
-                if (ok)
-                        return TRUE;
-                if (g_error_matches(local, DROVER_ERROR, DROVER_ERROR_CORRUPT))
-                        download_discard(fetch->part);
-                /* What an earlier run left may be of another file: then, once, all of it anew. */
-                if (!resumed || !g_error_matches(local, DROVER_ERROR, DROVER_ERROR_CORRUPT)) {
-                        g_propagate_error(error, local);
-                        return FALSE;
-                }
-                g_error_free(local);
-                resumed = FALSE;
-        }
-}
-
-gboolean
-cache_fetch(const char *cache, const struct cache_source *source, gboolean always, const struct cache_watch *watch,
-            char **ret_path, GError **error)
-{
-        static const struct cache_watch nobody = {0};
-        g_autofree char *key = g_compute_checksum_for_string(G_CHECKSUM_SHA256, source->url, -1);
-        g_autofree char *lock_name = g_strconcat(key, ".lock", NULL), *draft_name = g_strconcat(".", key, ".draft", NULL);
-        g_auto(fetch_t) fetch = {.cache = cache, .source = source, .watch = watch ? watch : &nobody, .lock_fd = -1};
-        gboolean is_fixed = source->sha256 || source->sha512;
-        g_autofree char *found = cache_find(cache, source);
-
-        if (found && (is_fixed || !always)) {
-                *ret_path = g_steal_pointer(&found);
-                return TRUE;
-        }
-        fetch.part = g_build_filename(cache, "partial", key, NULL);
-        fetch.lock = g_build_filename(cache, "partial", lock_name, NULL);
-        fetch.draft = g_build_filename(cache, "partial", draft_name, NULL);
-        fetch.url_info = url_info_path(cache, source->url);
-        if (!make_directories(cache, error) || !take_lock(&fetch, error))
-                return FALSE;
-        g_free(found);
-        found = cache_find(cache, source); /* the one that we waited for may have fetched it */
-        if (found && (is_fixed || !always)) {
-                *ret_path = g_steal_pointer(&found);
-                return TRUE;
-        }
-        if (found)
-                fetch.known = find_digest(cache, source, &fetch.known_etag);
-        return fetch_locked(&fetch, ret_path, error);
-}
-
 /* ---- what there is ---- */
 
 GPtrArray *
@@ -521,17 +201,17 @@ cache_list(const char *cache, GError **error)
                 return NULL;
         images = g_ptr_array_new_with_free_func((GDestroyNotify)cached_image_free);
         for (guint i = 0; i < names->len; i++) {
-                g_autofree char *info_path = image_info_path(cache, names->pdata[i]);
+                g_autofree char *info_path = cache_image_info_path(cache, names->pdata[i]);
                 g_autoptr(json_t) info = NULL;
                 struct cached_image *image;
                 struct stat st;
 
-                if (!is_digest(names->pdata[i]))
+                if (!cache_is_digest(names->pdata[i]))
                         continue;
                 info = json_read_file(info_path, NULL);
                 image = g_new0(struct cached_image, 1);
                 image->digest = g_strdup(names->pdata[i]);
-                image->path = image_path(cache, image->digest);
+                image->path = cache_image_path(cache, image->digest);
                 image->url = info ? g_strdup(json_text(info, "url")) : NULL;
                 image->fetched_at = info ? json_number(info, "fetched_at", 0) : 0;
                 image->size_bytes = stat(image->path, &st) == 0 ? (guint64)st.st_blocks * 512 : 0;
@@ -543,7 +223,7 @@ cache_list(const char *cache, GError **error)
 gboolean
 cache_remove(const char *cache, const char *digest, GError **error)
 {
-        g_autofree char *path = image_path(cache, digest), *info = image_info_path(cache, digest);
+        g_autofree char *path = cache_image_path(cache, digest), *info = cache_image_info_path(cache, digest);
 
         return file_remove(path, error) && file_remove(info, error);
 }
@@ -560,7 +240,7 @@ remove_stale_notes(const char *cache, GError **error)
                 g_autoptr(json_t) info = json_read_file(note, NULL);
                 const char *digest = json_text(info, "digest");
 
-                path = is_digest(digest) ? image_path(cache, digest) : NULL;
+                path = cache_is_digest(digest) ? cache_image_path(cache, digest) : NULL;
                 if ((!path || !file_exists(path)) && !file_remove(note, error))
                         return FALSE;
         }

@@ -1,0 +1,332 @@
+/* cache_fetch.c - an image from its source into the cache, checked and unpacked */
+#include "runtime/storage/cache_build.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "runtime/storage/download.h"
+#include "runtime/storage/unpack.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+enum {
+        LOCK_POLL_MS = 200, /* a lock that is waited for blocks, and could not be given up */
+        IMAGE_MODE = 0444,
+};
+
+#define IMAGE_MAX_BYTES ((guint64)1 << 42) /* 4 TiB, unpacked */
+
+/* The files that one fetch works with. */
+struct fetch {
+        const char *cache;
+        const struct cache_source *source;
+        const struct cache_watch *watch;
+        char *part, *lock, *url_info, *draft;
+        int lock_fd;
+        char *known;      /* digest that the URL led to before, where the cache has it; or NULL */
+        char *known_etag; /* or NULL */
+};
+
+static void
+fetch_clear(struct fetch *fetch)
+{
+        g_free(fetch->part);
+        g_free(fetch->lock);
+        g_free(fetch->url_info);
+        g_free(fetch->draft);
+        g_free(fetch->known);
+        g_free(fetch->known_etag);
+        fd_clear(&fetch->lock_fd);
+}
+
+typedef struct fetch fetch_t;
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(fetch_t, fetch_clear)
+
+static gboolean
+make_directories(const char *cache, GError **error)
+{
+        static const char *const below[] = {"images", "urls", "partial"};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(below); i++) {
+                g_autofree char *path = g_build_filename(cache, below[i], NULL);
+
+                if (!file_make_directory(path, 0700, error)) /* QEMU gets images as descriptors */
+                        return FALSE;
+        }
+        return TRUE;
+}
+
+/* The lock's file may be removed by whoever holds it: the one that is locked has to be the one of that name. */
+static gboolean
+is_lock_current(const struct fetch *fetch)
+{
+        struct stat held, named;
+
+        return fstat(fetch->lock_fd, &held) == 0 && stat(fetch->lock, &named) == 0 && held.st_ino == named.st_ino &&
+               held.st_dev == named.st_dev;
+}
+
+static gboolean
+take_lock(struct fetch *fetch, GError **error)
+{
+        for (;;) {
+                GError *local = NULL;
+
+                if (file_lock(fetch->lock, &fetch->lock_fd, &local)) {
+                        if (is_lock_current(fetch))
+                                return TRUE;
+                        fd_clear(&fetch->lock_fd);
+                        continue;
+                }
+                if (!g_error_matches(local, DROVER_ERROR, DROVER_ERROR_LOCKED)) {
+                        g_propagate_error(error, local);
+                        return FALSE;
+                }
+                g_error_free(local);
+                if (fetch->watch->stop && g_atomic_int_get(fetch->watch->stop))
+                        return error_set(error, DROVER_ERROR_INTERRUPTED, "another drover fetches the image");
+                poll(NULL, 0, LOCK_POLL_MS);
+        }
+}
+
+static gboolean
+check_one(const char *name, const char *wanted, const char *got, const char *url, GError **error)
+{
+        g_autofree char *shown = NULL;
+
+        if (!wanted || g_ascii_strcasecmp(wanted, got) == 0)
+                return TRUE;
+        shown = download_show_url(url);
+        error_set(error, DROVER_ERROR_CORRUPT, "what came from '%s' has another %s than wanted: %s, not %s", shown, name, got,
+                  wanted);
+        return error_hint(error, "if the image was replaced on purpose, write the new sum; nothing was kept");
+}
+
+static gssize
+read_download(void *data, const void **ret_bytes, GError **error)
+{
+        return download_read(data, ret_bytes, error);
+}
+
+/* A stream that begins with bytes that were looked at already. */
+struct headed {
+        struct download *download;
+        GByteArray *head;
+        gboolean given;
+};
+
+static gssize
+read_headed(void *data, const void **ret_bytes, GError **error)
+{
+        struct headed *headed = data;
+
+        if (headed->given)
+                return download_read(headed->download, ret_bytes, error);
+        headed->given = TRUE;
+        *ret_bytes = headed->head->data;
+        return headed->head->len;
+}
+
+static gboolean
+drain(struct download *download, GError **error)
+{
+        const void *bytes;
+        gssize n;
+
+        do
+                n = read_download(download, &bytes, error);
+        while (n > 0);
+        return n == 0;
+}
+
+/* Reads as much as tells what it is. */
+static gboolean
+read_head(struct download *download, GByteArray *head, GError **error)
+{
+        while (head->len < UNPACK_HEAD_BYTES) {
+                const void *bytes;
+                gssize n = download_read(download, &bytes, error);
+
+                if (n < 0)
+                        return FALSE;
+                if (n == 0)
+                        break;
+                g_byte_array_append(head, bytes, (guint)n);
+        }
+        return TRUE;
+}
+
+/* Unpacks to the draft while it streams by. */
+static gboolean
+unpack(struct fetch *fetch, struct headed *headed, GError **error)
+{
+        auto_fd fd = open(fetch->draft, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        g_autofree char *shown = download_show_url(fetch->source->url);
+
+        if (fd < 0)
+                return error_errno(error, "cannot make '%s'", fetch->draft);
+        if (!unpack_stream(read_headed, headed, fd, IMAGE_MAX_BYTES, fetch->watch->stop, error))
+                return error_prefix(error, "image '%s'", shown);
+        if (fsync(fd) < 0)
+                return error_errno(error, "cannot write '%s'", fetch->draft);
+        return drain(headed->download, error);
+}
+
+/* What is the finished image, of all that was written: the part file itself, or what was unpacked from it. */
+static gboolean
+receive(struct fetch *fetch, struct download *download, const char **ret_file, GError **error)
+{
+        g_autoptr(GByteArray) head = g_byte_array_new();
+        struct headed headed = {download, head, FALSE};
+
+        if (!read_head(download, head, error))
+                return FALSE;
+        if (unpack_kind(head->data, head->len)) {
+                *ret_file = fetch->draft;
+                return unpack(fetch, &headed, error);
+        }
+        *ret_file = fetch->part;
+        return drain(download, error);
+}
+
+/* @file: what will be in place, unless it is already */
+static gboolean
+write_notes(const struct fetch *fetch, const char *file, const char *digest, const struct digests *digests, const char *etag,
+            GError **error)
+{
+        g_autofree char *path = cache_image_info_path(fetch->cache, digest), *placed = cache_image_path(fetch->cache, digest);
+        g_autoptr(json_t) image = json_pack("{s:i, s:I}", "schema", 1, "fetched_at", (json_int_t)(g_get_real_time() / 1000000));
+        g_autoptr(json_t) url = json_pack("{s:i, s:s}", "schema", 1, "digest", digest);
+        g_autoptr(json_t) before = json_read_file(path, NULL);
+        g_autofree char *shown = download_show_url(fetch->source->url);
+        const char *sha512 = *digests->sha512 ? digests->sha512 : json_text(before, "sha512");
+        gboolean stays = file_exists(placed) && json_number(before, "mtime_ns", 0);
+        struct stat st;
+
+        if (stat(placed, &st) < 0 && stat(file, &st) < 0)
+                return error_errno(error, "cannot keep '%s'", file);
+        json_set_text(image, "url", shown);
+        json_set_text(image, "sha512", sha512); /* who wants it by that sum finds it, though it came by another this time */
+        json_set(image, "size_bytes", json_integer(stays ? json_number(before, "size_bytes", 0) : st.st_size));
+        json_set(image, "mtime_ns", json_integer(stays ? json_number(before, "mtime_ns", 0) : cache_mtime_ns(&st)));
+        json_set_text(url, "url", shown); /* for people: the file's name tells the URL, and a password is not kept */
+        json_set_text(url, "etag", etag);
+        return json_write_file(path, image, 0600, error) && json_write_file(fetch->url_info, url, 0600, error);
+}
+
+/* Puts a finished file in place. */
+static gboolean
+place(struct fetch *fetch, const char *file, const char *digest, char **ret_path, GError **error)
+{
+        g_autofree char *path = cache_image_path(fetch->cache, digest);
+        auto_fd fd = open(file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0 || fsync(fd) < 0 || fchmod(fd, IMAGE_MODE) < 0)
+                return error_errno(error, "cannot keep '%s'", file);
+        if (file_exists(path)) /* overlays lie on it: it stays the file that it is */
+                unlink(file);
+        else if (rename(file, path) < 0)
+                return error_errno(error, "cannot put the image in place at '%s'", path);
+        if (!file_sync_directory(path, error))
+                return FALSE;
+        download_discard(fetch->part);
+        *ret_path = g_steal_pointer(&path);
+        return TRUE;
+}
+
+/* One try, from what the part file has. */
+static gboolean
+fetch_once(struct fetch *fetch, char **ret_path, GError **error)
+{
+        const struct cache_source *source = fetch->source;
+        struct download_request request = {
+                .url = source->url,
+                .part = fetch->part,
+                .with_sha512 = source->sha512 != NULL,
+                .retry_ms = fetch->watch->retry_ms,
+                .if_changed = fetch->known != NULL,
+                .etag = fetch->known_etag,
+                .progress = fetch->watch->progress,
+                .stop = fetch->watch->stop,
+                .data = fetch->watch->data,
+        };
+        g_autoptr(download_t) download = download_open(&request, error);
+        g_autofree char *digest = NULL;
+        const char *file = NULL;
+        struct digests digests;
+
+        if (!download || !receive(fetch, download, &file, error))
+                return FALSE;
+        if (download_is_unchanged(download)) {
+                download_discard(fetch->part);
+                *ret_path = cache_image_path(fetch->cache, fetch->known);
+                return TRUE;
+        }
+        if (!download_digests(download, &digests, error))
+                return FALSE;
+        if (!check_one("SHA-256", source->sha256, digests.sha256, source->url, error) ||
+            !check_one("SHA-512", source->sha512, digests.sha512, source->url, error))
+                return FALSE;
+        digest = g_strconcat("sha256-", digests.sha256, NULL);
+        return write_notes(fetch, file, digest, &digests, download_etag(download), error) &&
+               place(fetch, file, digest, ret_path, error);
+}
+
+static gboolean
+fetch_locked(struct fetch *fetch, char **ret_path, GError **error)
+{
+        struct stat st;
+        gboolean resumed = stat(fetch->part, &st) == 0 && st.st_size > 0;
+
+        for (;;) {
+                GError *local = NULL;
+                gboolean ok = fetch_once(fetch, ret_path, &local);
+
+                unlink(fetch->draft);
+                if (ok)
+                        return TRUE;
+                if (g_error_matches(local, DROVER_ERROR, DROVER_ERROR_CORRUPT))
+                        download_discard(fetch->part);
+                /* What an earlier run left may be of another file: then, once, all of it anew. */
+                if (!resumed || !g_error_matches(local, DROVER_ERROR, DROVER_ERROR_CORRUPT)) {
+                        g_propagate_error(error, local);
+                        return FALSE;
+                }
+                g_error_free(local);
+                resumed = FALSE;
+        }
+}
+
+gboolean
+cache_fetch(const char *cache, const struct cache_source *source, gboolean always, const struct cache_watch *watch,
+            char **ret_path, GError **error)
+{
+        static const struct cache_watch nobody = {0};
+        g_autofree char *key = g_compute_checksum_for_string(G_CHECKSUM_SHA256, source->url, -1);
+        g_autofree char *lock_name = g_strconcat(key, ".lock", NULL), *draft_name = g_strconcat(".", key, ".draft", NULL);
+        g_auto(fetch_t) fetch = {.cache = cache, .source = source, .watch = watch ? watch : &nobody, .lock_fd = -1};
+        gboolean is_fixed = source->sha256 || source->sha512;
+        g_autofree char *found = cache_find(cache, source);
+
+        if (found && (is_fixed || !always)) {
+                *ret_path = g_steal_pointer(&found);
+                return TRUE;
+        }
+        fetch.part = g_build_filename(cache, "partial", key, NULL);
+        fetch.lock = g_build_filename(cache, "partial", lock_name, NULL);
+        fetch.draft = g_build_filename(cache, "partial", draft_name, NULL);
+        fetch.url_info = cache_url_info_path(cache, source->url);
+        if (!make_directories(cache, error) || !take_lock(&fetch, error))
+                return FALSE;
+        g_free(found);
+        found = cache_find(cache, source); /* the one that we waited for may have fetched it */
+        if (found && (is_fixed || !always)) {
+                *ret_path = g_steal_pointer(&found);
+                return TRUE;
+        }
+        if (found)
+                fetch.known = cache_find_digest(cache, source, &fetch.known_etag);
+        return fetch_locked(&fetch, ret_path, error);
+}
