@@ -33,6 +33,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
 SOURCES := $(wildcard $(addsuffix /*.c,$(DIRS)) $(addsuffix /*/*.c,$(DIRS)))
 LIBRARY_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out cmd/main.c,$(SOURCES)))
+LIBRARY_OBJECTS += $(BUILD)/data/catalogue.o
 LIBRARY := $(BUILD)/libdrover.a
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test-*.c))
 
@@ -41,6 +42,15 @@ all: $(BUILD)/drover
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The catalogue of images, as a text that is linked in.
+$(BUILD)/data/catalogue.c: data/catalogue.yaml
+	@mkdir -p $(@D)
+	@{ echo 'extern const char catalogue_text[];'; echo 'const char catalogue_text[] ='; \
+	        sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $<; echo ';'; } >$@
+
+$(BUILD)/data/catalogue.o: $(BUILD)/data/catalogue.c
 	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIBRARY): $(LIBRARY_OBJECTS)
@@ -59,7 +69,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 # Speaks D-Bus by GIO, to check what drover speaks by itself.
 $(BUILD)/unit/test-scope: PACKAGES += gio-2.0
 # Makes archives by itself.
-$(BUILD)/unit/test-cache: PACKAGES += libarchive
+$(BUILD)/unit/test-cache $(BUILD)/unit/test-download $(BUILD)/unit/test-unpack: PACKAGES += libarchive
 
 .PHONY: unit
 unit: $(UNIT_TESTS) $(BUILD)/golden $(BUILD)/fake-qemu $(BUILD)/fail-malloc.so

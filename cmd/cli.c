@@ -86,7 +86,9 @@ static int
 load(const struct verb *verb, struct verb_call *call)
 {
         g_autofree char *directory = g_get_current_dir();
+        g_auto(GStrv) catalogues = paths_catalogues();
         struct load_options options = {
+                .catalogues = (const char *const *)catalogues,
                 .files = (const char *const *)call->globals->files,
                 .name = call->globals->project_name,
                 .env_files = (const char *const *)call->globals->env_files,
@@ -117,6 +119,9 @@ load(const struct verb *verb, struct verb_call *call)
                 call->project = select_empty_project(options.name, options.root, &none);
                 if (!call->project)
                         status = print_error(none);
+        } else if (g_error_matches(error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND) && (verb->needs & NEEDS_NONE_IF_NAMED) &&
+                   *call->arguments && !options.files) {
+                status = EXIT_DONE;
         } else if (!call->project) {
                 gboolean explained = diagnostics && diagnostics->error_count > 0;
 

@@ -2,6 +2,8 @@
 #include "cmd/print.h"
 
 #include "base/text.h"
+#include "parser/catalogue.h"
+#include "parser/keys/keys.h"
 #include "runtime/storage/cache.h"
 #include "runtime/storage/source.h"
 #include "runtime/users.h"
@@ -9,7 +11,7 @@
 #include <time.h>
 
 struct images_options {
-        gboolean quiet;
+        gboolean quiet, catalogue;
         char *format;
 };
 
@@ -72,6 +74,65 @@ list_one(struct listing *listing, const struct cached_image *image, const GPtrAr
                 table_add(listing->table, title, size, age, who, image->url);
 }
 
+/* ---- what is known by name ---- */
+
+static char *
+join_archs(const struct catalogue_image *entry)
+{
+        if (entry->archs.count)
+                return g_strjoinv(", ", entry->archs.names);
+        return g_strdup(entry->image.has_arch ? keys_find_in(&keys_vm, "arch")->words[entry->image.arch] : NULL);
+}
+
+static json_t *
+entry_to_json(const struct catalogue_image *entry)
+{
+        json_t *item = json_object(), *archs = json_object();
+
+        for (guint i = 0; i < entry->archs.count; i++)
+                json_set_text(archs, entry->archs.names[i], entry->archs.values[i]);
+        json_set_text(item, "name", entry->image.name);
+        json_set_text(item, "url", entry->image.url);
+        json_set_text(item, "file", entry->image.file);
+        json_set_text(item, "checksums", entry->image.checksums);
+        json_set_text(item, "sha256", entry->image.sha256);
+        json_set_text(item, "sha512", entry->image.sha512);
+        json_set_text(item, "from", project_place(entry->image.node, NULL).source->name);
+        json_set(item, "archs", archs);
+        return item;
+}
+
+static int
+list_catalogue(const struct images_options *options)
+{
+        static const char *const titles[] = {"NAME", "MACHINES", "FROM", NULL};
+        g_auto(GStrv) files = paths_catalogues();
+        struct sources *sources = sources_new();
+        struct diagnostics *diagnostics = diagnostics_new(sources);
+        g_autoptr(catalogue_t) catalogue = catalogue_load((const char *const *)files, diagnostics);
+        int status = diagnostics->error_count ? EXIT_CONFIG : EXIT_DONE;
+        struct listing listing;
+
+        print_diagnostics(diagnostics, TRUE);
+        listing_begin(&listing, options->quiet, options->format, titles);
+        for (guint i = 0; i < catalogue->image_count; i++) {
+                const struct catalogue_image *entry = &catalogue->images[i];
+                g_autofree char *archs = join_archs(entry);
+
+                if (listing.form == LISTING_NAMES)
+                        printf("%s\n", entry->image.name);
+                else if (listing.form == LISTING_JSON)
+                        json_array_append_new(listing.items, entry_to_json(entry));
+                else
+                        table_add(listing.table, entry->image.name, archs,
+                                  entry->image.url ? entry->image.url : entry->image.file);
+        }
+        listing_end(&listing, "catalogue");
+        diagnostics_free(diagnostics);
+        sources_unref(sources);
+        return status;
+}
+
 static int
 run_images(struct verb_call *call)
 {
@@ -83,6 +144,8 @@ run_images(struct verb_call *call)
         g_autoptr(GHashTable) users = images ? image_users(paths, &error) : NULL;
         struct listing listing;
 
+        if (options->catalogue)
+                return list_catalogue(options);
         if (!images)
                 return print_error(error);
         if (!users)
@@ -100,7 +163,8 @@ run_images(struct verb_call *call)
 #define ROW(...) OPTION_ROW(struct images_options, __VA_ARGS__)
 
 static const struct option_row rows[] = {
-        ROW("quiet", 'q', OPTION_FLAG, NULL, quiet, "Digests only"),
+        ROW("quiet", 'q', OPTION_FLAG, NULL, quiet, "Digests only; of the catalogue, names"),
+        ROW("catalogue", 0, OPTION_FLAG, NULL, catalogue, "Instead, images that are known by name, and where they are"),
         ROW("format", 0, OPTION_TEXT, "table|json", format, "How to print them"),
         {NULL},
 };

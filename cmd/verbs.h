@@ -29,6 +29,7 @@ enum verb_needs {
         NEEDS_PROJECT = 1 << 0,    /* a project file (or -p and kept state) */
         NEEDS_FILES = 1 << 1,      /* images, kernels and disks that the file names have to be there */
         NEEDS_REFUSALS = 1 << 2,   /* stops at keys that are not built yet */
+        NEEDS_NONE_IF_NAMED = 1 << 4, /* without a file it goes on without a project, if there are arguments */
         NEEDS_NO_FILE_OK = 1 << 3, /* with -p and no file: goes on with an empty project of that name */
 };
 

@@ -109,7 +109,8 @@ merge_sources(struct loader *loader, const GPtrArray *sources)
 static void
 load_sources(struct loader *loader, const GPtrArray *sources, struct project *project)
 {
-        struct check check = {project, project->store, loader->diagnostics, loader->options->no_files};
+        struct check check = {project, project->store, loader->diagnostics, loader->options->no_files,
+                              loader->options->catalogues};
         const struct source *first = sources->pdata[0];
         struct node *top = merge_sources(loader, sources);
         struct load_options options = *loader->options;

@@ -20,6 +20,7 @@ struct load_options {
         const char *const *profiles; /* NULL-terminated --profile arguments, "*": all; none: DROVER_PROFILES, where it is set */
         const char *const *vm_names; /* NULL-terminated names of VMs that were asked for, and with them their profiles */
         const char *const *scale;    /* NULL-terminated --scale arguments: VM=N; later ones win */
+        const char *const *catalogues; /* NULL-terminated paths of files that add to the catalogue (catalogue.h); or NULL */
         const char *const *env_files; /* NULL-terminated --env-file arguments, later ones win; or NULL */
         GPtrArray *variables; /* variable_log_new(): gets the variables that the files name, whether or not they are set; the
                                  project is then empty, since its values may be missing. Or NULL */

@@ -1,6 +1,7 @@
 /* project.c - the project's memory and its look-ups */
 #include "parser/store.h"
 
+#include "parser/catalogue.h"
 #include "parser/load.h"
 
 #include <string.h>
@@ -23,6 +24,7 @@ project_new(struct sources *sources)
         store->networks = g_hash_table_new(g_str_hash, g_str_equal);
         store->disks = g_hash_table_new(g_str_hash, g_str_equal);
         store->images = g_hash_table_new(g_str_hash, g_str_equal);
+        store->catalogued = g_hash_table_new(g_str_hash, g_str_equal);
         project->store = store;
         return project;
 }
@@ -43,6 +45,8 @@ project_free(struct project *project)
         g_hash_table_unref(store->networks);
         g_hash_table_unref(store->disks);
         g_hash_table_unref(store->images);
+        g_hash_table_unref(store->catalogued);
+        catalogue_free(store->catalogue);
         g_ptr_array_unref(store->trees);
         sources_unref(store->sources);
         g_free(store);
@@ -260,6 +264,12 @@ gboolean
 vm_wants_seed(const struct vm *vm)
 {
         return vm->cloud_init || (vm->packages && *vm->packages) || vm->file_count || vm->command_count || vm->ssh;
+}
+
+const struct image *
+vm_named_image(const struct project *project, const struct vm *vm)
+{
+        return vm->catalogued || !vm->image_name ? vm->catalogued : project_find_image(project, vm->image_name);
 }
 
 gboolean

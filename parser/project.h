@@ -230,6 +230,7 @@ struct image {
         const char *file;            /* absolute path, or NULL */
         const char *fetch_url;       /* what is fetched into the cache: the URL, or a file that has to be checked; or NULL */
         const char *sha256, *sha512; /* digits in lower case, at most one of them; or NULL */
+        const char *checksums;       /* URL of a list with its checksum, or NULL */
         gboolean has_format;         /* otherwise it is to be found out from the content */
         enum image_format format;
         gboolean has_arch;
@@ -466,7 +467,8 @@ struct vm {
         guint wished_first, wished_count; /* as declared: its VMs in project.vms */
         const char *image;        /* absolute path of the local image, or NULL */
         const char *image_url;    /* an image that has to be fetched, or NULL */
-        const char *image_name;   /* one of project.images, or NULL; at most one of the three is set */
+        const char *image_name;   /* one of project.images or of the catalogue, or NULL; at most one of the three is set */
+        const struct image *catalogued; /* image_name: the one of the catalogue, where the project has none of that name */
         struct disk *root;        /* NULL: diskless */
         struct disk *disks;       /* without the root disk */
         guint disk_count;
@@ -550,6 +552,9 @@ const char *disk_in_place(const struct disk *disk);
 /** disk_serial_room() - How many characters of a serial number a guest is shown on a bus */
 guint disk_serial_room(enum disk_bus bus);
 const struct image *project_find_image(const struct project *project, const char *name);
+
+/** vm_named_image() - The image that a VM names, of the project or of the catalogue; NULL where it names none */
+const struct image *vm_named_image(const struct project *project, const struct vm *vm);
 
 /** vm_wants_seed() - Has it a key that cloud-init is told of: then a seed is attached at every start */
 gboolean vm_wants_seed(const struct vm *vm);

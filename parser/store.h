@@ -23,6 +23,8 @@ struct project_store {
         GHashTable *defaults;               /* struct key_table -> a struct of it as decode_new() begins it */
         GHashTable *declared;               /* name -> VM as declared */
         GHashTable *vms, *networks, *disks, *images; /* name -> object; the keys belong to the objects */
+        struct catalogue *catalogue;        /* NULL: nothing has asked for it yet */
+        GHashTable *catalogued;             /* "NAME ARCH" -> struct image of the catalogue, filled in */
 };
 
 /** project_new() - An empty project with a store that keeps @sources alive */

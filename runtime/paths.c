@@ -99,6 +99,16 @@ paths_host_state(const struct paths *paths)
         return g_build_filename(paths->data_root, "host.json", NULL);
 }
 
+char **
+paths_catalogues(void)
+{
+        char **files = g_new0(char *, 3);
+
+        files[0] = g_strdup("/etc/drover/images.yaml");
+        files[1] = g_build_filename(g_get_user_config_dir(), "drover", "images.yaml", NULL);
+        return files;
+}
+
 gboolean
 paths_ensure_data(const struct paths *paths, GError **error)
 {

@@ -45,6 +45,9 @@ char *paths_seed(const struct paths *paths, const char *vm);
 /** paths_host_state() - "data_root/host.json": what drover changed on the host as a whole (ip_forward) */
 char *paths_host_state(const struct paths *paths);
 
+/** paths_catalogues() - Files that add images to the catalogue: the host's, the user's; g_strfreev() it */
+char **paths_catalogues(void);
+
 /** paths_ensure_data() - Make the data directory alone, for the lock */
 gboolean paths_ensure_data(const struct paths *paths, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -138,12 +138,30 @@ state_put(const struct paths *paths, const struct state *state, GError **error)
         return json_put_file(path, root, 0600, error);
 }
 
+/* Images of the catalogue become some of the project's: what reads this finds no user's files. */
+static void
+put_catalogued(json_t *root, const struct project *project)
+{
+        for (guint i = 0; i < project->declared_vm_count; i++) {
+                const struct vm *vm = &project->declared_vms[i];
+                json_t *images = json_object_get(root, "images");
+
+                if (!vm->catalogued)
+                        continue;
+                if (!images)
+                        json_object_set_new(root, "images", images = json_object());
+                if (!json_object_get(images, vm->image_name))
+                        json_object_set_new(images, vm->image_name, keys_encode(&keys_image, vm->catalogued, FALSE));
+        }
+}
+
 gboolean
 state_put_project(const struct paths *paths, const struct project *project, GError **error)
 {
         g_autofree char *path = g_build_filename(paths->data, PROJECT_FILE, NULL);
         g_autoptr(json_t) root = keys_encode(&keys_project, project, FALSE);
 
+        put_catalogued(root, project);
         return json_put_file(path, root, 0600, error);
 }
 

@@ -90,7 +90,7 @@ note_images(const struct users *users)
 
         for (guint i = 0; i < project->vm_count; i++) {
                 const struct vm *vm = &project->vms[i];
-                const struct image *image = vm->image_name ? project_find_image(project, vm->image_name) : NULL;
+                const struct image *image = vm_named_image(project, vm);
                 const char *path = image ? image->file : vm->image;
 
                 if (path)

@@ -14,6 +14,7 @@ struct check {
         struct project_store *store;
         struct diagnostics *diagnostics;
         gboolean no_files; /* do not look at the file system */
+        const char *const *catalogues; /* see load.h */
 };
 
 /** resolve_project() - Fill in names, implicit objects and references; unknown references are diagnostics */
@@ -29,6 +30,14 @@ void check_vms(const struct check *check);       /* disks, boot, memory, files *
 void check_guests(const struct check *check);    /* vCPUs, huge pages, display, devices, health */
 void check_ports(const struct check *check);     /* lengths of ranges; who has which port of the host */
 void check_order(const struct check *check);     /* cycles of depends_on */
+
+/** resolve_fetch() - Whether an image is fetched, and from where; resolve_image(): which one the name in a VM stands for */
+void resolve_fetch(struct check *check, struct image *image);
+void resolve_image(struct check *check, struct vm *vm);
+
+/** check_image_sources() - Where an image is, and how it is checked: one of each; returns FALSE after a fault
+ *  @place: of its name */
+gboolean check_image_sources(const struct check *check, const struct image *image, struct place place);
 
 /** check_fault() - An error at a place; returns FALSE */
 gboolean check_fault(const struct check *check, const char *id, struct place place, const char *hint, const char *format, ...)

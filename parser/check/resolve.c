@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum { SUGGEST_MAX_NAMES = 64 }; /* a suggestion costs a look at every name: not for each of very many */
-
 static const char *const no_texts[] = {NULL};
 
 static gboolean
@@ -174,37 +172,6 @@ resolve_disks(struct check *check, struct vm *vm)
                 else if (!disk->name)
                         disk->name = "data";
         }
-}
-
-/* ---- images ---- */
-
-/* A file without a checksum is used where it lies. */
-static void
-resolve_fetch(struct check *check, struct image *image)
-{
-        g_autofree char *uri =
-                image->file && (image->sha256 || image->sha512) ? g_filename_to_uri(image->file, NULL, NULL) : NULL;
-
-        image->fetch_url = image->url ? image->url : uri ? store_text(check->store, uri, -1) : NULL;
-}
-
-/* Of a name that is near to none of ours nothing is known: it may be one of the catalogue. */
-static void
-resolve_image(struct check *check, const struct vm *vm)
-{
-        const char *name = vm->image_name;
-        struct place place = project_place(vm->node, "image");
-        g_autofree const char **names = (const char **)g_hash_table_get_keys_as_array(check->store->images, NULL);
-        g_autofree char *subject = g_strdup_printf("image of vm '%s'", vm->name);
-        g_autofree char *hint = g_strdup_printf("write a path, such as ./%s, for a file", name);
-
-        if (project_find_image(check->project, name))
-                return;
-        if (check->store->refusals->len < SUGGEST_MAX_NAMES && text_suggest(name, names))
-                check_unknown(check, "unknown-image", place, subject, "image", name, check->store->images);
-        else
-                store_refuse(check->store, place, hint,
-                             "%s: there is no image '%s' in the file, and the catalogue is not supported yet", subject, name);
 }
 
 /* ---- NICs ---- */

@@ -117,6 +117,9 @@ extern const struct key_table keys_mount, keys_cloud_init, keys_file, keys_ssh;
 extern const struct key_table keys_cpu, keys_memory_backing, keys_device, keys_port, keys_healthcheck, keys_dependency;
 extern const struct key_table keys_include, keys_extends;
 
+/** keys_catalogue - The top of a file of the catalogue (catalogue.h) */
+extern const struct key_table keys_catalogue;
+
 /** keys_find() - The row of a path such as "vms.networks.ip" or "networks.mtu", from the top; NULL where there is none */
 const struct key *keys_find(const char *path);
 

@@ -7,15 +7,6 @@
 
 #include <string.h>
 
-static void
-note_progress(void *data, guint64 done_bytes, guint64 total_bytes)
-{
-        struct transfer *transfer = data;
-
-        __atomic_store_n(&transfer->total_bytes, total_bytes, __ATOMIC_RELAXED);
-        __atomic_store_n(&transfer->done_bytes, done_bytes, __ATOMIC_RELAXED);
-}
-
 /* What the plan could not know yet: which file the new disk lies on. The disk's step waits for this one. */
 static void
 give_image(struct resolved_vm *vm, const char *path, const struct image_info *info)
@@ -41,10 +32,9 @@ is_new_disk(const struct session *session, const struct resolved_vm *vm)
 }
 
 static gboolean
-check_format(const struct project *project, const struct image_source *source, const struct image_info *info, GError **error)
+check_format(const struct image *image, const struct image_info *info, GError **error)
 {
         static const char *const names[] = {"qcow2", "raw", "vmdk", "vdi", "vhdx"};
-        const struct image *image = source->name ? project_find_image(project, source->name) : NULL;
 
         if (!image || !image->has_format || strcmp(names[image->format], info->format) == 0)
                 return TRUE;
@@ -59,13 +49,14 @@ apply_image(struct apply *apply, const struct plan_step *step, GError **error)
         const struct project *project = session->project;
         const struct image_source source = image_source_of(project, &project->vms[step->index]);
         const struct cache_watch watch = {
-                .progress = note_progress, .data = step->transfer, .stop = (const int *)apply->options->cancel};
+                .progress = transfer_note, .data = step->transfer, .stop = (const int *)apply->options->cancel};
         g_autofree char *key = image_source_key(&source), *path = NULL;
         struct image_info info;
 
         if (!cache_fetch(session->world->paths->cache, &source.remote, apply->plan->pull == PULL_ALWAYS, &watch, &path, error))
                 return FALSE;
-        if (!image_probe(path, apply->host.user, NULL, &info, error) || !check_format(project, &source, &info, error))
+        if (!image_probe(path, apply->host.user, NULL, &info, error) || 
+            !check_format(vm_named_image(project, &project->vms[step->index]), &info, error))
                 return FALSE;
         image_remember(session->world->paths->cache, path, &info);
         for (guint i = 0; i < session->resolved->vm_count; i++) {

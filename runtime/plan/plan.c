@@ -47,6 +47,15 @@ plan_kind_name(enum plan_kind kind)
         return kinds[kind];
 }
 
+void
+transfer_note(void *data, guint64 done_bytes, guint64 total_bytes)
+{
+        struct transfer *transfer = data;
+
+        __atomic_store_n(&transfer->total_bytes, total_bytes, __ATOMIC_RELAXED);
+        __atomic_store_n(&transfer->done_bytes, done_bytes, __ATOMIC_RELAXED);
+}
+
 static void
 step_free(gpointer data)
 {

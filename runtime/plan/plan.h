@@ -72,6 +72,9 @@ struct transfer {
         guint64 done_bytes, total_bytes; /* total 0: not known */
 };
 
+/** transfer_note() - A cache_watch.progress; @transfer: the struct transfer */
+void transfer_note(void *transfer, guint64 done_bytes, guint64 total_bytes);
+
 struct plan_step {
         enum plan_kind kind;
         enum plan_action action;

@@ -5,7 +5,6 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "runtime/storage/download.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -87,7 +86,7 @@ find_sha512(const char *cache, const char *sha512)
 }
 
 static char *
-find_url(const char *cache, const char *url, char **ret_etag)
+find_url(const char *cache, const char *url, struct validators *ret_version)
 {
         g_autofree char *path = cache_url_info_path(cache, url);
         g_autoptr(json_t) info = json_read_file(path, NULL);
@@ -95,13 +94,13 @@ find_url(const char *cache, const char *url, char **ret_etag)
 
         if (!cache_is_digest(digest))
                 return NULL;
-        if (ret_etag)
-                *ret_etag = g_strdup(json_text(info, "etag"));
+        if (ret_version)
+                *ret_version = (struct validators){g_strdup(json_text(info, "etag")), g_strdup(json_text(info, "last_modified"))};
         return g_strdup(digest);
 }
 
 char *
-cache_find_digest(const char *cache, const struct cache_source *source, char **ret_etag)
+cache_find_digest(const char *cache, const struct cache_source *source, struct validators *ret_version)
 {
         g_autofree char *lower = NULL;
 
@@ -113,7 +112,7 @@ cache_find_digest(const char *cache, const struct cache_source *source, char **r
                 lower = g_ascii_strdown(source->sha512, -1);
                 return find_sha512(cache, lower);
         }
-        return find_url(cache, source->url, ret_etag);
+        return find_url(cache, source->url, ret_version);
 }
 
 char *
@@ -258,16 +257,19 @@ cache_remove_partial(const char *cache, guint64 *ret_bytes, GError **error)
                 return FALSE;
         for (guint i = 0; i < names->len; i++) {
                 g_autofree char *lock = g_build_filename(directory, names->pdata[i], NULL), *part = NULL, *draft = NULL;
+                g_autofree char *sums = NULL;
                 struct stat st;
                 auto_fd fd = -1;
 
                 if (!g_str_has_suffix(lock, ".lock") || !file_lock(lock, &fd, NULL))
                         continue;
                 part = g_strndup(lock, strlen(lock) - strlen(".lock"));
+                sums = g_strconcat(part, ".sums", NULL);
                 draft = g_strdup_printf("%s/.%.64s.draft", directory, (const char *)names->pdata[i]);
                 bytes += stat(part, &st) == 0 ? (guint64)st.st_blocks * 512 : 0;
                 bytes += stat(draft, &st) == 0 ? (guint64)st.st_blocks * 512 : 0;
                 download_discard(part);
+                download_discard(sums);
                 unlink(draft);
                 unlink(lock);
         }

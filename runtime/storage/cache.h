@@ -17,6 +17,7 @@
 struct cache_source {
         const char *url;
         const char *sha256, *sha512; /* of what is fetched, before it is unpacked; NULL: not known */
+        const char *checksums; /* URL of a list that has the sum (checksums.h), asked for whenever the image is; or NULL */
 };
 
 struct cache_watch {
@@ -62,7 +63,8 @@ gboolean cache_lock(const char *cache, gboolean alone, int timeout_ms, int *ret_
 
 /**
  * cache_fetch() - Have the image of a source in the cache
- * @always:   ask the server whether there is a newer one, where no checksum is given
+ * @always:   ask the server whether there is a newer one, where no checksum is given: by the list of checksums, else by what
+ *            the server calls the one that is here
  * @ret_path: on success; the caller frees it
  *
  * Waits for another drover that fetches the same. Fails as download_read() and unpack_stream() do, and with

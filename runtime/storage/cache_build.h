@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/storage/cache.h"
+#include "runtime/storage/download.h"
 
 #include <sys/stat.h>
 
@@ -17,6 +18,6 @@ gint64 cache_mtime_ns(const struct stat *st);
 
 /**
  * cache_find_digest() - The digest that a source is known by, or NULL; the image need not be there. New string
- * @ret_etag: where it is known by its URL alone, what the server called it then; or NULL
+ * @ret_version: where it is known by its URL alone, what the server called it then; or NULL
  */
-char *cache_find_digest(const char *cache, const struct cache_source *source, char **ret_etag);
+char *cache_find_digest(const char *cache, const struct cache_source *source, struct validators *ret_version);

@@ -5,7 +5,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "runtime/storage/download.h"
+#include "runtime/storage/checksums.h"
 #include "runtime/storage/unpack.h"
 
 #include <fcntl.h>
@@ -23,10 +23,12 @@ struct fetch {
         const char *cache;
         const struct cache_source *source;
         const struct cache_watch *watch;
+        struct cache_source listed; /* the same source with the sum that the list has for it */
+        struct digests sums;
         char *part, *lock, *url_info, *draft;
         int lock_fd;
-        char *known;      /* digest that the URL led to before, where the cache has it; or NULL */
-        char *known_etag; /* or NULL */
+        char *known; /* digest that the URL led to before, where the cache has it; or NULL */
+        struct validators known_version;
 };
 
 static void
@@ -37,7 +39,7 @@ fetch_clear(struct fetch *fetch)
         g_free(fetch->url_info);
         g_free(fetch->draft);
         g_free(fetch->known);
-        g_free(fetch->known_etag);
+        validators_clear(&fetch->known_version);
         fd_clear(&fetch->lock_fd);
 }
 
@@ -92,16 +94,19 @@ take_lock(struct fetch *fetch, GError **error)
 }
 
 static gboolean
-check_one(const char *name, const char *wanted, const char *got, const char *url, GError **error)
+check_one(const char *name, const char *wanted, const char *got, const struct cache_source *source, GError **error)
 {
-        g_autofree char *shown = NULL;
+        g_autofree char *shown = NULL, *list = NULL;
 
         if (!wanted || g_ascii_strcasecmp(wanted, got) == 0)
                 return TRUE;
-        shown = download_show_url(url);
+        shown = download_show_url(source->url);
         error_set(error, DROVER_ERROR_CORRUPT, "what came from '%s' has another %s than wanted: %s, not %s", shown, name, got,
                   wanted);
-        return error_hint(error, "if the image was replaced on purpose, write the new sum; nothing was kept");
+        if (!source->checksums)
+                return error_hint(error, "if the image was replaced on purpose, write the new sum; nothing was kept");
+        list = download_show_url(source->checksums);
+        return error_hint(error, "that is what '%s' says: it may be of another day than the image; nothing was kept", list);
 }
 
 static gssize
@@ -191,14 +196,25 @@ receive(struct fetch *fetch, struct download *download, const char **ret_file, G
         return drain(download, error);
 }
 
+/* The URL leads to that image from now on. @version: what the server calls it; NULL: not known */
+static gboolean
+note_url(const struct fetch *fetch, const char *digest, const struct validators *version, GError **error)
+{
+        g_autofree char *shown = download_show_url(fetch->source->url);
+        g_autoptr(json_t) url = json_pack("{s:i, s:s}", "schema", 1, "digest", digest);
+
+        json_set_text(url, "url", shown); /* for people: the file's name tells the URL, and a password is not kept */
+        json_set_text(url, "etag", version ? version->etag : NULL);
+        json_set_text(url, "last_modified", version ? version->last_modified : NULL);
+        return json_write_file(fetch->url_info, url, 0600, error);
+}
+
 /* @file: what will be in place, unless it is already */
 static gboolean
-write_notes(const struct fetch *fetch, const char *file, const char *digest, const struct digests *digests, const char *etag,
-            GError **error)
+note_image(const struct fetch *fetch, const char *file, const char *digest, const struct digests *digests, GError **error)
 {
         g_autofree char *path = cache_image_info_path(fetch->cache, digest), *placed = cache_image_path(fetch->cache, digest);
         g_autoptr(json_t) image = json_pack("{s:i, s:I}", "schema", 1, "fetched_at", (json_int_t)(g_get_real_time() / 1000000));
-        g_autoptr(json_t) url = json_pack("{s:i, s:s}", "schema", 1, "digest", digest);
         g_autoptr(json_t) before = json_read_file(path, NULL);
         g_autofree char *shown = download_show_url(fetch->source->url);
         const char *sha512 = *digests->sha512 ? digests->sha512 : json_text(before, "sha512");
@@ -211,9 +227,7 @@ write_notes(const struct fetch *fetch, const char *file, const char *digest, con
         json_set_text(image, "sha512", sha512); /* who wants it by that sum finds it, though it came by another this time */
         json_set(image, "size_bytes", json_integer(stays ? json_number(before, "size_bytes", 0) : st.st_size));
         json_set(image, "mtime_ns", json_integer(stays ? json_number(before, "mtime_ns", 0) : cache_mtime_ns(&st)));
-        json_set_text(url, "url", shown); /* for people: the file's name tells the URL, and a password is not kept */
-        json_set_text(url, "etag", etag);
-        return json_write_file(path, image, 0600, error) && json_write_file(fetch->url_info, url, 0600, error);
+        return json_write_file(path, image, 0600, error);
 }
 
 /* Puts a finished file in place. */
@@ -246,8 +260,7 @@ fetch_once(struct fetch *fetch, char **ret_path, GError **error)
                 .part = fetch->part,
                 .with_sha512 = source->sha512 != NULL,
                 .retry_ms = fetch->watch->retry_ms,
-                .if_changed = fetch->known != NULL,
-                .etag = fetch->known_etag,
+                .known = fetch->known ? &fetch->known_version : NULL,
                 .progress = fetch->watch->progress,
                 .stop = fetch->watch->stop,
                 .data = fetch->watch->data,
@@ -266,12 +279,64 @@ fetch_once(struct fetch *fetch, char **ret_path, GError **error)
         }
         if (!download_digests(download, &digests, error))
                 return FALSE;
-        if (!check_one("SHA-256", source->sha256, digests.sha256, source->url, error) ||
-            !check_one("SHA-512", source->sha512, digests.sha512, source->url, error))
+        if (!check_one("SHA-256", source->sha256, digests.sha256, source, error) ||
+            !check_one("SHA-512", source->sha512, digests.sha512, source, error))
                 return FALSE;
         digest = g_strconcat("sha256-", digests.sha256, NULL);
-        return write_notes(fetch, file, digest, &digests, download_etag(download), error) &&
-               place(fetch, file, digest, ret_path, error);
+        return note_image(fetch, file, digest, &digests, error) &&
+               note_url(fetch, digest, download_validators(download), error) && place(fetch, file, digest, ret_path, error);
+}
+
+/* ---- the list of checksums ---- */
+
+/* Without directories, and without what follows a path in a URL. New string. */
+static char *
+name_of_url(const char *url)
+{
+        g_autofree char *path = g_strndup(url, strcspn(url, "?#"));
+
+        return g_path_get_basename(path);
+}
+
+/* The text behind the URL, by way of a part file that is not kept. */
+static char *
+read_list(const struct fetch *fetch, GError **error)
+{
+        g_autofree char *part = g_strconcat(fetch->part, ".sums", NULL);
+        struct download_request request = {
+                .url = fetch->source->checksums,
+                .part = part,
+                .max_bytes = CHECKSUMS_MAX_BYTES,
+                .retry_ms = fetch->watch->retry_ms,
+                .stop = fetch->watch->stop,
+        };
+        g_autoptr(GString) text = g_string_new(NULL);
+        g_autoptr(download_t) download = NULL;
+        const void *bytes;
+        gssize n = -1;
+
+        download_discard(part);
+        download = download_open(&request, error);
+        while (download && (n = download_read(download, &bytes, error)) > 0)
+                g_string_append_len(text, bytes, n);
+        download_discard(part);
+        return n == 0 ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+}
+
+/* From here on the source has a checksum, and an image of that sum is it, whatever URL it came from. */
+static gboolean
+read_checksums(struct fetch *fetch, GError **error)
+{
+        const struct cache_source *source = fetch->source;
+        g_autofree char *text = read_list(fetch, error), *list = name_of_url(source->checksums), *file = name_of_url(source->url);
+
+        if (!text || !checksums_find(text, list, file, &fetch->sums, error))
+                return error_prefix(error, "image '%s' cannot be checked", file);
+        fetch->listed = *source;
+        fetch->listed.sha256 = *fetch->sums.sha256 ? fetch->sums.sha256 : NULL;
+        fetch->listed.sha512 = *fetch->sums.sha512 ? fetch->sums.sha512 : NULL;
+        fetch->source = &fetch->listed;
+        return TRUE;
 }
 
 static gboolean
@@ -297,6 +362,24 @@ fetch_locked(struct fetch *fetch, char **ret_path, GError **error)
                 g_error_free(local);
                 resumed = FALSE;
         }
+}
+
+/* The list tells whether the image is here, whatever URL it came from and whatever the server calls it. */
+static gboolean
+fetch_listed(struct fetch *fetch, char **ret_path, GError **error)
+{
+        g_autofree char *found = NULL, *digest = NULL;
+
+        if (!read_checksums(fetch, error))
+                return FALSE;
+        found = cache_find(fetch->cache, fetch->source);
+        if (!found)
+                return fetch_locked(fetch, ret_path, error);
+        digest = g_path_get_basename(found);
+        if (!note_url(fetch, digest, NULL, error))
+                return FALSE;
+        *ret_path = g_steal_pointer(&found);
+        return TRUE;
 }
 
 gboolean
@@ -326,7 +409,9 @@ cache_fetch(const char *cache, const struct cache_source *source, gboolean alway
                 *ret_path = g_steal_pointer(&found);
                 return TRUE;
         }
+        if (source->checksums && !is_fixed)
+                return fetch_listed(&fetch, ret_path, error);
         if (found)
-                fetch.known = cache_find_digest(cache, source, &fetch.known_etag);
+                fetch.known = cache_find_digest(cache, source, &fetch.known_version);
         return fetch_locked(&fetch, ret_path, error);
 }

@@ -74,6 +74,13 @@ check_url(const char *url, GError **error)
         return error_hint(error, "it begins with https://, http:// or file://");
 }
 
+void
+validators_clear(struct validators *validators)
+{
+        g_clear_pointer(&validators->etag, g_free);
+        g_clear_pointer(&validators->last_modified, g_free);
+}
+
 /* ---- what is kept beside the part file ---- */
 
 void
@@ -92,8 +99,8 @@ download_save_info(struct download *download)
         g_autoptr(GError) error = NULL;
 
         json_set_text(info, "url", download->shown); /* a password is no business of a file's */
-        json_set_text(info, "etag", download->etag);
-        json_set_text(info, "last_modified", download->last_modified);
+        json_set_text(info, "etag", download->version.etag);
+        json_set_text(info, "last_modified", download->version.last_modified);
         if (!json_write_file(download->part_info, info, 0600, &error))
                 unlink(download->part_info); /* no more than that it cannot be resumed by the next process */
 }
@@ -107,9 +114,9 @@ load_info(struct download *download)
 
         if (!info || json_number(info, "schema", 0) != 1 || g_strcmp0(json_text(info, "url"), download->shown) != 0)
                 return FALSE;
-        download->etag = g_strdup(json_text(info, "etag"));
-        download->last_modified = g_strdup(json_text(info, "last_modified"));
-        return download->etag || download->last_modified;
+        download->version.etag = g_strdup(json_text(info, "etag"));
+        download->version.last_modified = g_strdup(json_text(info, "last_modified"));
+        return download->version.etag || download->version.last_modified;
 }
 
 static gboolean
@@ -210,10 +217,10 @@ download_is_unchanged(const struct download *download)
         return download->unchanged;
 }
 
-const char *
-download_etag(const struct download *download)
+const struct validators *
+download_validators(const struct download *download)
 {
-        return download->etag;
+        return &download->version;
 }
 
 gboolean
@@ -237,9 +244,7 @@ download_close(struct download *download)
         g_free(download->part);
         g_free(download->part_info);
         g_free(download->shown);
-        g_free(download->etag);
-        g_free(download->last_modified);
-        g_free(download->answer_etag);
-        g_free(download->answer_modified);
+        validators_clear(&download->version);
+        validators_clear(&download->answer_version);
         g_free(download);
 }

@@ -13,14 +13,19 @@
 
 #include "runtime/storage/digest.h"
 
+/** struct validators - What a server calls the version of a file that it has (RFC 9110); each a whole header, or NULL */
+struct validators {
+        char *etag, *last_modified; /* etag: a strong one */
+};
+void validators_clear(struct validators *validators);
+
 struct download_request {
         const char *url;      /* http, https or file */
         const char *part;     /* path of the part file; beside it PART.json keeps what tells whether the source changed */
         gboolean with_sha512; /* else only SHA-256 is computed */
         guint64 max_bytes;    /* more is refused; 0: one TiB */
         guint retry_ms;       /* the first pause before a new try, doubled for each without progress; 0: a second */
-        gboolean if_changed;  /* with etag: ask only for what differs from that */
-        const char *etag;
+        const struct validators *known; /* ask only for what differs from that version; NULL: for whatever there is */
         void (*progress)(void *data, guint64 done_bytes, guint64 total_bytes); /* total 0: unknown; or NULL */
         const int *stop;      /* when it becomes nonzero the download ends with DROVER_ERROR_INTERRUPTED; or NULL */
         void *data;
@@ -46,11 +51,11 @@ struct download *download_open(const struct download_request *request, GError **
  */
 gssize download_read(struct download *download, const void **ret_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** download_is_unchanged() - After the end: did the server say that what @etag names is still what it has? */
+/** download_is_unchanged() - After the end: did the server say that the known version is still what it has? */
 gboolean download_is_unchanged(const struct download *download);
 
-/** download_etag() - After the end: the strong validator of what came, or NULL */
-const char *download_etag(const struct download *download);
+/** download_validators() - After the end: of what came; belong to the download */
+const struct validators *download_validators(const struct download *download);
 
 /** download_digests() - After the end of the stream; waits for what is still to be hashed */
 gboolean download_digests(struct download *download, struct digests *ret_digests, GError **error)

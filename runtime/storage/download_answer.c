@@ -35,8 +35,7 @@ download_take_header(char *line, size_t size, size_t count, void *data)
         char *value = strchr(text, ':');
 
         if (g_str_has_prefix(text, "HTTP/")) { /* also that of a redirection: what it said counts no more */
-                g_clear_pointer(&download->answer_etag, g_free);
-                g_clear_pointer(&download->answer_modified, g_free);
+                validators_clear(&download->answer_version);
                 download->answer_from = download->answer_all = 0;
                 download->answer_ranged = FALSE;
         }
@@ -45,9 +44,9 @@ download_take_header(char *line, size_t size, size_t count, void *data)
         *value++ = '\0';
         g_strstrip(value);
         if (g_ascii_strcasecmp(text, "etag") == 0 && !g_str_has_prefix(value, "W/")) {
-                take_validator(&download->answer_etag, value);
+                take_validator(&download->answer_version.etag, value);
         } else if (g_ascii_strcasecmp(text, "last-modified") == 0) {
-                take_validator(&download->answer_modified, value);
+                take_validator(&download->answer_version.last_modified, value);
         } else if (g_ascii_strcasecmp(text, "content-range") == 0 && g_ascii_strncasecmp(value, "bytes ", 6) == 0) {
                 download->answer_ranged = g_ascii_isdigit(value[6]);
                 download->answer_from = g_ascii_strtoull(value + 6, NULL, 10);
@@ -60,9 +59,9 @@ download_take_header(char *line, size_t size, size_t count, void *data)
 static gboolean
 is_same_file(const struct download *download)
 {
-        if (download->etag || download->answer_etag)
-                return g_strcmp0(download->etag, download->answer_etag) == 0;
-        return download->last_modified && g_strcmp0(download->last_modified, download->answer_modified) == 0;
+        if (download->version.etag || download->answer_version.etag)
+                return g_strcmp0(download->version.etag, download->answer_version.etag) == 0;
+        return download->version.last_modified && g_strcmp0(download->version.last_modified, download->answer_version.last_modified) == 0;
 }
 
 static gboolean
@@ -112,10 +111,9 @@ begin_answer(struct download *download)
         download->skip = download->received - download->answer_from;
         download->total = length >= 0 ? download->answer_from + (guint64)length : 0;
         if (!download->received) {
-                g_free(download->etag);
-                g_free(download->last_modified);
-                download->etag = g_strdup(download->answer_etag);
-                download->last_modified = g_strdup(download->answer_modified);
+                validators_clear(&download->version);
+                download->version.etag = g_strdup(download->answer_version.etag);
+                download->version.last_modified = g_strdup(download->answer_version.last_modified);
                 download_save_info(download);
         }
         return has_room(download);

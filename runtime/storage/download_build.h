@@ -18,8 +18,8 @@ struct download {
         CURL *easy; /* NULL: no transfer runs */
         struct curl_slist *headers;
         char message[CURL_ERROR_SIZE];
-        char *etag, *last_modified;         /* of the file that the part is of */
-        char *answer_etag, *answer_modified; /* of the answer that comes in */
+        struct validators version;        /* of the file that the part is of */
+        struct validators answer_version; /* of the answer that comes in */
         guint64 answer_from; /* where the body of this answer begins in the file */
         gboolean answer_ranged; /* and whether it said so */
         guint64 answer_all;  /* how long the file is, said by a refusal of a range; or 0 */

@@ -25,18 +25,30 @@ download_end_transfer(struct download *download)
         curl_slist_free_all(g_steal_pointer(&download->headers));
 }
 
+/* Is it asked whether there is another version than that which we know? */
+static gboolean
+asks_for_news(const struct download *download, guint64 received)
+{
+        const struct validators *known = download->request.known;
+
+        return known && (known->etag || known->last_modified) && !received;
+}
+
 /* Only what has not changed is worth a part of it. */
 static void
 add_conditions(struct download *download)
 {
+        const struct validators *known = download->request.known;
         g_autofree char *header = NULL;
 
-        if (download->received && download->etag)
-                header = g_strconcat("If-Range: ", download->etag, NULL);
-        else if (download->received && download->last_modified)
-                header = g_strconcat("If-Range: ", download->last_modified, NULL);
-        else if (download->request.if_changed && download->request.etag)
-                header = g_strconcat("If-None-Match: ", download->request.etag, NULL);
+        if (download->received && download->version.etag)
+                header = g_strconcat("If-Range: ", download->version.etag, NULL);
+        else if (download->received && download->version.last_modified)
+                header = g_strconcat("If-Range: ", download->version.last_modified, NULL);
+        else if (asks_for_news(download, download->received) && known->etag)
+                header = g_strconcat("If-None-Match: ", known->etag, NULL);
+        else if (asks_for_news(download, download->received))
+                header = g_strconcat("If-Modified-Since: ", known->last_modified, NULL);
         if (header)
                 download->headers = curl_slist_append(download->headers, header);
 }
@@ -126,7 +138,7 @@ fail_status(struct download *download, long status, GError **error)
 static gboolean
 fail_changed(struct download *download, GError **error)
 {
-        if (!download->etag && !download->last_modified)
+        if (!download->version.etag && !download->version.last_modified)
                 return error_set(error, DROVER_ERROR_CORRUPT,
                                  "the connection for '%s' broke, and the server does not say what would tell whether a second "
                                  "half belongs to the first", download->shown);
@@ -167,7 +179,7 @@ gboolean
 download_fail_stopped(const struct download *download, GError **error)
 {
         error_set(error, DROVER_ERROR_INTERRUPTED, "'%s' was not fetched to its end", download->shown);
-        return download->etag || download->last_modified ? error_hint(error, "the next try goes on from there") : FALSE;
+        return download->version.etag || download->version.last_modified ? error_hint(error, "the next try goes on from there") : FALSE;
 }
 
 /* Before a new try; FALSE when it is to stop. */
@@ -197,7 +209,7 @@ download_settle(struct download *download, CURLcode code, GError **error)
         download_end_transfer(download);
         if (download_is_stopped(download))
                 return download_fail_stopped(download, error);
-        if (status == 304 && download->request.if_changed && download->request.etag && !download->received_before) {
+        if (status == 304 && asks_for_news(download, download->received_before)) {
                 download->ended = download->unchanged = TRUE;
                 return TRUE;
         }

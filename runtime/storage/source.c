@@ -11,11 +11,11 @@ enum { TITLE_DIGITS = 12 }; /* of a checksum: enough to tell two apart */
 struct image_source
 image_source_of(const struct project *project, const struct vm *vm)
 {
-        const struct image *image = vm->image_name ? project_find_image(project, vm->image_name) : NULL;
+        const struct image *image = vm_named_image(project, vm);
 
         if (image)
                 return (struct image_source){image->fetch_url ? NULL : image->file,
-                                             {image->fetch_url, image->sha256, image->sha512}, image->name};
+                                             {image->fetch_url, image->sha256, image->sha512, image->checksums}, image->name};
         return (struct image_source){.path = vm->image, .remote.url = vm->image_url};
 }
 
@@ -26,8 +26,8 @@ image_source_key(const struct image_source *source)
 
         if (!remote->url)
                 return NULL;
-        return g_strdup_printf("%s %s %s", remote->url, remote->sha256 ? remote->sha256 : "",
-                               remote->sha512 ? remote->sha512 : "");
+        return g_strdup_printf("%s %s %s %s", remote->url, remote->sha256 ? remote->sha256 : "",
+                               remote->sha512 ? remote->sha512 : "", remote->checksums ? remote->checksums : "");
 }
 
 char *

@@ -6,9 +6,9 @@
  * Lastly, each identifier of a diagnostic in the sources must have been seen.
  *
  * multi/NAME is a case of several files: a project, what it needs, `args` (a line each: `-f FILE`, `--env-file FILE`,
- * `--profile P`, `--scale VM=N`, `--vm NAME`, `--variables`), `env` (the whole environment, NAME=VALUE lines), `stdin` (what standard input
- * holds), and what comes out: `expect.err` and, where it loads, `expect.json`
- * (and, where there is one, `expect.origin`: where each value comes from; with `--variables`, `expect.variables` alone).
+ * `--profile P`, `--scale VM=N`, `--vm NAME`, `--catalogue FILE`, `--variables`), `env` (the whole environment, NAME=VALUE
+ * lines), `stdin` (what standard input holds), and what comes out: `expect.err` and, where it loads, `expect.json` (and, where
+ * there is one, `expect.origin`: where each value comes from; with `--variables`, `expect.variables` alone).
  *
  *     cd tests/config && golden [--accept] [FILE...]
  *
@@ -130,12 +130,14 @@ dump(const struct project *project, gboolean defaults)
 
 /* Encoded, read again and encoded with all defaults: the same. */
 static void
-check_round_trip(struct golden *golden, const char *path, const struct project *project, gboolean defaults)
+check_round_trip(struct golden *golden, const char *path, const struct project *project, const char *const *catalogues,
+                 gboolean defaults)
 {
         g_autofree char *text = dump(project, defaults), *expected = dump(project, TRUE), *again = NULL;
         g_autofree char *what = g_strdup_printf("%s read again from %s", path, defaults ? "all values" : "what is written");
         const char *name = project_is_set(project->node, "name") ? NULL : project->name; /* that of its directory */
-        struct load_options options = {.name = name, .directory = golden->directory, .root = TRUE};
+        struct load_options options = {
+                .name = name, .directory = golden->directory, .catalogues = catalogues, .root = TRUE};
         struct diagnostics *diagnostics = NULL;
         g_autoptr(GError) error = NULL;
         g_autoptr(project_t) second = project_load_text(text, strlen(text), &options, &diagnostics, &error);
@@ -179,8 +181,8 @@ run_file(struct golden *golden, const char *path)
                 g_autofree char *json = dump(project, TRUE), *json_relative = relative(golden, json);
 
                 compare(golden, NULL, json_path, json_relative);
-                check_round_trip(golden, path, project, TRUE);
-                check_round_trip(golden, path, project, FALSE);
+                check_round_trip(golden, path, project, NULL, TRUE);
+                check_round_trip(golden, path, project, NULL, FALSE);
         }
         diagnostics_free(diagnostics);
 }
@@ -200,7 +202,7 @@ read_lines(const char *path)
 /* "-f FILE", "--env-file FILE" */
 /* What can be on the command line, each a vector that ends with NULL. */
 struct arguments {
-        GPtrArray *files, *env_files, *profiles, *scale, *vm_names, *variables;
+        GPtrArray *files, *env_files, *profiles, *scale, *vm_names, *catalogues, *variables;
 };
 
 static void
@@ -214,6 +216,7 @@ read_arguments(char **lines, struct arguments *arguments)
                        {"--profile ", &arguments->profiles},
                        {"--scale ", &arguments->scale},
                        {"--vm ", &arguments->vm_names},
+                       {"--catalogue ", &arguments->catalogues},
                        {"--variables", &arguments->variables}};
 
         for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
@@ -239,6 +242,7 @@ free_arguments(struct arguments *arguments)
         g_ptr_array_unref(arguments->profiles);
         g_ptr_array_unref(arguments->scale);
         g_ptr_array_unref(arguments->vm_names);
+        g_ptr_array_unref(arguments->catalogues);
         g_ptr_array_unref(arguments->variables);
 }
 
@@ -314,6 +318,7 @@ run_case(struct golden *golden, const char *name)
         options.profiles = (const char *const *)arguments.profiles->pdata;
         options.scale = (const char *const *)arguments.scale->pdata;
         options.vm_names = (const char *const *)arguments.vm_names->pdata;
+        options.catalogues = (const char *const *)arguments.catalogues->pdata;
         options.environ = (const char *const *)environment;
         options.variables = arguments.variables->pdata[0] ? variables : NULL;
         open_stdin();
@@ -339,8 +344,8 @@ run_case(struct golden *golden, const char *name)
                 compare(golden, name, "expect.origin", origins);
         }
         if (project) {
-                check_round_trip(golden, name, project, TRUE);
-                check_round_trip(golden, name, project, FALSE);
+                check_round_trip(golden, name, project, options.catalogues, TRUE);
+                check_round_trip(golden, name, project, options.catalogues, FALSE);
         }
         diagnostics_free(diagnostics);
         free_arguments(&arguments);

@@ -110,6 +110,52 @@ vms:
     assert lab.states().get("b") == "running", lab.states()
 
 
+def test_catalogue(world, server, tmp_path):
+    """A name of the user's own: listed, suggested, fetched by itself and for a VM, checked by a list, and newer when that is."""
+    config = tmp_path / "drover"
+    config.mkdir()
+    environment = {"XDG_CONFIG_HOME": str(tmp_path)}
+    (config / "images.yaml").write_text(f"""
+images:
+  lab-1:
+    url: "{url(server, '{arch}.qcow2')}"
+    checksums: "{url(server, 'SHA256SUMS')}"
+    archs: {{x86_64: one}}
+""")
+
+    def publish(digits):
+        with open(os.path.join(server.directory, "SHA256SUMS"), "w", encoding="ascii") as file:
+            file.write(f"{'0' * 64} *two.qcow2\n{digits} *one.qcow2\n")
+
+    publish(digest(server, "one.qcow2"))
+    lab = world.lab("vms: {a: {<<: *fake, image: lab-1}}\n", fake=True, environment=environment)
+    empty = world.make_directory("empty")
+    listed = lab.drover("images", "--catalogue", "-q", cwd=empty).out.split()
+    assert "lab-1" in listed and "debian-12" in listed, listed
+    done = lab.drover("pull", "lab-2", cwd=empty, status=6)
+    assert "no image of that name in the catalogue" in done.err and "did you mean 'lab-1'?" in done.err, done
+    done = lab.drover("pull", "lab-1", cwd=empty)
+    assert "image lab-1 fetched" in done.err and server.paths == ["/SHA256SUMS", "/one.qcow2"], (done, server.paths)
+    lab.drover("up")
+    assert backing(lab, "a").endswith(digest(server, "one.qcow2")) and len(server.paths) == 2
+    lab.assert_satisfied()
+    with open(os.path.join(lab.data, "project.json"), encoding="utf-8") as file:
+        assert json.load(file)["images"]["lab-1"]["url"] == url(server, "one.qcow2"), "the supervisor finds no user's files"
+    host.command("qemu-img", "resize", "-q", os.path.join(server.directory, "one.qcow2"), "40M")
+    assert "image lab-1 fetched" in lab.drover("pull").err and server.paths[2:] == ["/SHA256SUMS"], "the list is older"
+    publish("1" * 64)
+    done = lab.drover("pull", status=1)
+    assert f"{url(server, 'SHA256SUMS')}' says: it may be of another day" in done.err and len(cached(world)) == 1, done
+    publish(digest(server, "one.qcow2"))
+    lab.drover("pull")
+    plan = lab.drover("plan").out
+    assert f"→ sha256-{digest(server, 'one.qcow2')[:12]}" in plan, plan
+    os.rename(config / "images.yaml", config / "away.yaml")
+    done = lab.drover("plan", status=3)
+    assert "there is no image 'lab-1', neither in the file nor in the catalogue" in done.err, done
+    os.rename(config / "away.yaml", config / "images.yaml")
+
+
 def test_another_image(world, server):
     """A new sum is a new image: the old disk stays until it is said that it may go."""
     lab = make_lab(world, f"""

@@ -22,6 +22,8 @@ struct server {
         GThread *thread;
         char *body; /* of /plain and its like */
         GByteArray *gz, *tar, *two;
+        const char *sums; /* of /SUMS */
+        gint undated_ask; /* /dated was asked for without If-Modified-Since */
         gint requests, breaks_left, refusals_left;
         gint forged;  /* a header that only an ETag of ours named was sent to us */
         gint version; /* of /changing: what the ETag says */
@@ -141,6 +143,19 @@ answer(struct server *server, int fd, const char *request)
                 g_atomic_int_set(&server->forged, strstr(request, "X-Forged") != NULL || server->forged);
                 send_head(fd, "200 OK", "ETag: \"a\"\rX-Forged: 1\r\nLast-Modified: x\r\n", BODY_BYTES);
                 send_all(fd, server->body, breaks ? BODY_BYTES / 4 : BODY_BYTES);
+        } else if (g_str_has_prefix(request, "GET /SUMS") && server->sums) {
+                send_data(fd, server->sums, strlen(server->sums));
+        } else if (g_str_has_prefix(request, "GET /dated")) { /* no ETag; the date is the version's */
+                g_autofree char *date = g_strdup_printf("Sun, 0%d Nov 2026 08:49:37 GMT", g_atomic_int_get(&server->version) + 1);
+                g_autofree char *headers = g_strdup_printf("Last-Modified: %s\r\n", date);
+
+                if (strstr(request, date)) {
+                        send_head(fd, "304 Not Modified", "", 0);
+                } else {
+                        g_atomic_int_inc(&server->undated_ask);
+                        send_head(fd, "200 OK", headers, BODY_BYTES);
+                        send_all(fd, server->body, BODY_BYTES);
+                }
         } else if (g_str_has_prefix(request, "GET /secret")) {
                 send_head(fd, "403 Forbidden", "", 0);
         } else if (g_str_has_prefix(request, "GET /image.gz")) {

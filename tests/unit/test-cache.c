@@ -85,6 +85,85 @@ test_list(struct fixture *fixture, gconstpointer data)
         assert_fetched(fixture, "/plain");
 }
 
+/* Without an ETag, the date is what is asked by. */
+static void
+test_dated(struct fixture *fixture, gconstpointer data)
+{
+        g_autoptr(GError) error = NULL;
+        g_autofree char *first = fetch(fixture, "/dated", NULL, TRUE, &error), *second = NULL, *third = NULL;
+
+        second = fetch(fixture, "/dated", NULL, TRUE, &error);
+        g_assert_no_error(error);
+        g_assert_cmpstr(first, ==, second);
+        g_assert_cmpint(fixture->server->undated_ask, ==, 1);
+        fixture->server->version++;
+        fixture->server->body[0]++;
+        third = fetch(fixture, "/dated", NULL, TRUE, &error);
+        g_assert_no_error(error);
+        assert_body(fixture, third);
+}
+
+static char *
+fetch_listed(struct fixture *fixture, const char *path, gboolean always, GError **error)
+{
+        g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u%s", fixture->server->port, path);
+        g_autofree char *list = g_strdup_printf("http://127.0.0.1:%u/SUMS", fixture->server->port);
+        const struct cache_source source = {.url = url, .checksums = list};
+        char *image = NULL;
+
+        return cache_fetch(fixture->cache, &source, always, &fixture->watch, &image, error) ? image : NULL;
+}
+
+static char *
+sums_of(struct fixture *fixture, GChecksumType type)
+{
+        g_autofree char *sum = g_compute_checksum_for_data(type, (guchar *)fixture->server->body, BODY_BYTES);
+
+        return g_strdup_printf("%s  plain\n%s  other\n", sum, sum);
+}
+
+/* The list says what is wanted; what it says is here is not fetched, and a wrong sum or none at all is a failure. */
+static void
+test_listed(struct fixture *fixture, gconstpointer data)
+{
+        g_autofree char *sums = sums_of(fixture, G_CHECKSUM_SHA512), *newer = NULL, *image = NULL;
+        g_autoptr(GError) error = NULL, wrong = NULL, none = NULL, absent = NULL;
+
+        g_assert_null(fetch_listed(fixture, "/plain", FALSE, &absent));
+        g_assert_error(absent, DROVER_ERROR, DROVER_ERROR_NOT_FOUND);
+        fixture->server->sums = sums;
+        image = fetch_listed(fixture, "/plain", FALSE, &error);
+        g_assert_no_error(error);
+        assert_body(fixture, image);
+        g_assert_cmpint(fixture->server->requests, ==, 3);
+        g_clear_pointer(&image, g_free);
+        image = fetch_listed(fixture, "/plain", FALSE, &error); /* known by its URL: nothing is asked */
+        g_assert_nonnull(image);
+        g_assert_cmpint(fixture->server->requests, ==, 3);
+        g_clear_pointer(&image, g_free);
+        image = fetch_listed(fixture, "/plain", TRUE, &error); /* the list alone is asked */
+        assert_body(fixture, image);
+        g_assert_cmpint(fixture->server->requests, ==, 4);
+        g_clear_pointer(&image, g_free);
+        image = fetch_listed(fixture, "/mirror/other", FALSE, &error); /* elsewhere, but here by that sum */
+        assert_body(fixture, image);
+        g_assert_cmpint(fixture->server->requests, ==, 5);
+
+        fixture->server->body[0]++;
+        newer = sums_of(fixture, G_CHECKSUM_SHA256);
+        g_clear_pointer(&image, g_free);
+        g_assert_null(fetch_listed(fixture, "/redirect", TRUE, &none));
+        g_assert_nonnull(strstr(none->message, "image 'redirect' cannot be checked"));
+        fixture->server->sums = newer;
+        image = fetch_listed(fixture, "/plain", TRUE, &error);
+        assert_body(fixture, image);
+        fixture->server->body[0]++; /* and the list is of yesterday */
+        g_assert_true(file_remove(image, &error));
+        g_assert_null(fetch_listed(fixture, "/plain?again", TRUE, &wrong));
+        g_assert_error(wrong, DROVER_ERROR, DROVER_ERROR_CORRUPT);
+        g_assert_nonnull(strstr(wrong->message, "/SUMS' says"));
+}
+
 struct racer {
         struct fixture *fixture;
         char *image;
@@ -232,6 +311,8 @@ main(int argc, char **argv)
                 {"/cache/checksum", test_checksum},
                 {"/cache/always", test_always},
                 {"/cache/list", test_list},
+                {"/cache/dated", test_dated},
+                {"/cache/listed", test_listed},
                 {"/cache/many", test_many},
                 {"/cache/notes", test_notes},
                 {"/cache/same", test_same},

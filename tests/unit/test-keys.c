@@ -76,7 +76,9 @@ rest_for(const struct key_table *table, const char *name)
         if (table == &keys_nic)
                 return strcmp(name, "aliases") == 0 ? "ip: 10.20.0.7, " : "";
         if (table == &keys_image)
-                return strcmp(name, "url") && strcmp(name, "file") ? "file: ./x, " : "";
+                return strcmp(name, "checksums") == 0                ? "url: \"https://example.org/x\", "
+                       : strcmp(name, "url") && strcmp(name, "file") ? "file: ./x, "
+                                                                     : "";
         if (table == &keys_mount)
                 return strcmp(name, "source") == 0   ? "target: /src, "
                        : strcmp(name, "target") == 0 ? "source: ./src, "
