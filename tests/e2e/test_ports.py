@@ -70,17 +70,7 @@ def serve(world, lab, *what):
     """Servers at the guest's address, inside the project's namespace; each "tcp:PORT" or "udp:PORT"."""
     host.command("ip", "-n", f"drover-{lab.name}", "address", "add", "10.81.0.10/32", "dev", "lo")
     argv = ["ip", "netns", "exec", f"drover-{lab.name}", sys.executable, "-c", SERVE, lab.name, *what]
-    server = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def end():
-        server.stdin.close()
-        server.wait(10)
-        server.stdout.close()
-
-    world.closers.append(end)
-    world.ignore.add(server.pid)
-    assert server.stdout.readline() == "ready\n"
-    return end
+    return world.serve(argv)
 
 
 def forwarders(lab):

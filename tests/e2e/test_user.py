@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 
 import host
@@ -122,17 +121,7 @@ sys.stdin.read()
 def serve(world, namespace, address):
     """A web server and a DNS server that knows every name, both at this address."""
     argv = [*namespace.prefix, sys.executable, "-c", SERVERS, world.token, address]
-    server = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def end():
-        server.stdin.close()
-        server.wait(10)
-        server.stdout.close()
-
-    world.closers.append(end)
-    world.ignore.add(server.pid)
-    assert server.stdout.readline() == "ready\n"
-    return end
+    return world.serve(argv)
 
 
 def make_internet(world):

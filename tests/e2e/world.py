@@ -81,6 +81,20 @@ class World:
         user.own(self.path("home"))
         return user
 
+    def serve(self, argv):
+        """Starts a server that says `ready` once it answers, and ends when its input does. Returns a function that ends it."""
+        server = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+        def end():
+            server.stdin.close()
+            server.wait(10)
+            server.stdout.close()
+
+        self.closers.append(end)
+        self.ignore.add(server.pid)
+        assert server.stdout.readline() == "ready\n", f"{argv} does not answer"
+        return end
+
     def close(self):
         """Takes all down; returns what was left, as lines, and removes that too."""
         complaints = []
