@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/scope.h"
+#include "network/foreign.h"
 #include "runtime/observe.h"
 
 #include <fcntl.h>
@@ -244,6 +245,36 @@ check_forwarding(struct doctor *doctor)
              forward == 1 ? "on" : "off; a network that routes switches it on");
 }
 
+/* Chains of others that drop what they do not know, and those that cannot be looked into. */
+static void
+check_foreign(struct doctor *doctor)
+{
+        struct home_options options = {.project = "doctor", .isolation = ISOLATION_HOST, .root = TRUE};
+        g_autoptr(home_t) home = NULL;
+        g_autoptr(GPtrArray) chains = NULL;
+        g_autoptr(GString) names = g_string_new(NULL);
+        g_autofree char *legacy = NULL;
+
+        if (!doctor->root || !home_open(&options, &home, NULL))
+                return;
+        chains = foreign_look(home, options.project, NULL);
+        for (guint i = 0; chains && i < chains->len; i++) {
+                const struct foreign_chain *chain = g_ptr_array_index(chains, i);
+
+                if (chain->drops)
+                        g_string_append_printf(names, "%s%s %s %s", names->len ? ", " : "", chain->family, chain->table,
+                                               chain->name);
+        }
+        if (names->len)
+                find(doctor, "firewall", LEVEL_OK, NULL,
+                     "'%s' drops what it does not know: while a project is up, accept rules of drover's stand in there, marked "
+                     "'drover:PROJECT'", names->str);
+        if (file_read("/proc/net/ip_tables_names", 4096, &legacy, NULL, NULL) && strstr(legacy, "filter"))
+                find(doctor, "firewall", LEVEL_WARN, "iptables-legacy -I FORWARD -i BRIDGE -j ACCEPT, and the same with -o",
+                     "rules of iptables-legacy are loaded, which drover does not change: if they drop what they do not know, "
+                     "allow its bridges");
+}
+
 static void
 check_qemu_user(struct doctor *doctor)
 {
@@ -359,6 +390,7 @@ run_doctor(struct verb_call *call)
         check_user_namespaces(&doctor);
         check_firewall(&doctor);
         check_forwarding(&doctor);
+        check_foreign(&doctor);
         check_qemu_user(&doctor);
         check_logout(&doctor);
         check_directory(&doctor, "run", paths->run_root);

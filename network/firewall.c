@@ -8,6 +8,7 @@
 #include "network/firewall.h"
 
 #include "base/fd.h"
+#include "network/foreign.h"
 #include "network/forwarding.h"
 #include "network/guard.h"
 
@@ -127,6 +128,44 @@ needs_forwarding(const struct lab *lab)
         return FALSE;
 }
 
+/* Also those that do not route: where br_netfilter is on, frames from guest to guest pass the same chains. */
+static struct foreign_link *
+list_links(const struct lab *lab, guint *ret_count)
+{
+        struct foreign_link *links = g_new0(struct foreign_link, lab->network_count + 1);
+        guint count = 0;
+
+        for (guint i = 0; i < lab->network_count; i++)
+                if (!lab->networks[i].external)
+                        links[count++] = (struct foreign_link){lab->networks[i].bridge, TRUE, lab_is_served(&lab->networks[i])};
+        *ret_count = count;
+        return links;
+}
+
+/* In a namespace of our own there is nobody else. */
+static gboolean
+ensure_foreign(struct home *home, const struct lab *lab, GError **error)
+{
+        guint count;
+        g_autofree struct foreign_link *links = list_links(lab, &count);
+
+        return lab->isolation != ISOLATION_HOST || foreign_ensure(home, lab->project, links, count, error);
+}
+
+static gboolean
+observe_foreign(struct home *home, const struct lab *lab, enum firewall_state *state, GError **error)
+{
+        guint count;
+        g_autofree struct foreign_link *links = list_links(lab, &count);
+        gboolean differs = FALSE;
+
+        if (lab->isolation == ISOLATION_HOST && !foreign_observe(home, lab->project, links, count, &differs, error))
+                return FALSE;
+        if (differs && *state == FIREWALL_SAME)
+                *state = FIREWALL_DIFFERENT;
+        return TRUE;
+}
+
 gboolean
 firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *ret_state, GError **error)
 {
@@ -139,7 +178,7 @@ firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *
                 *ret_state = FIREWALL_DIFFERENT;
         if (*ret_state == FIREWALL_SAME && needs_forwarding(lab) && !forwarding_is_on(home))
                 *ret_state = FIREWALL_DIFFERENT;
-        return TRUE;
+        return observe_foreign(home, lab, ret_state, error);
 }
 
 gboolean
@@ -153,7 +192,7 @@ firewall_ensure(struct home *home, const struct lab *lab, const char *host_state
                 return FALSE;
         chains = build_chains(lab);
         table = table_name(lab->project);
-        return guard_ensure(home, lab, error) && table_ensure(home, table, chains, error) &&
+        return guard_ensure(home, lab, error) && table_ensure(home, table, chains, error) && ensure_foreign(home, lab, error) &&
                (!needs_forwarding(lab) || forwarding_ensure(home, kept, error));
 }
 
@@ -164,6 +203,8 @@ firewall_remove(struct home *home, const char *project, enum isolation isolation
         g_autofree char *table = table_name(project), *guard = guard_name(project);
         auto_fd lock = -1;
 
-        return forwarding_lock(kept, &lock, error) && table_remove(home, guard, error) &&
-               table_remove(home, table, error) && forwarding_restore(home, kept, error);
+        return forwarding_lock(kept, &lock, error) &&
+               (isolation != ISOLATION_HOST || foreign_ensure(home, project, NULL, 0, error)) &&
+               table_remove(home, guard, error) && table_remove(home, table, error) &&
+               forwarding_restore(home, kept, error);
 }

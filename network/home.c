@@ -361,6 +361,14 @@ home_nft(struct home *home, const char *commands, char **ret_output, GError **er
 }
 
 gboolean
+home_nft_json(struct home *home, const char *commands, char **ret_output, GError **error)
+{
+        const char *const texts[] = {commands, HOME_NFT_JSON, NULL};
+
+        return ask_apart(home, HOME_NFT, texts, ret_output, error);
+}
+
+gboolean
 home_start(struct home *home, const char *const *argv, GError **error)
 {
         return ask_apart(home, HOME_START, argv, NULL, error);

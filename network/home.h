@@ -77,6 +77,9 @@ gboolean home_write_sysctl(struct home *home, const char *name, const char *valu
  */
 gboolean home_nft(struct home *home, const char *commands, char **ret_output, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** home_nft_json() - The same, printed as libnftables-json(5) has it */
+gboolean home_nft_json(struct home *home, const char *commands, char **ret_output, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /**
  * home_start() - Start a program inside that outlives us (dnsmasq)
  *

@@ -110,7 +110,7 @@ answer_write_sysctl(const char *name, const char *value, GError **error)
 
 /* libnftables calls exit() when its socket cannot be opened: here that only ends this process, and drover sees it. */
 static gboolean
-answer_nft(const char *commands, struct answer *answer, GError **error)
+answer_nft(const char *commands, const char *format, struct answer *answer, GError **error)
 {
         struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
         gboolean ok;
@@ -119,6 +119,8 @@ answer_nft(const char *commands, struct answer *answer, GError **error)
                 return error_set(error, DROVER_ERROR_FAILED, "cannot use nftables");
         nft_ctx_buffer_output(nft);
         nft_ctx_buffer_error(nft);
+        if (g_strcmp0(format, HOME_NFT_JSON) == 0)
+                nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
         ok = nft_run_cmd_from_buffer(nft, commands) == 0;
         if (ok) {
                 answer->text = g_strdup(nft_ctx_get_output_buffer(nft));
@@ -189,7 +191,7 @@ answer_request(int socket, enum home_operation operation, const char *const *tex
         case HOME_WRITE_SYSCTL:
                 return answer_write_sysctl(texts[0], texts[1], error);
         case HOME_NFT:
-                return answer_nft(texts[0], answer, error);
+                return answer_nft(texts[0], texts[1], answer, error);
         case HOME_START:
                 return answer_start(texts, options->project, error);
         case HOME_REMOVE:

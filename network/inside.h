@@ -9,13 +9,15 @@
 
 enum { HOME_MAX_PAYLOAD = 64 << 20, HOME_START_TIMEOUT_MS = 10000 };
 
+#define HOME_NFT_JSON "json"
+
 enum home_operation {
         HOME_NETLINK,
         HOME_NAMESPACE,
         HOME_TAP,          /* name */
         HOME_READ_SYSCTL,  /* name */
         HOME_WRITE_SYSCTL, /* name, value */
-        HOME_NFT,          /* commands */
+        HOME_NFT,          /* commands; HOME_NFT_JSON or nothing */
         HOME_START,        /* argument vector */
         HOME_REMOVE,
         HOME_SOCKET,       /* a TCP socket, not connected */

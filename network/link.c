@@ -258,7 +258,8 @@ bridge_ensure(struct netlink *netlink, const struct bridge *bridge, int *ret_ifi
                 return FALSE;
         if (!link.is_bridge || !link_is_ours(&link, &bridge->mac))
                 return refuse_foreign(bridge->name, error);
-        if (!mend_bridge(netlink, bridge, &link, error) || !link_set_address(netlink, bridge->name, link.ifindex, bridge->ip, bridge->prefix, error))
+        if (!mend_bridge(netlink, bridge, &link, error) ||
+            !link_set_address(netlink, bridge->name, link.ifindex, bridge->ip, bridge->prefix, error))
                 return FALSE;
         if (ret_ifindex)
                 *ret_ifindex = link.ifindex;

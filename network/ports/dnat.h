@@ -1,9 +1,9 @@
 /* dnat.h - published ports of networks in the host's own namespace: the short way for what comes from outside
  *
- * The forwarder has every port, and serves what begins on this host itself, loopback and IPv6. What comes in through an interface
- * for an IPv4 port that leads into a network which routes is led there by the kernel, before it gets to the forwarder: the
- * guest sees the client's own address, and nobody carries the bytes. Rules and forwarder say the same, so that neither is needed
- * for the other to work.
+ * The forwarder has every port, and serves what begins on this host itself, loopback and IPv6. What comes in through an
+ * interface for an IPv4 port that leads into a network which routes is led there by the kernel before it gets to the forwarder:
+ * the guest sees the client's own address, and nobody carries the bytes. Rules and forwarder say the same, so that neither is
+ * needed for the other to work.
  *
  * The table is `inet drover-PROJECT.ports`: no project's name has a dot.
  */

@@ -101,7 +101,8 @@ receive_socket(const struct nlmsghdr *message, void *data)
 static void
 add_dual(struct netlink *netlink, int protocol, guint32 states, GHashTable *dual)
 {
-        struct inet_diag_req_v2 request = {.sdiag_family = AF_INET6, .sdiag_protocol = (guint8)protocol, .idiag_states = states};
+        struct inet_diag_req_v2 request = {
+                .sdiag_family = AF_INET6, .sdiag_protocol = (guint8)protocol, .idiag_states = states};
         struct nl_msg *message = nlmsg_alloc_simple(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
         g_autoptr(GError) ignored = NULL;
 

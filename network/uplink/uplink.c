@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "network/foreign.h"
 #include "network/forwarding.h"
 
 #include <arpa/inet.h>
@@ -184,13 +185,18 @@ uplink_state_clear(struct uplink_state *state)
 gboolean
 uplink_observe_table(const struct lab *lab, struct uplink_state *state, GError **error)
 {
-        g_autofree char *table = table_name(lab->project), *chains = veth_chains(lab);
+        g_autofree char *table = table_name(lab->project), *chains = veth_chains(lab), *name = veth_outside_name(lab->project);
+        const struct foreign_link link = {.name = name, .routes = TRUE};
+        gboolean wanted = uplink_kind(lab, TRUE) == UPLINK_VETH, differs;
 
         if (!state->home)
                 return TRUE;
-        if (!table_observe(state->home, table, chains, &state->table, error))
+        if (!table_observe(state->home, table, chains, &state->table, error) ||
+            !foreign_observe(state->home, lab->project, &link, wanted ? 1 : 0, &differs, error))
                 return FALSE;
-        state->was_started |= state->table != FIREWALL_ABSENT;
+        state->was_started |= state->table != FIREWALL_ABSENT || (differs && !wanted);
+        if (differs && state->table == FIREWALL_SAME)
+                state->table = FIREWALL_DIFFERENT;
         state->forwarding = forwarding_is_on(state->home);
         return TRUE;
 }
@@ -226,10 +232,13 @@ static gboolean
 ensure_veth(const struct lab *lab, const struct uplink_state *state, const struct uplink_place *place, GError **error)
 {
         g_autofree char *table = table_name(lab->project), *chains = veth_chains(lab), *name = veth_outside_name(lab->project);
+        const struct foreign_link link = {.name = name, .routes = TRUE};
         auto_fd lock = -1;
 
         return lab_check(lab, error) && forwarding_lock(place->host_state, &lock, error) &&
-               table_ensure(state->home, table, chains, error) && forwarding_ensure(state->home, place->host_state, error) &&
+               table_ensure(state->home, table, chains, error) &&
+               foreign_ensure(state->home, lab->project, &link, 1, error) &&
+               forwarding_ensure(state->home, place->host_state, error) &&
                veth_ensure(lab, state->netlink, place, error) && refuse_router_advertisements(state->home, name, error);
 }
 
@@ -250,5 +259,6 @@ uplink_remove(const char *project, const struct uplink_state *state, const struc
         if (!state->home)
                 return program_stop(project, place->data, error);
         return forwarding_lock(place->host_state, &lock, error) && veth_remove(project, state->netlink, error) &&
-               table_remove(state->home, table, error) && forwarding_restore(state->home, place->host_state, error);
+               foreign_ensure(state->home, project, NULL, 0, error) && table_remove(state->home, table, error) &&
+               forwarding_restore(state->home, place->host_state, error);
 }

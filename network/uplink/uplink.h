@@ -2,11 +2,11 @@
  *
  * As an ordinary user: slirp4netns (program.c). It stands in the host's namespace, has a tap in the project's, and opens the
  * guests' connections there as ordinary sockets of the user. It also answers DNS with the host's resolvers, wherever these are.
- * The host's own loopback is closed to guests. It is known by an argument that follows from the project (the MAC of its tap) and
- * by the user that it runs as; data/uplink.pid is only where the search begins.
+ * The host's own loopback is closed to guests. It is known by an argument that follows from the project (the MAC of its tap)
+ * and by the user that it runs as; data/uplink.pid is only where the search begins.
  *
- * As root: a veth pair between the project's namespace and the caller's, and NAT there (veth.c), in a table of ours like the one
- * inside. Both ends have our group and derived MACs from birth, and our ifalias.
+ * As root: a veth pair between the project's namespace and the caller's, and NAT there (veth.c), in a table of ours like the
+ * one inside. Both ends have our group and derived MACs from birth, and our ifalias.
  *
  * Inside, the link is called UPLINK_LINK in both cases, and guests go out with its address.
  */
@@ -57,8 +57,8 @@ gboolean uplink_observe_table(const struct lab *lab, struct uplink_state *state,
 /**
  * uplink_choose_subnet() - Addresses for it that clash with no network of @lab and, as root, with no route of the host
  *
- * Pure, and stays the same while what it clashes with does; as root those of a link that stands are taken first. FALSE: there are
- * none.
+ * Pure, and stays the same while what it clashes with does; as root those of a link that stands are taken first. FALSE: there
+ * are none.
  */
 gboolean uplink_choose_subnet(const struct lab *lab, enum uplink_kind kind, const struct uplink_state *state,
                               struct cidr4 *ret_subnet);
