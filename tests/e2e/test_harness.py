@@ -1,7 +1,12 @@
 """test_harness.py - the tests' own eyes: the census sees what is there, strace's reader sees what changes something"""
 
+import os
+import subprocess
+
 import host
 import strace
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 LAB = """
 networks:
@@ -32,3 +37,28 @@ def test_leftovers_are_seen(world):
     namespace.run("ip", "link", "add", "forgotten", "type", "bridge")
     namespace.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
     assert [line.split(" ")[1] for line in namespace.close()] == ["links", "addresses", "ip_forward"]
+
+
+FUZZ_TARGET = r"""#!/usr/bin/python3
+import sys
+prefix = next(a for a in sys.argv if a.startswith("-artifact_prefix=")).partition("=")[2]
+print("INFO: Seed: 1", *(f"#{i}\tREDUCE cov: 9 ft: 9 corp: 1/1b" for i in range(100)), "==1==ERROR: AddressSanitizer: x",
+      *("#200\tpulse",) * 100, f"Test unit written to {prefix}crash-1", "#300\tNEW", sep="\n", file=sys.stderr)
+open(prefix + "crash-1", "wb").write(b"vms:\xff")
+sys.exit("-seed=77" in sys.argv)
+"""
+
+
+def test_fuzzing_tells_what_it_found(tmp_path):
+    """The report without the progress around it, the input, the seed and the commands that show it again."""
+    os.mkdir(tmp_path / "fuzz")
+    path = tmp_path / "fuzz" / "fuzz-boom"
+    path.write_text(FUZZ_TARGET)
+    path.chmod(0o755)
+    done = subprocess.run(["tests/run", "fuzz"], cwd=TOP, env={**os.environ, "BUILD": str(tmp_path), "FUZZ_SEED": "77"},
+                          stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and done.stdout.endswith("0 passed, 1 failed\n")
+    for sign in ("AddressSanitizer: x", "-seed=77 ", "echo dm1zOv8= | base64 -d >input"):
+        assert sign in done.stdout, done.stdout
+    for noise in ("REDUCE", "NEW", "pulse"):
+        assert noise not in done.stdout, done.stdout
