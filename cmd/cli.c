@@ -81,6 +81,13 @@ tell(const struct verb *verb, struct verb_call *call, const struct diagnostics *
         print_diagnostics(diagnostics, (verb->needs & NEEDS_FILES) != 0);
 }
 
+/* Then the files of those that matter are looked at with all else that this host may lack. */
+static gboolean
+names_vms(const struct verb *verb, const struct verb_call *call)
+{
+        return (verb->completes_vms && *call->arguments) || (verb->names_one && verb->names_one(call));
+}
+
 /* Load the project if the verb needs one; EXIT_DONE when the handler may go on. */
 static int
 load(const struct verb *verb, struct verb_call *call)
@@ -94,8 +101,7 @@ load(const struct verb *verb, struct verb_call *call)
                 .env_files = (const char *const *)call->globals->env_files,
                 .variables = call->variables,
                 .directory = directory,
-                /* Of VMs that are named, those that matter are looked at with all else that this host may lack. */
-                .no_files = !(verb->needs & NEEDS_FILES) || (verb->completes_vms && *call->arguments),
+                .no_files = !(verb->needs & NEEDS_FILES) || names_vms(verb, call),
                 .root = geteuid() == 0,
                 .profiles = (const char *const *)call->globals->profiles,
                 .vm_names = verb->completes_vms ? select_names(call->arguments) : NULL,

@@ -112,6 +112,12 @@ wants_variables(const struct verb_call *call)
 }
 
 static gboolean
+names_one(const struct verb_call *call)
+{
+        return ((const struct config_options *)call->options)->qemu != NULL;
+}
+
+static gboolean
 only_checks(const struct verb_call *call)
 {
         return ((const struct config_options *)call->options)->quiet;
@@ -375,6 +381,7 @@ const struct verb verb_config = {
                 "all printed, with their place; with --format json also as data.",
         .needs = NEEDS_PROJECT | NEEDS_FILES,
         VERB_OPTIONS(rows, struct config_options),
+        .names_one = names_one,
         .wants_variables = wants_variables,
         .only_checks = only_checks,
         .run = run_config,

@@ -52,10 +52,11 @@ def test_others_go_on(world):
     lab.drover("up", "good")
     assert lab.states() == {"good": "running"}
     for verb in (("ps",), ("ls",), ("logs", "-n", "1"), ("ip", "good"), ("inspect", "good"), ("config", "--hash", "good"),
-                 ("restart", "good", "-t", "0"), ("stop", "-t", "0"), ("start", "good")):
+                 ("config", "--qemu", "good"), ("restart", "good", "-t", "0"), ("stop", "-t", "0"), ("start", "good")):
         assert "bad" not in lab.drover(*verb).err
-    refused = lab.drover("up", "bad", status=3)
-    assert complaints(refused) == [f"kernel of vm 'bad': there is no file '{lab.directory}/k'"], refused
+    for verb in ("up", "bad"), ("config", "--qemu", "bad"):
+        refused = lab.drover(*verb, status=3)
+        assert complaints(refused) == [f"kernel of vm 'bad': there is no file '{lab.directory}/k'"], refused
     with open(os.path.join(lab.directory, "k"), "wb"):
         pass
     lab.drover("up")
