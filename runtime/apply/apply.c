@@ -237,10 +237,14 @@ build_graph(struct apply *apply, guint *ret_count, GArray *edges)
         apply->actions = g_new0(struct action, steps->len + 1);
         for (guint i = 0; i < steps->len; i++) {
                 const struct plan_step *step = g_ptr_array_index(steps, i);
-                gboolean acts = plan_action_acts(step->action);
 
-                numbers[i] = acts ? count : G_MAXUINT;
-                if (!acts)
+                numbers[i] = plan_action_acts(step->action) ? count++ : G_MAXUINT;
+        }
+        count = 0;
+        for (guint i = 0; i < steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(steps, i);
+
+                if (numbers[i] == G_MAXUINT)
                         continue;
                 apply->actions[count] = (struct action){apply, step};
                 offsets[count] = edges->len;

@@ -53,6 +53,16 @@ faults_add_passing(GPtrArray **faults, const char *id, struct place place, const
 }
 
 void
+faults_add_in_use(GPtrArray **faults, const char *vm, struct place place, const struct file_use *use, const char *project,
+                  const char *hint)
+{
+        g_autofree char *who = file_use_describe(use, project), *standard = file_use_hint(use, project);
+
+        faults_add_passing(faults, "file-in-use", place, hint ? hint : standard, "vm '%s': '%s' is in use by %s", vm, use->path,
+                           who);
+}
+
+void
 faults_tell(const GPtrArray *faults, enum severity severity, const char *more, struct diagnostics *diagnostics)
 {
         for (guint i = 0; faults && i < faults->len; i++) {

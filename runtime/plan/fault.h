@@ -2,6 +2,7 @@
 #pragma once
 
 #include "parser/project.h"
+#include "runtime/storage/file_use.h"
 
 /** struct fault - One thing that stands in the way of a VM or a network */
 struct fault {
@@ -24,6 +25,13 @@ void faults_add(GPtrArray **faults, const char *id, struct place place, const ch
 /** faults_add_passing() - The same for what passes without a change of the file */
 void faults_add_passing(GPtrArray **faults, const char *id, struct place place, const char *hint, const char *format, ...)
         G_GNUC_PRINTF(5, 6);
+
+/**
+ * faults_add_in_use() - The same for a file that somebody has
+ * @hint: copied; NULL: that of file_use_hint()
+ */
+void faults_add_in_use(GPtrArray **faults, const char *vm, struct place place, const struct file_use *use, const char *project,
+                       const char *hint);
 
 /**
  * faults_tell() - As diagnostics

@@ -327,6 +327,7 @@ plan_all(struct planner *planner, GError **error)
         if (!plan_vms(planner, error))
                 return FALSE;
         plan_orphans(planner);
+        plan_handovers(planner);
         plan_networks_removed(planner);
         plan_disks_removed(planner);
         plan_cost(planner);

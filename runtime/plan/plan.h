@@ -94,7 +94,7 @@ struct plan_step {
 };
 
 struct plan {
-        GPtrArray *steps;   /* struct plan_step, in an order in which each stands behind those it waits for */
+        GPtrArray *steps;   /* struct plan_step; each stands behind those it waits for, but where a disk changes hands */
         GPtrArray *notes;   /* char *: things worth a word */
         GArray *forwards;   /* struct forward: the published ports as they are to be, where there is a step for them */
         enum pull_policy pull; /* as it was asked for */

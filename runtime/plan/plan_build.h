@@ -84,6 +84,7 @@ void plan_services(struct planner *planner);
 void plan_ports(struct planner *planner);
 gboolean plan_vms(struct planner *planner, GError **error);
 void plan_orphans(struct planner *planner);
+void plan_handovers(struct planner *planner);
 void plan_networks_removed(struct planner *planner);
 void plan_disks_removed(struct planner *planner);
 /** plan_cost() - The last of them: what all the others cost */

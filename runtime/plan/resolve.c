@@ -394,6 +394,7 @@ resolved_free(struct resolved *resolved)
                 g_free((gpointer)resolved->vms[i].launch.disks);
                 g_free((gpointer)resolved->vms[i].launch.nics);
                 g_clear_pointer(&resolved->vms[i].faults, g_ptr_array_unref);
+                g_clear_pointer(&resolved->vms[i].taken, g_array_unref);
         }
         g_free(resolved->vms);
         g_clear_pointer(&resolved->faults, g_ptr_array_unref);

@@ -10,6 +10,13 @@
 #include "runtime/vm/qemu_argv.h"
 #include "runtime/world.h"
 
+/** struct taken - A file that a VM is to have while another one of the project has it */
+struct taken {
+        const struct file_use *use;
+        const char *disk;   /* the name of the disk that it is to be */
+        struct place place; /* where the file says so */
+};
+
 /** struct resolved_vm - One VM of the file */
 struct resolved_vm {
         const struct vm *vm;
@@ -20,6 +27,7 @@ struct resolved_vm {
         gboolean new_root;    /* its root disk is its own, and to be made */
         gboolean fetch;       /* the root disk is to be made, on an image that is not here yet */
         GPtrArray *faults;    /* struct fault *: why it cannot be started here (image missing, machine unknown ...); or NULL */
+        GArray *taken;        /* struct taken: plan_handovers() says whether it is free in time; or NULL */
 };
 
 /** struct published - One port of the host that leads into a VM of the file */

@@ -247,31 +247,53 @@ resolve_disks(struct resolved *resolved, struct resolved_vm *vm, const struct wo
 
 /* ---- files that somebody else has open ---- */
 
-static void
-check_use(struct resolved_vm *vm, const char *path, struct place place, const struct world *world)
+/* Somebody else than the VM itself; NULL: nobody. */
+static const struct file_use *
+find_use(const struct resolved_vm *vm, const char *path, const struct world *world)
 {
         const struct vm_world *found = world_vm(world, vm->vm->name);
         const struct file_use *use = path && world->uses ? g_hash_table_lookup(world->uses, path) : NULL;
-        g_autofree char *who = NULL, *hint = NULL;
 
-        if (!use || (use->pid && found && use->pid == found->pid))
-                return; /* what it has itself is no fault */
-        who = file_use_describe(use, vm->launch.project);
-        hint = file_use_hint(use, vm->launch.project);
-        faults_add_passing(&vm->faults, "file-in-use", place, hint, "vm '%s': '%s' is in use by %s", vm->vm->name, path, who);
+        return use && use->pid && found && use->pid == found->pid ? NULL : use;
+}
+
+static void
+check_use(struct resolved_vm *vm, const char *path, struct place place, const struct world *world)
+{
+        const struct file_use *use = find_use(vm, path, world);
+
+        if (use)
+                faults_add_in_use(&vm->faults, vm->vm->name, place, use, vm->launch.project, NULL);
+}
+
+/* A disk of another VM of the project: that one may let go of it before this one needs it, which only the plan knows. */
+static void
+check_disk_use(struct resolved_vm *vm, const struct launch_disk *disk, const struct world *world)
+{
+        const struct file_use *use = find_use(vm, disk->path, world);
+        const char *key = disk->disk->file ? "file" : disk->disk->device ? "device" : NULL;
+        struct taken taken = {use, disk->disk->name, {NULL}};
+
+        if (!use)
+                return;
+        taken.place = project_place(disk->disk->node, key);
+        if (!use->vm || strcmp(use->project, vm->launch.project) != 0) {
+                check_use(vm, disk->path, taken.place, world);
+                return;
+        }
+        if (!vm->taken)
+                vm->taken = g_array_new(FALSE, FALSE, sizeof(struct taken));
+        g_array_append_val(vm->taken, taken);
 }
 
 void
 resolve_uses(struct resolved_vm *vm, const struct world *world)
 {
+        g_clear_pointer(&vm->taken, g_array_unref);
         for (guint i = 0; i < vm->launch.disk_count; i++) {
                 const struct launch_disk *disk = &vm->launch.disks[i];
 
-                check_use(vm, disk->path,
-                          project_place(disk->disk->node, disk->disk->file     ? "file"
-                                                          : disk->disk->device ? "device"
-                                                                               : NULL),
-                          world);
+                check_disk_use(vm, disk, world);
                 check_use(vm, disk->backing_path, project_place(vm->vm->node, "image"), world);
         }
 }

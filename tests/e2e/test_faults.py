@@ -125,3 +125,35 @@ def test_disk_that_is_locked_meanwhile(world):
     assert up.returncode == 1, err
     assert f"cannot start vm 'one': '{path}' is in use by 'python3' (pid {os.getpid()})" in err, err
     lab.drover("down", "-t", "0")
+
+
+HANDOVER = """
+disks: {{data: 16M, other: 16M}}
+vms:
+  first: {{memory: 64M, networks: [], disks: [{}]}}
+  second: {{memory: 64M, networks: [], disks: [{}]}}
+"""
+
+
+def test_disk_changes_hands(world):
+    """A disk that goes to another VM: at a restart of both, the one that has it stops before the other starts with it."""
+    data, other = "{disk: data, bus: sata}", "{disk: other, bus: sata}"
+    lab = world.lab(HANDOVER.format(other, data))
+    lab.drover("up", "--paused")
+    pids = lab.pids()
+    lab.write(HANDOVER.format(f"{other}, {data}", ""))
+    lab.drover("up", "--paused")  # what waits for a restart asks for nothing now
+    assert lab.pids() == pids and "drover.yaml" not in lab.drover("plan").err
+    refused = lab.drover("up", "--restart", "--paused", "-t", "0", "first", status=1)
+    assert complaints(refused)[0].endswith(f"/disks/data.0.qcow2' is in use by vm 'second' (pid {pids['second']})"), refused
+    assert "'drover up --restart second first' takes it from the one and gives it to the other\n" in refused.err, refused
+    assert lab.pids() == pids
+    lab.drover("up", "--restart", "--paused", "-t", "0")
+    assert set(lab.pids().values()).isdisjoint(pids.values()) and lab.states() == {"first": "starting", "second": "starting"}
+    lab.write(HANDOVER.format(data, other))
+    lab.drover("up", "--restart", "--paused", "-t", "0")
+    lab.write(HANDOVER.format(other, data))
+    refused = lab.drover("up", "--restart", "--paused", "-t", "0", status=1)  # each would have to wait for the other
+    assert len(complaints(refused)) == 1 and "'drover stop " in refused.err, refused
+    lab.drover("stop", "-t", "0")
+    lab.drover("up", "--paused")
