@@ -61,10 +61,13 @@ progress_transfer(const struct transfer *transfer, double seconds)
 {
         guint64 done = __atomic_load_n(&transfer->done_bytes, __ATOMIC_RELAXED);
         guint64 total = __atomic_load_n(&transfer->total_bytes, __ATOMIC_RELAXED);
+        int holder = __atomic_load_n(&transfer->waits_for, __ATOMIC_RELAXED);
         double speed = seconds > 0 ? (double)done / seconds : 0, mib = 1 << 20;
         char bar[TRANSFER_BAR + 1];
         guint filled;
 
+        if (holder)
+                return g_strdup_printf("  waits for the drover that fetches it (pid %d)", holder);
         if (!done)
                 return g_strdup("");
         if (total < done)

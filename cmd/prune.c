@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "runtime/storage/cache.h"
 #include "runtime/storage/file_use.h"
+#include "runtime/storage/image.h"
 #include "runtime/storage/source.h"
 #include "runtime/users.h"
 
@@ -81,7 +82,7 @@ remove_images(const char *cache, const GPtrArray *images, const GPtrArray *agree
                         return FALSE;
                 tell_image(image, "removed");
         }
-        if (!cache_remove_partial(cache, &partial, error))
+        if (!cache_remove_partial(cache, &partial, error) || !image_forget_stale(cache, error))
                 return FALSE;
         tell_sum(unused->len, images->len, count_bytes(unused) + partial, "removed");
         return TRUE;
@@ -142,7 +143,7 @@ const struct verb verb_prune = {
         .synopsis = "",
         .help = "Remove images that no VM uses",
         .text = "Of the cache alone: images that no VM of any project lies on, and what was left of downloads that "
-                "ended early. "
+                "ended early, or noted of images that are gone. "
                 "Disks are never touched. With --dry-run it only says what would go.",
         VERB_OPTIONS(rows, struct prune_options),
         .run = run_prune,

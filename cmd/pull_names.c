@@ -79,7 +79,8 @@ static gboolean
 fetch(void *data, GError **error)
 {
         struct wanted *wanted = data;
-        const struct cache_watch watch = {.progress = transfer_note, .data = &wanted->transfer, .stop = wanted->stop};
+        const struct cache_watch watch = {
+                .progress = transfer_note, .waiting = transfer_wait, .data = &wanted->transfer, .stop = wanted->stop};
         g_autofree char *path = NULL;
         struct image_info info;
 

@@ -49,13 +49,17 @@ apply_image(struct apply *apply, const struct plan_step *step, GError **error)
         const struct project *project = session->project;
         const struct image_source source = image_source_of(project, &project->vms[step->index]);
         const struct cache_watch watch = {
-                .progress = transfer_note, .data = step->transfer, .stop = (const int *)apply->options->cancel};
+                .progress = transfer_note,
+                .waiting = transfer_wait,
+                .data = step->transfer,
+                .stop = (const int *)apply->options->cancel,
+        };
         g_autofree char *key = image_source_key(&source), *path = NULL;
         struct image_info info;
 
         if (!cache_fetch(session->world->paths->cache, &source.remote, apply->plan->pull == PULL_ALWAYS, &watch, &path, error))
                 return FALSE;
-        if (!image_probe(path, apply->host.user, NULL, &info, error) || 
+        if (!image_probe(path, apply->host.user, NULL, &info, error) ||
             !check_format(vm_named_image(project, &project->vms[step->index]), &info, error))
                 return FALSE;
         image_remember(session->world->paths->cache, path, &info);

@@ -56,6 +56,12 @@ transfer_note(void *data, guint64 done_bytes, guint64 total_bytes)
         __atomic_store_n(&transfer->done_bytes, done_bytes, __ATOMIC_RELAXED);
 }
 
+void
+transfer_wait(void *data, int pid)
+{
+        __atomic_store_n(&((struct transfer *)data)->waits_for, pid, __ATOMIC_RELAXED);
+}
+
 static void
 step_free(gpointer data)
 {

@@ -70,10 +70,12 @@ struct plan_change {
 /** struct transfer - How far a fetch is; written by its step while others read */
 struct transfer {
         guint64 done_bytes, total_bytes; /* total 0: not known */
+        int waits_for; /* pid of another drover that fetches the same; 0: none */
 };
 
-/** transfer_note() - A cache_watch.progress; @transfer: the struct transfer */
+/** transfer_note(), transfer_wait() - A cache_watch.progress and .waiting; @transfer: the struct transfer */
 void transfer_note(void *transfer, guint64 done_bytes, guint64 total_bytes);
+void transfer_wait(void *transfer, int pid);
 
 struct plan_step {
         enum plan_kind kind;

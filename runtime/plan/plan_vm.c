@@ -286,6 +286,8 @@ plan_vm(struct planner *planner, guint index, GError **error)
                         plan_image(planner, index);
                 return TRUE;
         case GOAL_UP:
+                if (alive && planner->options->pull == PULL_ALWAYS && plan_wants_image(planner, index))
+                        plan_image(planner, index); /* it keeps its disk: the plan after this one tells whether it is another */
                 if (alive)
                         plan_living(planner, index);
                 else

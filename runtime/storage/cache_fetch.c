@@ -10,6 +10,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
+#include <unistd.h>
 
 enum {
         LOCK_POLL_MS = 200, /* a lock that is waited for blocks, and could not be given up */
@@ -70,15 +72,44 @@ is_lock_current(const struct fetch *fetch)
                held.st_dev == named.st_dev;
 }
 
+/* The lock has no pid of its own, so its holder writes one into it. */
+static void
+sign_lock(const struct fetch *fetch)
+{
+        g_autofree char *text = g_strdup_printf("%d\n", (int)getpid());
+
+        if (ftruncate(fetch->lock_fd, 0) < 0 || pwrite(fetch->lock_fd, text, strlen(text), 0) < 0)
+                g_debug("who waits for '%s' is not told for whom", fetch->lock);
+}
+
+static int
+read_signature(const struct fetch *fetch)
+{
+        g_autofree char *text = NULL;
+
+        return file_read(fetch->lock, 64, &text, NULL, NULL) ? (int)g_ascii_strtoull(text, NULL, 10) : 0;
+}
+
+static void
+tell_waiting(const struct fetch *fetch, int pid)
+{
+        if (fetch->watch->waiting)
+                fetch->watch->waiting(fetch->watch->data, pid);
+}
+
 static gboolean
 take_lock(struct fetch *fetch, GError **error)
 {
         for (;;) {
                 GError *local = NULL;
+                int holder;
 
                 if (file_lock(fetch->lock, &fetch->lock_fd, &local)) {
-                        if (is_lock_current(fetch))
+                        if (is_lock_current(fetch)) {
+                                tell_waiting(fetch, 0);
+                                sign_lock(fetch);
                                 return TRUE;
+                        }
                         fd_clear(&fetch->lock_fd);
                         continue;
                 }
@@ -87,8 +118,10 @@ take_lock(struct fetch *fetch, GError **error)
                         return FALSE;
                 }
                 g_error_free(local);
+                holder = read_signature(fetch);
+                tell_waiting(fetch, holder);
                 if (fetch->watch->stop && g_atomic_int_get(fetch->watch->stop))
-                        return error_set(error, DROVER_ERROR_INTERRUPTED, "another drover fetches the image");
+                        return error_set(error, DROVER_ERROR_INTERRUPTED, "another drover (pid %d) fetches the image", holder);
                 poll(NULL, 0, LOCK_POLL_MS);
         }
 }
@@ -259,6 +292,7 @@ fetch_once(struct fetch *fetch, char **ret_path, GError **error)
                 .url = source->url,
                 .part = fetch->part,
                 .with_sha512 = source->sha512 != NULL,
+                .verified = source->sha256 || source->sha512,
                 .retry_ms = fetch->watch->retry_ms,
                 .known = fetch->known ? &fetch->known_version : NULL,
                 .progress = fetch->watch->progress,

@@ -83,6 +83,15 @@ validators_clear(struct validators *validators)
 
 /* ---- what is kept beside the part file ---- */
 
+/* Which boot of the host this is. New string, or NULL. */
+static char *
+read_boot(void)
+{
+        g_autofree char *text = NULL;
+
+        return g_file_get_contents("/proc/sys/kernel/random/boot_id", &text, NULL, NULL) ? g_strdup(g_strchomp(text)) : NULL;
+}
+
 void
 download_discard(const char *part)
 {
@@ -96,23 +105,31 @@ void
 download_save_info(struct download *download)
 {
         g_autoptr(json_t) info = json_pack("{s:i}", "schema", 1);
+        g_autofree char *boot = read_boot();
         g_autoptr(GError) error = NULL;
 
         json_set_text(info, "url", download->shown); /* a password is no business of a file's */
         json_set_text(info, "etag", download->version.etag);
         json_set_text(info, "last_modified", download->version.last_modified);
+        json_set_text(info, "boot", boot);
         if (!json_write_file(download->part_info, info, 0600, &error))
                 unlink(download->part_info); /* no more than that it cannot be resumed by the next process */
 }
 
-/* Is what the part file holds the beginning of something that can be asked for again? */
+/*
+ * Is what the part file holds the beginning of something that can be asked for again? It is not synced as it grows: after a
+ * power cut it may have holes, so that one of an earlier boot is believed only where a checksum will tell.
+ */
 static gboolean
 load_info(struct download *download)
 {
+        g_autofree char *boot = read_boot();
         g_autoptr(GError) error = NULL;
         g_autoptr(json_t) info = json_read_file(download->part_info, &error);
 
         if (!info || json_number(info, "schema", 0) != 1 || g_strcmp0(json_text(info, "url"), download->shown) != 0)
+                return FALSE;
+        if (!download->request.verified && (!boot || g_strcmp0(json_text(info, "boot"), boot) != 0))
                 return FALSE;
         download->version.etag = g_strdup(json_text(info, "etag"));
         download->version.last_modified = g_strdup(json_text(info, "last_modified"));

@@ -25,6 +25,7 @@ struct download_request {
         gboolean with_sha512; /* else only SHA-256 is computed */
         guint64 max_bytes;    /* more is refused; 0: one TiB */
         guint retry_ms;       /* the first pause before a new try, doubled for each without progress; 0: a second */
+        gboolean verified;    /* the caller compares with a checksum: what is wrong in the part file will be found */
         const struct validators *known; /* ask only for what differs from that version; NULL: for whatever there is */
         void (*progress)(void *data, guint64 done_bytes, guint64 total_bytes); /* total 0: unknown; or NULL */
         const int *stop;      /* when it becomes nonzero the download ends with DROVER_ERROR_INTERRUPTED; or NULL */

@@ -32,6 +32,9 @@ gboolean image_recall(const char *cache, const char *path, struct image_info *re
 /** image_remember() - Keep what image_probe() found for image_recall(), unless the file was changed just now. Never fails */
 void image_remember(const char *cache, const char *path, const struct image_info *info);
 
+/** image_forget_stale() - Remove from the cache what was kept of images that are gone or are others by now */
+gboolean image_forget_stale(const char *cache, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** image_format_is_known() - May QEMU be given an image of that format? */
 gboolean image_format_is_known(const char *format);
 

@@ -92,3 +92,25 @@ image_remember(const char *cache, const char *image, const struct image_info *in
                 g_debug("'%s' is looked at anew next time", image); /* slower, not wrong */
         free(text);
 }
+
+gboolean
+image_forget_stale(const char *cache, GError **error)
+{
+        g_autoptr(GPtrArray) names = file_list_directory(cache, error);
+
+        for (guint i = 0; names && i < names->len; i++) {
+                const char *name = names->pdata[i];
+                g_autofree char *note = g_build_filename(cache, name, NULL);
+                g_autoptr(json_t) found = NULL;
+                const char *image;
+                struct image_info info;
+
+                if (!g_str_has_prefix(name, "image-") || !g_str_has_suffix(name, ".json"))
+                        continue;
+                found = json_read_file(note, NULL);
+                image = json_text(found, "path");
+                if (!(image && image_recall(cache, image, &info)) && !file_remove(note, error))
+                        return FALSE;
+        }
+        return names != NULL;
+}

@@ -11,10 +11,12 @@
 #include "runtime/storage/libarchive.h"
 
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
         HOLE_BYTES = 64 << 10,
+        RESERVE_PART = 20, /* of the file system, which others need as well */
         ENTRIES_MAX = 1000,
 };
 
@@ -48,8 +50,37 @@ struct unpacked {
 struct output {
         int fd;
         guint64 max_bytes, end;
+        guint64 room_bytes; /* what may still be written */
         const int *stop;
 };
+
+#define RESERVE_MAX_BYTES ((guint64)1 << 30)
+
+/* A few bytes may unpack to more than there is room for: all but a reserve may be taken. */
+static guint64
+find_room(int fd)
+{
+        struct statvfs fs;
+        guint64 reserve, free_bytes;
+
+        if (fstatvfs(fd, &fs) < 0)
+                return G_MAXUINT64;
+        reserve = MIN((guint64)fs.f_blocks * fs.f_frsize / RESERVE_PART, RESERVE_MAX_BYTES);
+        free_bytes = (guint64)fs.f_bavail * fs.f_frsize;
+        return free_bytes > reserve ? free_bytes - reserve : 0;
+}
+
+static gboolean
+take_room(struct output *output, size_t length, GError **error)
+{
+        if (length <= output->room_bytes) {
+                output->room_bytes -= length;
+                return TRUE;
+        }
+        error_set(error, DROVER_ERROR_FAILED, "what it unpacks to (%" G_GUINT64_FORMAT " MiB so far) leaves too little room",
+                  output->end >> 20);
+        return error_hint(error, "make room, or let DROVER_CACHE_DIR name another directory");
+}
 
 const char *
 unpack_kind(const void *head, size_t length)
@@ -114,8 +145,12 @@ write_block(struct output *output, const char *bytes, size_t length, guint64 off
         output->end = MAX(output->end, offset + length);
         while (length > 0) {
                 size_t part = MIN(length, HOLE_BYTES - offset % HOLE_BYTES);
-                gssize n = is_zero(bytes, part) ? (gssize)part : pwrite(output->fd, bytes, part, (off_t)offset);
+                gboolean is_hole = is_zero(bytes, part);
+                gssize n;
 
+                if (!is_hole && !take_room(output, part, error))
+                        return FALSE;
+                n = is_hole ? (gssize)part : pwrite(output->fd, bytes, part, (off_t)offset);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
@@ -300,7 +335,7 @@ unpack_stream(gssize (*read)(void *data, const void **ret_bytes, GError **error)
 {
         g_autoptr(GByteArray) head = g_byte_array_new();
         struct stream stream = {read, data, NULL};
-        struct output output = {fd, max_bytes, 0, stop};
+        struct output output = {fd, max_bytes, 0, find_room(fd), stop};
         struct unpacked unpacked = {archive_read_new(), &stream, head, FALSE};
         gboolean ok;
 

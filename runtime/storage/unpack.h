@@ -16,7 +16,8 @@ const char *unpack_kind(const void *head, size_t length);
  * unpack_stream() - Write the disk image to a file
  * @read:      the next bytes: how many, 0 at the end, -1 with its error
  * @fd:        an empty regular file; blocks of zeros become holes
- * @max_bytes: a larger image is refused; what a small file unpacks to is not bounded by its own size
+ * @max_bytes: a larger image is refused; what a small file unpacks to is not bounded by its own size, so neither may more be
+ *             written than leaves a twentieth of the file system free (no more than 1 GiB)
  * @stop:      when it becomes nonzero, DROVER_ERROR_INTERRUPTED; or NULL
  *
  * Reads no further than the disk image needs; the caller drains the rest where it wants a checksum of the whole. Fails with

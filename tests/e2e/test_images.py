@@ -147,7 +147,7 @@ images:
     done = lab.drover("pull", status=1)
     assert f"{url(server, 'SHA256SUMS')}' says: it may be of another day" in done.err and len(cached(world)) == 1, done
     publish(digest(server, "one.qcow2"))
-    lab.drover("pull")
+    assert "image lab-1 fetched" in lab.drover("up", "--pull", "always").err, "a VM that runs keeps its disk"
     plan = lab.drover("plan").out
     assert f"→ sha256-{digest(server, 'one.qcow2')[:12]}" in plan, plan
     os.rename(config / "images.yaml", config / "away.yaml")

@@ -24,6 +24,7 @@ struct server {
         GByteArray *gz, *tar, *two;
         const char *sums; /* of /SUMS */
         gint undated_ask; /* /dated was asked for without If-Modified-Since */
+        gint whole; /* answers of send_range() from the beginning on */
         gint requests, breaks_left, refusals_left;
         gint forged;  /* a header that only an ETag of ours named was sent to us */
         gint version; /* of /changing: what the ETag says */
@@ -86,6 +87,7 @@ send_range(struct server *server, int fd, const char *request, const char *etag,
                 send_head(fd, "416 Range Not Satisfiable", headers, 0);
                 return;
         }
+        g_atomic_int_add(&server->whole, from == 0);
         headers = g_strdup_printf("ETag: %s\r\nContent-Range: bytes %zu-%d/%d\r\n", etag, from, BODY_BYTES - 1, BODY_BYTES);
         send_head(fd, from ? "206 Partial Content" : "200 OK", headers, BODY_BYTES - from);
         send_all(fd, server->body + from, MIN(stop_at, BODY_BYTES - from));

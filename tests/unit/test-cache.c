@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static void
 test_plain(struct fixture *fixture, gconstpointer data)
@@ -164,6 +165,43 @@ test_listed(struct fixture *fixture, gconstpointer data)
         g_assert_nonnull(strstr(wrong->message, "/SUMS' says"));
 }
 
+/* Whoever fetches has signed the lock, and who waits is told. */
+struct holder {
+        int fd, told;
+};
+
+static void
+release(void *data, int pid)
+{
+        struct holder *holder = data;
+
+        if (pid)
+                holder->told = pid;
+        fd_clear(&holder->fd);
+}
+
+static void
+test_waiting(struct fixture *fixture, gconstpointer data)
+{
+        g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u/plain", fixture->server->port);
+        g_autofree char *key = g_compute_checksum_for_string(G_CHECKSUM_SHA256, url, -1);
+        g_autofree char *directory = g_build_filename(fixture->cache, "partial", NULL);
+        g_autofree char *lock = g_strdup_printf("%s/%s.lock", directory, key), *image = NULL, *text = NULL;
+        g_autofree char *own = g_strdup_printf("%d\n", (int)getpid());
+        const struct cache_source source = {.url = url};
+        struct holder holder = {.fd = -1};
+        const struct cache_watch watch = {.waiting = release, .data = &holder, .retry_ms = 1};
+        g_autoptr(GError) error = NULL;
+
+        g_assert_true(file_make_directory(directory, 0700, &error));
+        g_assert_true(file_lock(lock, &holder.fd, &error));
+        g_assert_cmpint(write(holder.fd, "4711\n", 5), ==, 5);
+        g_assert_true(cache_fetch(fixture->cache, &source, FALSE, &watch, &image, &error));
+        g_assert_cmpint(holder.told, ==, 4711);
+        g_assert_true(file_read(lock, 64, &text, NULL, &error));
+        g_assert_cmpstr(text, ==, own);
+}
+
 struct racer {
         struct fixture *fixture;
         char *image;
@@ -313,6 +351,7 @@ main(int argc, char **argv)
                 {"/cache/list", test_list},
                 {"/cache/dated", test_dated},
                 {"/cache/listed", test_listed},
+                {"/cache/waiting", test_waiting},
                 {"/cache/many", test_many},
                 {"/cache/notes", test_notes},
                 {"/cache/same", test_same},

@@ -42,30 +42,65 @@ test_refusals(struct fixture *fixture, gconstpointer data)
         assert_fails(fixture, "/to-file", NULL, DROVER_ERROR_FAILED, "file");
 }
 
+/* As an earlier process left it. @boot: NULL: of this boot */
+static char *
+write_part(struct fixture *fixture, const char *url, const char *bytes, gssize length, const char *boot)
+{
+        g_autofree char *key = g_compute_checksum_for_string(G_CHECKSUM_SHA256, url, -1);
+        g_autofree char *now = NULL, *directory = g_build_filename(fixture->cache, "partial", NULL);
+        g_autofree char *part = g_build_filename(directory, key, NULL), *info_path = g_strconcat(part, ".json", NULL);
+        g_autofree char *info = NULL;
+
+        g_assert_true(g_file_get_contents("/proc/sys/kernel/random/boot_id", &now, NULL, NULL));
+        info = g_strdup_printf("{\"schema\": 1, \"url\": \"%s\", \"etag\": \"\\\"0\\\"\", \"boot\": \"%s\"}",
+                               url, boot ? boot : g_strchomp(now));
+        g_assert_true(file_make_directory(directory, 0700, NULL));
+        g_assert_true(g_file_set_contents(part, bytes, length, NULL));
+        g_assert_true(g_file_set_contents(info_path, info, -1, NULL));
+        return g_steal_pointer(&part);
+}
+
 /* A killed drover leaves a part file: the next one goes on, also where it was complete. */
 static void
 test_resume(struct fixture *fixture, gconstpointer data)
 {
         g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u/plain", fixture->server->port);
-        g_autofree char *key = g_compute_checksum_for_string(G_CHECKSUM_SHA256, url, -1);
-        g_autofree char *part = g_build_filename(fixture->cache, "partial", key, NULL);
         const size_t sizes[] = {1, BODY_BYTES / 2, BODY_BYTES};
-        g_autoptr(GError) error = NULL;
-        g_autofree char *directory = g_path_get_dirname(part);
 
-        g_assert_true(file_make_directory(directory, 0700, &error));
         for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
-                g_autofree char *info = g_strdup_printf("{\"schema\": 1, \"url\": \"%s\", \"etag\": \"\\\"0\\\"\"}", url);
-                g_autofree char *info_path = g_strconcat(part, ".json", NULL), *image = NULL;
+                g_autofree char *part = write_part(fixture, url, fixture->server->body, (gssize)sizes[i], NULL), *image = NULL;
+                g_autoptr(GError) error = NULL;
 
-                g_assert_true(g_file_set_contents(part, fixture->server->body, (gssize)sizes[i], NULL));
-                g_assert_true(g_file_set_contents(info_path, info, -1, NULL));
                 image = fetch(fixture, "/plain", NULL, FALSE, &error);
                 g_assert_no_error(error);
                 assert_body(fixture, image);
                 g_assert_true(file_remove(image, &error));
         }
         g_assert_cmpint(fixture->server->requests, ==, 3);
+        g_assert_cmpint(fixture->server->whole, ==, 0);
+}
+
+/* A part of an earlier boot may have holes: it is believed only where a checksum tells, and then given up. */
+static void
+test_holes(struct fixture *fixture, gconstpointer data)
+{
+        enum { PART_BYTES = BODY_BYTES / 4 * 3 };
+        g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u/plain", fixture->server->port);
+        g_autofree char *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (guchar *)fixture->server->body, BODY_BYTES);
+        g_autofree char *holes = g_malloc0(PART_BYTES), *part = NULL, *again = NULL, *image = NULL;
+        g_autoptr(GError) error = NULL;
+
+        part = write_part(fixture, url, holes, PART_BYTES, "before");
+        assert_fetched(fixture, "/plain");
+        g_assert_cmpint(fixture->server->requests, ==, 1);
+        image = fetch(fixture, "/plain", NULL, FALSE, &error);
+        g_assert_true(file_remove(image, &error));
+        again = write_part(fixture, url, holes, PART_BYTES, "before");
+        g_clear_pointer(&image, g_free);
+        image = fetch(fixture, "/plain", sum, FALSE, &error);
+        g_assert_no_error(error);
+        assert_body(fixture, image);
+        g_assert_cmpint(fixture->server->requests, ==, 3); /* the rest, and all of it */
 }
 
 /* What an earlier run left is of a file that is gone: all is fetched anew. */
@@ -73,15 +108,9 @@ static void
 test_stale_part(struct fixture *fixture, gconstpointer data)
 {
         g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u/plain", fixture->server->port);
-        g_autofree char *key = g_compute_checksum_for_string(G_CHECKSUM_SHA256, url, -1);
-        g_autofree char *part = g_build_filename(fixture->cache, "partial", key, NULL);
-        g_autofree char *info_path = g_strconcat(part, ".json", NULL), *directory = g_path_get_dirname(part);
-        g_autofree char *info = g_strdup_printf("{\"schema\": 1, \"url\": \"%s\", \"etag\": \"\\\"old\\\"\"}", url);
-        g_autoptr(GError) error = NULL;
+        g_autofree char *part = write_part(fixture, url, "what the old file began with", -1, NULL);
 
-        g_assert_true(file_make_directory(directory, 0700, &error));
-        g_assert_true(g_file_set_contents(part, "what the old file began with", -1, NULL));
-        g_assert_true(g_file_set_contents(info_path, info, -1, NULL));
+        fixture->server->version = 1;
         assert_fetched(fixture, "/plain");
 }
 
@@ -165,6 +194,7 @@ main(int argc, char **argv)
                 {"/download/mute", test_mute},
                 {"/download/refusals", test_refusals},
                 {"/download/resume", test_resume},
+                {"/download/holes", test_holes},
                 {"/download/stale-part", test_stale_part},
                 {"/download/stop", test_stop},
                 {"/download/urls", test_urls},
