@@ -6,15 +6,12 @@
 
 #include <string.h>
 
-enum { BLOCK_BYTES = 64 << 10, ALIGNMENT = 16 };
-
 struct project *
 project_new(struct sources *sources)
 {
         struct project *project = g_new0(struct project, 1);
         struct project_store *store = g_new0(struct project_store, 1);
 
-        store->blocks = g_ptr_array_new_with_free_func(g_free);
         store->sources = sources_ref(sources);
         store->trees = g_ptr_array_new_with_free_func((GDestroyNotify)tree_free);
         store->refusals = g_array_new(FALSE, FALSE, sizeof(struct refusal));
@@ -37,7 +34,7 @@ project_free(struct project *project)
         if (!project)
                 return;
         store = project->store;
-        g_ptr_array_unref(store->blocks);
+        arena_clear(&store->arena);
         g_array_unref(store->refusals);
         g_hash_table_unref(store->defaults);
         g_hash_table_unref(store->declared);
@@ -62,33 +59,13 @@ project_diagnostics(const struct project *project)
 void *
 store_alloc(struct project_store *store, size_t bytes)
 {
-        char *start;
-
-        bytes = (MAX(bytes, 1) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; /* nothing has a place too */
-        if (bytes > BLOCK_BYTES / 4) {
-                start = g_malloc0(bytes);
-                g_ptr_array_add(store->blocks, start);
-                return start;
-        }
-        if (bytes > store->free_bytes) {
-                store->free_start = g_malloc0(BLOCK_BYTES);
-                store->free_bytes = BLOCK_BYTES;
-                g_ptr_array_add(store->blocks, store->free_start);
-        }
-        start = store->free_start;
-        store->free_start += bytes;
-        store->free_bytes -= bytes;
-        return start;
+        return arena_alloc(&store->arena, bytes);
 }
 
 const char *
 store_text(struct project_store *store, const char *text, gssize length)
 {
-        size_t bytes = length < 0 ? strlen(text) : (size_t)length;
-        char *copy = store_alloc(store, bytes + 1);
-
-        memcpy(copy, text, bytes);
-        return copy;
+        return arena_text(&store->arena, text, length < 0 ? strlen(text) : (size_t)length);
 }
 
 const char *

@@ -1,6 +1,7 @@
 /* store.h - what a project owns: an arena, the tree, the names; private to parser/ */
 #pragma once
 
+#include "base/arena.h"
 #include "parser/project.h"
 #include "parser/tree/tree.h"
 
@@ -14,9 +15,7 @@ struct refusal {
 enum { STORE_MAX_REFUSALS = 4096 };
 
 struct project_store {
-        GPtrArray *blocks; /* freed with the store */
-        char *free_start;  /* of the last block */
-        size_t free_bytes;
+        struct arena arena;
         struct sources *sources;
         GPtrArray *trees; /* struct tree *, of each file; what is merged of them lies in the blocks */
         GArray *refusals;                   /* struct refusal; no more than STORE_MAX_REFUSALS */

@@ -56,17 +56,11 @@ drop_key(struct node *map, const char *key)
         map->count = kept;
 }
 
-static void *
-alloc_copy(void *store, size_t bytes)
-{
-        return store_alloc(store, bytes);
-}
-
 struct node *
 merge_vm(struct merge *merge, const char *name, struct node *below, struct node *over, const char *base, struct place extends)
 {
         g_autofree char *text = g_strdup_printf("extended from vm '%s'", base);
-        struct via via = {alloc_copy, merge->store, merge->diagnostics->sources, text, extends, merge->copies};
+        struct via via = {&merge->store->arena, merge->diagnostics->sources, text, extends, merge->copies};
         const struct step top = {NULL, "vms"}, step = {&top, name};
         struct node *merged;
 

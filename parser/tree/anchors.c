@@ -15,7 +15,8 @@ reader_set_anchor(struct reader *reader, const yaml_char_t *name, struct node *n
 
         if (!name)
                 return NULL;
-        anchor = tree_alloc(reader->tree, sizeof *anchor); /* not the anchors': a frame may still need one that was replaced */
+        /* Not the anchors' own memory: a frame may still need one that was replaced. */
+        anchor = arena_alloc(&reader->tree->arena, sizeof *anchor);
         *anchor = (struct anchor){.node = node, .size = 1, .open = open};
         g_tree_replace(reader->anchors, g_strdup((const char *)name), anchor);
         return anchor;

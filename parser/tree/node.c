@@ -3,68 +3,12 @@
 
 #include <string.h>
 
-enum { BLOCK_BYTES = 64 << 10 };
-
-struct block {
-        struct block *next;
-};
-
-/* Makes room for @bytes more; what is too large for that is in a block of its own, which is returned. */
-static char *
-add_block(struct tree *tree, size_t bytes)
-{
-        gboolean apart = bytes > BLOCK_BYTES / 4;
-        size_t room = apart ? bytes : BLOCK_BYTES;
-        struct block *block = g_malloc(sizeof *block + room);
-        char *start = (char *)(block + 1);
-
-        block->next = tree->blocks;
-        tree->blocks = block;
-        if (apart)
-                return start;
-        tree->free = start;
-        tree->end = start + room;
-        return NULL;
-}
-
-void *
-tree_alloc(struct tree *tree, size_t bytes)
-{
-        char *start;
-
-        bytes = (bytes + 7) & ~(size_t)7;
-        start = bytes > (size_t)(tree->end - tree->free) ? add_block(tree, bytes) : NULL;
-        if (start)
-                return start;
-        start = tree->free;
-        tree->free += bytes;
-        return start;
-}
-
-char *
-tree_text(struct tree *tree, const char *text, size_t length)
-{
-        char *copy = length >= (size_t)(tree->end - tree->free) ? add_block(tree, length + 1) : NULL;
-
-        if (!copy)
-                copy = tree->end -= length + 1;
-        if (length)
-                memcpy(copy, text, length);
-        copy[length] = '\0';
-        return copy;
-}
-
 void
 tree_free(struct tree *tree)
 {
-        struct block *next;
-
         if (!tree)
                 return;
-        for (struct block *block = tree->blocks; block; block = next) {
-                next = block->next;
-                g_free(block);
-        }
+        arena_clear(&tree->arena);
         g_free(tree);
 }
 
@@ -150,11 +94,11 @@ via_copy(struct via *via, struct node *node)
         if (via->room == 0)
                 return node;
         via->room--;
-        copy = via->alloc(via->owner, sizeof *copy);
+        copy = arena_alloc(via->arena, sizeof *copy);
         *copy = *node;
         copy->place.via = via_origin(via, node->place.via);
         if (node->kind != NODE_SCALAR && node->count > 0) {
-                copy->items = via->alloc(via->owner, node->count * sizeof *copy->items);
+                copy->items = arena_alloc(via->arena, node->count * sizeof *copy->items);
                 for (guint i = 0; i < node->count; i++)
                         copy->items[i] = via_copy(via, node->items[i]);
         }

@@ -1,29 +1,20 @@
 /* node.h - the inside of a tree, for those that make one */
 #pragma once
 
+#include "base/arena.h"
 #include "parser/tree/tree.h"
-
-struct block;
 
 struct tree {
         struct node *root;
-        struct block *blocks;
-        char *free, *end; /* the rest of the present block: nodes and arrays grow from its start, texts from its end */
+        struct arena arena; /* all nodes, their arrays and texts */
         gboolean has_tags;
         gboolean has_extends;
         gboolean dollars; /* there is a '$' in some scalar */
 };
 
-/** tree_alloc() - Memory, aligned to 8, not zeroed, that lives as long as the tree */
-void *tree_alloc(struct tree *tree, size_t bytes);
-
-/** tree_text() - A copy of a text of @length bytes that lives as long as the tree */
-char *tree_text(struct tree *tree, const char *text, size_t length);
-
 /** struct via - What copies of nodes have in common: memory, and the step by which they got where they are */
 struct via {
-        void *(*alloc)(void *owner, size_t bytes);
-        void *owner;
+        struct arena *arena;
         struct sources *sources;
         const char *text; /* of the step, see struct origin */
         struct place place;

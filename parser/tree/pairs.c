@@ -170,17 +170,11 @@ drop_from_many(struct reader *reader)
         }
 }
 
-static void *
-alloc_merged(void *tree, size_t bytes)
-{
-        return tree_alloc(tree, bytes);
-}
-
 void
 reader_close_map(struct reader *reader, const struct frame *frame)
 {
-        struct via via = {
-                alloc_merged, reader->tree, reader->diagnostics->sources, "merged by '<<'", .room = reader->copy_room};
+        struct arena *arena = &reader->tree->arena;
+        struct via via = {arena, reader->diagnostics->sources, "merged by '<<'", .room = reader->copy_room};
         struct node *node = frame->node;
 
         collect_pairs(reader, frame);
@@ -190,7 +184,7 @@ reader_close_map(struct reader *reader, const struct frame *frame)
                 drop_from_few(reader);
         else
                 drop_from_many(reader);
-        node->keys = tree_alloc(reader->tree, 2 * reader->pair_count * sizeof *node->keys);
+        node->keys = arena_alloc(arena, 2 * reader->pair_count * sizeof *node->keys);
         node->items = node->keys + reader->pair_count;
         for (guint i = 0; i < reader->pair_count; i++) {
                 const struct pair *pair = &reader->pairs[i];

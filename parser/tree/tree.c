@@ -53,7 +53,7 @@ reader_attach(struct reader *reader, struct node *node, guint height)
 static struct node *
 make_node(struct reader *reader, enum node_kind kind, const yaml_event_t *event)
 {
-        struct node *node = tree_alloc(reader->tree, sizeof *node);
+        struct node *node = arena_alloc(&reader->tree->arena, sizeof *node);
 
         *node = (struct node){.kind = kind, .place = syntax_place(reader->source, &event->start_mark)};
         return node;
@@ -69,7 +69,7 @@ read_scalar(struct reader *reader, const yaml_event_t *event)
         if (!reader_take_room(reader, 1, 0, event))
                 return FALSE;
         node = make_node(reader, NODE_SCALAR, event);
-        node->text = tree_text(reader->tree, text, length);
+        node->text = arena_text(&reader->tree->arena, text, length);
         reader->tree->dollars = reader->tree->dollars || memchr(text, '$', length);
         node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
         if (event->end_mark.line == event->start_mark.line)
@@ -114,7 +114,7 @@ close_list(struct reader *reader, const struct frame *frame)
         node->count = reader->pending_count - frame->first;
         if (node->count == 0)
                 return;
-        node->items = tree_alloc(reader->tree, node->count * sizeof *node->items);
+        node->items = arena_alloc(&reader->tree->arena, node->count * sizeof *node->items);
         memcpy(node->items, reader->pending + frame->first, node->count * sizeof *node->items);
         for (guint i = 0; i < node->count; i++)
                 reader_check_place_of_tag(reader, node->items[i], "an entry of a list");
@@ -199,7 +199,7 @@ check_root(struct reader *reader)
         struct node *root = reader->tree->root;
 
         if (!root) {
-                root = tree_alloc(reader->tree, sizeof *root);
+                root = arena_alloc(&reader->tree->arena, sizeof *root);
                 *root = (struct node){.kind = NODE_SCALAR, .place = {reader->source, 1, 1, 0}, .text = ""};
         }
         if (node_is_null(root)) {

@@ -228,11 +228,11 @@ count_bytes(struct walk *walk, size_t bytes)
 static struct node *
 copy_node(struct walk *walk, const struct node *node)
 {
-        struct node *copy = tree_alloc(walk->tree, sizeof *copy);
+        struct node *copy = arena_alloc(&walk->tree->arena, sizeof *copy);
 
         *copy = *node;
         if (node->items) {
-                copy->items = tree_alloc(walk->tree, node->count * sizeof *copy->items);
+                copy->items = arena_alloc(&walk->tree->arena, node->count * sizeof *copy->items);
                 memcpy(copy->items, node->items, node->count * sizeof *copy->items);
         }
         return copy;
@@ -243,7 +243,7 @@ replace_text(struct walk *walk, struct node *node, const char *result)
 {
         if (walk->copying)
                 node = copy_node(walk, node);
-        node->text = tree_text(walk->tree, result ? result : "", result ? strlen(result) : 0);
+        node->text = arena_text(&walk->tree->arena, result ? result : "", result ? strlen(result) : 0);
         node->quoted = node->variable = TRUE;
         node->faulty = !result;
         node->place.via = find_origin(walk, node->place.via);
