@@ -13,6 +13,10 @@
  */
 #include "network/dnsmasq.h"
 
+#include <string.h>
+
+enum { OPTION_DNS_SERVER = 6, OPTION_ROUTES = 121 };
+
 static void
 add_range(GString *text, const struct network *network)
 {
@@ -29,6 +33,15 @@ add_range(GString *text, const struct network *network)
                                        lab_format_ip(network->subnet.address, first), mask, network->dhcp.lease_seconds);
 }
 
+static gboolean
+has_option(const struct network *network, guint number)
+{
+        for (guint i = 0; i < network->dhcp.option_count; i++)
+                if (network->dhcp.options[i].number == number)
+                        return TRUE;
+        return FALSE;
+}
+
 /* Where the way to a network that `reach` opens is not that of all else: a guest that takes the option ignores the router. */
 static void
 add_routes(GString *text, const struct lab *lab, guint index)
@@ -37,7 +50,7 @@ add_routes(GString *text, const struct lab *lab, guint index)
         g_autoptr(GString) routes = g_string_new(NULL);
         char ip[LAB_IP_LENGTH], own[LAB_IP_LENGTH];
 
-        if (network->gateway == network->host_ip)
+        if (network->gateway == network->host_ip || has_option(network, OPTION_ROUTES))
                 return;
         lab_format_ip(network->host_ip, own);
         for (guint i = 0; i < lab->network_count; i++)
@@ -49,6 +62,56 @@ add_routes(GString *text, const struct lab *lab, guint index)
         if (network->gateway)
                 g_string_append_printf(routes, ",0.0.0.0/0,%s", lab_format_ip(network->gateway, ip));
         g_string_append_printf(text, "dhcp-option=tag:%s,option:classless-static-route%s\n", network->name, routes->str);
+}
+
+/* In quotes nothing has a meaning but quotes and backslashes; but what is quoted is text, and never an address or a number. */
+static void
+add_value(GString *text, const char *value)
+{
+        if (*value && strspn(value, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-+:/[]@=%") == strlen(value)) {
+                g_string_append(text, value);
+                return;
+        }
+        g_string_append_c(text, '"');
+        for (const char *c = value; *c; c++)
+                g_string_append_printf(text, "%s%c", *c == '"' || *c == '\\' ? "\\" : "", *c);
+        g_string_append_c(text, '"');
+}
+
+static void
+add_options(GString *text, const struct network *network)
+{
+        for (guint i = 0; i < network->dhcp.option_count; i++) {
+                const struct dhcp_option *option = &network->dhcp.options[i];
+
+                g_string_append_printf(text, "dhcp-option=tag:%s,", network->name);
+                if (option->name)
+                        g_string_append_printf(text, "option:%s", option->name);
+                else
+                        g_string_append_printf(text, "%u", option->number);
+                for (const char *const *value = option->values; *value; value++) {
+                        g_string_append_c(text, ',');
+                        add_value(text, *value);
+                }
+                g_string_append_c(text, '\n');
+        }
+}
+
+static void
+add_boot(GString *text, const struct network *network)
+{
+        const struct dhcp_boot *boot = network->dhcp.boot;
+
+        if (!boot)
+                return;
+        g_string_append_printf(text, "dhcp-boot=tag:%s,", network->name);
+        add_value(text, boot->file);
+        if (boot->tftp_root) {
+                g_string_append_printf(text, "\nenable-tftp=%s\ntftp-root=", network->bridge);
+                add_value(text, boot->tftp_root);
+                g_string_append_printf(text, ",%s", network->bridge);
+        }
+        g_string_append_c(text, '\n');
 }
 
 static void
@@ -72,10 +135,13 @@ add_network(GString *text, const struct lab *lab, guint index)
         else
                 g_string_append_printf(text, "dhcp-option=tag:%s,option:router\n", network->name);
         add_routes(text, lab, index);
-        g_string_append_printf(text, "dhcp-option=tag:%s,option:dns-server,%s\n", network->name,
-                               lab_format_ip(network->host_ip, ip));
+        if (!has_option(network, OPTION_DNS_SERVER))
+                g_string_append_printf(text, "dhcp-option=tag:%s,option:dns-server,%s\n", network->name,
+                                       lab_format_ip(network->host_ip, ip));
         if (network->mtu && network->mtu != 1500)
                 g_string_append_printf(text, "dhcp-option=tag:%s,option:mtu,%u\n", network->name, network->mtu);
+        add_options(text, network);
+        add_boot(text, network);
 }
 
 char *

@@ -166,7 +166,7 @@ dnsmasq_observe(const struct lab *lab, struct dnsmasq_state *ret_state)
 
 /* dnsmasq starts all the same when its user cannot reach the files, and then answers nothing. */
 static gboolean
-check_reachable(const char *directory, const struct child_user *user, GError **error)
+check_reachable(const char *directory, const struct child_user *user, const char *otherwise, GError **error)
 {
         g_autofree char *path = g_path_get_dirname(directory);
 
@@ -183,7 +183,7 @@ check_reachable(const char *directory, const struct child_user *user, GError **e
                         needed = S_IXGRP;
                 if (!(st.st_mode & needed)) {
                         error_set(error, DROVER_ERROR_PERMISSION, "dnsmasq's user '%s' cannot pass '%s'", user->name, path);
-                        return error_hint(error, "'chmod o+x %s', or choose another DROVER_DATA_DIR", path);
+                        return error_hint(error, "'chmod o+x %s', or choose another %s", path, otherwise);
                 }
                 above = g_path_get_dirname(path);
                 g_free(path);
@@ -209,7 +209,23 @@ make_directories(const char *directory, const struct child_user *user, GError **
         }
         file_remove_drafts(directory);
         file_remove_drafts(names);
-        return !user || check_reachable(directory, user, error);
+        return !user || check_reachable(directory, user, "DROVER_DATA_DIR", error);
+}
+
+/* dnsmasq's own words would name the folder, and not whom it is closed to. */
+static gboolean
+check_served_files(const struct lab *lab, const struct child_user *user, GError **error)
+{
+        for (guint i = 0; user && i < lab->network_count; i++) {
+                const struct network *network = &lab->networks[i];
+                g_autofree char *inside = network->dhcp.boot && network->dhcp.boot->tftp_root && lab_is_served(network)
+                                                  ? g_build_filename(network->dhcp.boot->tftp_root, network->dhcp.boot->file, NULL)
+                                                  : NULL;
+
+                if (inside && !check_reachable(inside, user, "tftp_root", error))
+                        return error_prefix(error, "cannot serve files to network '%s'", network->name);
+        }
+        return TRUE;
 }
 
 static gboolean
@@ -307,7 +323,7 @@ dnsmasq_ensure(struct home *home, const struct lab *lab, GError **error)
         observe(lab, &texts, &state);
         if (state.pid && state.config_same && state.hosts_same)
                 return TRUE;
-        if (!make_directories(lab->directory, as, error) ||
+        if (!make_directories(lab->directory, as, error) || !check_served_files(lab, as, error) ||
             !write_text(lab->directory, "reservations", texts.reservations, error) ||
             !write_text(lab->directory, "names/names", texts.names, error))
                 return FALSE;

@@ -3,7 +3,8 @@
  * Only routed packets pass these chains: guests of one bridge talk to each other, and a VM between two networks routes as it
  * likes. Between bridges of the project nothing is forwarded but what `reach` opens, one way, and the answers to it; an
  * isolated network gets nothing else in or out; a NAT network gets only answers and published ports in, and what it sends out
- * carries the host's address. What a guest may send in the first place is guard.c's, in a table of its own.
+ * carries the host's address; a routed network sends with its own, and whoever is outside may begin. What a guest may send in
+ * the first place is guard.c's, in a table of its own.
  */
 #include "network/firewall.h"
 
@@ -45,14 +46,29 @@ add_reach_rules(GString *text, const struct lab *lab, guint from)
         }
 }
 
+/* Whoever is outside may begin, the project's other networks may not. */
 static void
-add_forward_rules(GString *text, const struct network *network)
+add_routed_rules(GString *text, const struct lab *lab, guint index)
 {
+        for (guint i = 0; i < lab->network_count; i++)
+                if (i != index && is_ours(&lab->networks[i]))
+                        g_string_append_printf(text, "\t\tiifname \"%s\" oifname \"%s\" drop\n", lab->networks[i].bridge,
+                                               lab->networks[index].bridge);
+}
+
+static void
+add_forward_rules(GString *text, const struct lab *lab, guint index)
+{
+        const struct network *network = &lab->networks[index];
         const char *bridge = network->bridge;
 
         g_string_append_printf(text, "\t\tiifname \"%s\" oifname \"%s\" accept\n", bridge, bridge);
         if (network->mode == MODE_ISOLATED) {
                 g_string_append_printf(text, "\t\tiifname \"%s\" drop\n\t\toifname \"%s\" drop\n", bridge, bridge);
+                return;
+        }
+        if (network->mode == MODE_ROUTED) {
+                add_routed_rules(text, lab, index);
                 return;
         }
         g_string_append_printf(text, "\t\toifname \"%s\" ct state established,related accept\n", bridge);
@@ -89,7 +105,7 @@ build_chains(const struct lab *lab)
                         add_reach_rules(text, lab, i);
         for (guint i = 0; i < lab->network_count; i++)
                 if (is_ours(&lab->networks[i]))
-                        add_forward_rules(text, &lab->networks[i]);
+                        add_forward_rules(text, lab, i);
         g_string_append(text, "\t}\n\tchain postrouting {\n\t\ttype nat hook postrouting priority srcnat; policy accept;\n");
         add_bridge_exceptions(text, lab);
         for (guint i = 0; i < lab->network_count; i++)
@@ -123,7 +139,8 @@ needs_forwarding(const struct lab *lab)
 {
         for (guint i = 0; i < lab->network_count; i++)
                 if (is_ours(&lab->networks[i]) &&
-                    (lab->networks[i].mode == MODE_NAT || (lab->networks[i].reach && *lab->networks[i].reach)))
+                    (lab->networks[i].mode == MODE_NAT || lab->networks[i].mode == MODE_ROUTED ||
+                     (lab->networks[i].reach && *lab->networks[i].reach)))
                         return TRUE;
         return FALSE;
 }

@@ -169,6 +169,16 @@ is_plain(const char *text, size_t max_length)
                strspn(text, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-") == length;
 }
 
+/* Fit to stand in quotes on a line of its own. */
+static gboolean
+is_clean(const char *text)
+{
+        for (; text && *text; text++)
+                if (g_ascii_iscntrl(*text))
+                        return FALSE;
+        return TRUE;
+}
+
 static gboolean
 check_host(const struct lab *lab, const struct lab_host *host, GError **error)
 {
@@ -199,6 +209,9 @@ lab_check(const struct lab *lab, GError **error)
                         return error_set(error, DROVER_ERROR_CONFIG, "'%s' cannot be a network's name", network->name);
                 if (!is_plain(network->bridge, IFNAMSIZ - 1))
                         return error_set(error, DROVER_ERROR_CONFIG, "'%s' cannot be the name of a bridge", network->bridge);
+                if (network->dhcp.boot && (!is_clean(network->dhcp.boot->file) || !is_clean(network->dhcp.boot->tftp_root)))
+                        return error_set(error, DROVER_ERROR_CONFIG, "a path that network '%s' serves has a control character",
+                                         network->name);
                 if (network->domain && !is_plain(network->domain, 253))
                         return error_set(error, DROVER_ERROR_CONFIG, "'%s' cannot be a domain", network->domain);
         }

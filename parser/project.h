@@ -22,7 +22,7 @@ enum network_mode {
         MODE_NAT,
         MODE_ISOLATED,
         MODE_BRIDGE,
-        MODE_ROUTED, /* decoded, refused at plan until built */
+        MODE_ROUTED,
 };
 
 enum nic_model {

@@ -4,15 +4,15 @@
 /* Rows of a table are denser than clang-format would have them. */
 /* clang-format off */
 
-static const char *const mode_words[] = {"nat", "isolated", "bridge", NULL};
-static const char *const mode_later[] = {"routed", NULL};
+static const char *const mode_words[] = {"nat", "isolated", "bridge", "routed", NULL};
 static const char *const link_words[] = {"up", "down", NULL};
 static const char *const model_words[] = {"virtio", "e1000", "e1000e", "rtl8139", NULL};
 
 static const struct key network_rows[] = {
-        {.name = "mode", .type = KEY_ENUM, IN(network, mode), .words = mode_words, .later = mode_later, .fallback = "nat",
+        {.name = "mode", .type = KEY_ENUM, IN(network, mode), .words = mode_words, .fallback = "nat",
          .change = CHANGE_LIVE,
-         .help = "nat: guests reach what the host reaches; isolated: each other only; bridge: an existing bridge of the host",
+         .help = "nat: guests reach what the host reaches; isolated: each other only; bridge: an existing bridge of the host; "
+                 "routed: as nat, with their own addresses",
          .example = "isolated"},
         {.name = "subnet", .type = KEY_CIDR4, IN(network, subnet), .word = "auto",
          .word_offset = offsetof(struct network, subnet_auto),
@@ -113,11 +113,11 @@ static const struct key dhcp_rows[] = {
          .max = 65536,
          .table = &keys_reservation, .change = CHANGE_LIVE, .help = "addresses for machines that are not VMs of this file",
          .example = "[{mac: \"52:54:00:aa:00:01\", ip: 10.20.0.50, name: printer}]"},
-        {.name = "options", .type = KEY_SPECIAL, IN(dhcp, options), .codec = &codec_dhcp_options, .unbuilt = TRUE,
+        {.name = "options", .type = KEY_SPECIAL, IN(dhcp, options), .codec = &codec_dhcp_options,
          .change = CHANGE_LIVE,
          .help = "further DHCP options, by dnsmasq's name or by number, each with a value or a list; default: none",
          .example = "{ntp-server: 10.20.0.1, \"119\": lab.test}"},
-        {.name = "boot", .type = KEY_OBJECT, IN(dhcp, boot), .indirect = TRUE, .table = &keys_dhcp_boot, .unbuilt = TRUE,
+        {.name = "boot", .type = KEY_OBJECT, IN(dhcp, boot), .indirect = TRUE, .table = &keys_dhcp_boot,
          .change = CHANGE_LIVE, .help = "network boot (PXE); default: none",
          .example = "{file: pxelinux.0, tftp_root: ./tftp}"},
         {.name = NULL},

@@ -51,9 +51,9 @@ def arp(sender_mac, sender_ip, target_ip, operation=2):
 class Port:
     """The tap of a VM's NIC, taken from the fake QEMU that holds it."""
 
-    def __init__(self, lab, vm, nic):
+    def __init__(self, lab, vm, nic, links=None):
         pid, alias = lab.pids()[vm], f"drover:{lab.name}/{vm}/{nic}"
-        link = next(link for link in lab.links().values() if link.get("ifalias") == alias)
+        link = next(link for link in links or lab.links().values() if link.get("ifalias") == alias)
         number = next(int(number) for number in os.listdir(f"/proc/{pid}/fdinfo")
                       if f"iff:\t{link['ifname']}\n" in open(f"/proc/{pid}/fdinfo/{number}", encoding="ascii").read())
         pidfd = os.pidfd_open(pid)

@@ -1,6 +1,10 @@
 """test_isolation.py - what keeps guests and networks apart: reach, spoof_check, and nobody who answers in place of our DHCP"""
 
+import socket
+import subprocess
+
 import frames
+import host
 from frames import BROADCAST, arp, ethernet, ipv4, ipv6, udp
 
 ALICE, BOB, EVE = ("02:00:00:00:00:0a", "02:00:00:00:00:0b", "02:00:00:00:00:0e")
@@ -104,6 +108,53 @@ def test_no_other_dhcp(world):
     lab.write(FORGED.format(lan=", dhcp: false", eve="").replace("ip: 10.20.0.11, ", "").replace("ip: 10.20.0.14, ", ""))
     lab.drover("up")
     assert passed(lab, answers) == set(answers)
+
+
+LISTEN = """
+import socket
+listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+listener.bind(("192.0.2.2", 4711))
+listener.settimeout(20)
+print("ready", flush=True)
+print(*sorted("%s from %s" % (data.decode(), source[0]) for data, source in (listener.recvfrom(9), listener.recvfrom(9))))
+"""
+SEND = "import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'hello', (sys.argv[1], 7))"
+
+
+def test_routed(world):
+    """A routed network is reached from outside, and sends with its guests' own addresses; one with NAT does neither."""
+    inside, outside = world.namespace("in"), world.namespace("out")
+    host.command("ip", "-n", inside.name, "link", "add", "up0", "type", "veth", "peer", "name", "up1", "netns", outside.name)
+    for namespace, link, own in ((inside, "up0", "192.0.2.1/24"), (outside, "up1", "192.0.2.2/24")):
+        namespace.run("ip", "address", "add", own, "dev", link)
+        namespace.run("ip", "link", "set", link, "up")
+    outside.run("ip", "route", "add", "10.0.0.0/8", "via", "192.0.2.1")
+    lab = world.lab("""
+networks: {far: {subnet: 10.20.0.0/24, mode: routed}, lan: {subnet: 10.21.0.0/24}}
+vms: {one: {<<: *fake, networks: {far: {ip: 10.20.0.10}, lan: {ip: 10.21.0.10}}}}
+""", namespace=inside, fake=True)
+    lab.drover("up")
+    links = host.links(inside.name)
+    ports = {name: frames.Port(lab, "one", name, links) for name in ("far", "lan")}
+
+    outside.run("python3", "-c", SEND, "10.20.0.10")
+    outside.run("python3", "-c", SEND, "10.21.0.10")
+    ports["far"].receive_until(b"\0\0\0\0\0\0" + socket.inet_aton("10.20.0.10"))  # this host asks whose address it is
+    inside.run("python3", "-c", SEND, "10.21.0.99")
+    before = ports["lan"].receive_until(b"\0\0\0\0\0\0" + socket.inet_aton("10.21.0.99"))
+    assert not any(socket.inet_aton("10.21.0.10") in frame for frame in before), before
+
+    macs = {link.get("ifalias", "").rpartition("/")[2]: link["address"] for link in links if "linkinfo" in link
+            and link["linkinfo"].get("info_kind") == "bridge"}
+    with subprocess.Popen([*outside.prefix, "python3", "-c", LISTEN], stdout=subprocess.PIPE, text=True) as listener:
+        assert listener.stdout.readline() == "ready\n"
+        for name, own in (("far", "10.20.0.10"), ("lan", "10.21.0.10")):
+            ports[name].send(ethernet(lab.spec("one")["macs"][name], macs[name], 0x0800,
+                                      ipv4(own, "192.0.2.2", 17, udp(5, 4711, name.encode()))))
+        assert listener.stdout.readline() == "far from 10.20.0.10 lan from 192.0.2.1\n"
+    for port in ports.values():
+        port.close()
+    inside.run("ip", "link", "delete", "up0")
 
 
 def test_router_and_reach(world):

@@ -74,6 +74,57 @@ test_config(void)
 }
 
 static void
+test_options(void)
+{
+        static const char *const times[] = {"10.20.0.1", "10.20.0.2", NULL}, *const proxy[] = {"http://wpad/x", NULL};
+        static const char *const root[] = {"a, \"b\" # \\c", NULL}, *const names[] = {"10.20.0.53", NULL};
+        static struct dhcp_option options[] = {
+                {42, "ntp-server", times}, {252, NULL, proxy}, {17, "root-path", root}, {6, "dns-server", names}};
+        struct dhcp_boot boot = {.file = "menu, one.ipxe", .tftp_root = "/srv/net boot"};
+        struct network own = networks[0];
+        struct lab one = lab;
+        g_autofree char *text = NULL;
+
+        own.dhcp.options = options;
+        own.dhcp.option_count = G_N_ELEMENTS(options);
+        own.dhcp.boot = &boot;
+        one.networks = &own;
+        one.network_count = 1;
+        text = dnsmasq_config(&one);
+        g_assert_true(has_line(text, "dhcp-option=tag:lan,option:ntp-server,10.20.0.1,10.20.0.2"));
+        g_assert_true(has_line(text, "dhcp-option=tag:lan,252,http://wpad/x"));
+        g_assert_true(has_line(text, "dhcp-option=tag:lan,option:root-path,\"a, \\\"b\\\" # \\\\c\""));
+        g_assert_true(has_line(text, "dhcp-option=tag:lan,option:dns-server,10.20.0.53"));
+        g_assert_false(has_line(text, "dhcp-option=tag:lan,option:dns-server,10.20.0.1"));
+        g_assert_true(has_line(text, "dhcp-boot=tag:lan,\"menu, one.ipxe\""));
+        g_assert_true(has_line(text, "enable-tftp=lan-1") && has_line(text, "tftp-root=\"/srv/net boot\",lan-1"));
+}
+
+/* Where the way to the other network is not that of all else; not where the gateway is this host. */
+static void
+test_routes(void)
+{
+        static const char *const reach[] = {"dmz", NULL};
+        struct network two[] = {networks[0], networks[1]};
+        struct lab pair = lab;
+        g_autofree char *text = NULL;
+
+        two[0].reach = reach;
+        two[0].gateway = 0x0a140002;
+        pair.networks = two;
+        pair.network_count = 2;
+        text = dnsmasq_config(&pair);
+        g_assert_true(has_line(text, "dhcp-option=tag:lan,option:classless-static-route,10.21.0.0/26,10.20.0.1,"
+                                     "0.0.0.0/0,10.20.0.2"));
+        g_assert_true(has_line(text, "dhcp-option=tag:dmz,option:classless-static-route,10.20.0.0/24,10.21.0.1"));
+        g_free(text);
+        two[0].gateway = two[0].host_ip;
+        two[1].gateway = two[1].host_ip;
+        text = dnsmasq_config(&pair);
+        g_assert_null(strstr(text, "classless"));
+}
+
+static void
 test_private(void)
 {
         static const char *const servers[] = {"169.254.2.3", "192.0.2.53", NULL};
@@ -145,6 +196,8 @@ main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/dnsmasq/config", test_config);
+        g_test_add_func("/dnsmasq/options", test_options);
+        g_test_add_func("/dnsmasq/routes", test_routes);
         g_test_add_func("/dnsmasq/private", test_private);
         g_test_add_func("/dnsmasq/hosts", test_hosts);
         g_test_add_func("/dnsmasq/is-needed", test_is_needed);

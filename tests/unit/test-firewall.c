@@ -56,6 +56,21 @@ test_reach(void)
                                        "\t\tiifname \"lan-1\" oifname \"lan-1\" accept\n"));
 }
 
+/* Outside may begin, the project's other networks may not. */
+static void
+test_routed(void)
+{
+        g_autofree char *rules = NULL;
+
+        networks[0].mode = MODE_ROUTED;
+        rules = firewall_rules(&lab);
+        networks[0].mode = MODE_NAT;
+        g_assert_nonnull(strstr(rules, "\t\tiifname \"lan-1\" oifname \"lan-1\" accept\n"
+                                       "\t\tiifname \"vaul-1\" oifname \"lan-1\" drop\n"
+                                       "\t\tiifname \"vaul-1\" oifname \"vaul-1\" accept\n"));
+        g_assert_null(strstr(rules, "masquerade"));
+}
+
 static struct lab_host hosts[] = {
         {.network = 0, .mac = {{2, 0, 0, 0, 0, 0x0b}}, .ip = 0x0a14000b, .tap = "web-b"},
         {.network = 0, .mac = {{2, 0, 0, 0, 0, 0x0a}}, .ip = 0x0a14000a, .tap = "db-a", .spoof_check = TRUE},
@@ -170,6 +185,7 @@ main(int argc, char **argv)
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/firewall/rules", test_rules);
         g_test_add_func("/firewall/reach", test_reach);
+        g_test_add_func("/firewall/routed", test_routed);
         g_test_add_func("/firewall/guard", test_guard);
         g_test_add_func("/firewall/is-same", test_is_same);
         g_test_add_func("/firewall/is-needed", test_is_needed);

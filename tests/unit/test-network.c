@@ -293,9 +293,23 @@ ask_as(const char *mac, const char *wanted)
         must_run(command);
 }
 
+/* What a guest that asks for them gets to see. */
+static void
+check_options(void)
+{
+        g_assert_true(g_file_set_contents("/run/show", "#!/bin/sh\necho \"$1 $ntpsrv; $wpad; $search; $rootpath;\"\n", -1, NULL));
+        g_assert_cmpint(chmod("/run/show", 0755), ==, 0);
+        must_run(INSIDE "timeout 20 busybox udhcpc -i g0 -n -q -f -t 9 -O ntpsrv -O 252 -O search -O rootpath -s /run/show >/run/shown");
+        must_run("grep 'bound 10.20.0.7 10.20.0.8; http://wpad/x; a.test b.test; /a, \"b\" # c;' /run/shown");
+}
+
 static void
 test_dnsmasq(void)
 {
+        static const char *const times[] = {"10.20.0.7", "10.20.0.8", NULL}, *const proxy[] = {"http://wpad/x", NULL};
+        static const char *const search[] = {"a.test", "b.test", NULL}, *const root[] = {"/a, \"b\" # c", NULL};
+        struct dhcp_option options[] = {
+                {42, "ntp-server", times}, {252, NULL, proxy}, {119, "domain-search", search}, {17, "root-path", root}};
         struct home *home = must_open(TRUE, NULL, 0);
         struct dnsmasq_state state;
         g_autoptr(GError) error = NULL;
@@ -303,6 +317,8 @@ test_dnsmasq(void)
         pid_t first;
 
         make_lab(home);
+        networks[0].dhcp.options = options;
+        networks[0].dhcp.option_count = G_N_ELEMENTS(options);
         g_assert_true(dnsmasq_ensure(home, &lab, &error));
         dnsmasq_observe(&lab, &state);
         g_assert_true(state.pid && state.config_same && state.hosts_same);
@@ -313,6 +329,7 @@ test_dnsmasq(void)
         must_run(INSIDE "busybox nslookup 10.20.0.10 10.20.0.1 | grep web.lab.test");
         must_run(INSIDE "ip link add g0 type veth peer name g1 && " INSIDE "ip link set g1 up master lan-1");
         ask_as("02:00:00:00:00:01", "10.20.0.10 ");
+        check_options();
         ask_as("02:00:00:00:00:03", "10.20.0.1[0-9][0-9] ");
         must_run(INSIDE "busybox nslookup dyn 10.20.0.1 | grep Name");
         leases = dnsmasq_leases(lab.directory);
