@@ -9,6 +9,7 @@
 struct address_book {
         GHashTable *leases;     /* MAC as guint64 -> const guint32 *: the address */
         GHashTable *neighbours; /* the same */
+        GHashTable *neighbours6; /* the same -> const struct in6_addr * */
         GHashTable *vms;        /* name -> struct resolved_vm */
 };
 
@@ -23,7 +24,7 @@ mac_number(const struct ether_addr *mac)
 }
 
 static void
-add(GHashTable *table, const struct ether_addr *mac, const guint32 *ip)
+add(GHashTable *table, const struct ether_addr *mac, const void *ip)
 {
         guint64 number = mac_number(mac);
 
@@ -39,6 +40,7 @@ address_book_new(const struct session *session)
 
         book->leases = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         book->neighbours = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+        book->neighbours6 = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         book->vms = g_hash_table_new(g_str_hash, g_str_equal);
         for (guint i = 0; world->leases && i < world->leases->len; i++) {
                 const struct lease *lease = &g_array_index(world->leases, struct lease, i);
@@ -52,6 +54,12 @@ address_book_new(const struct session *session)
                 if (!neighbour->failed)
                         add(book->neighbours, &neighbour->mac, &neighbour->ip);
         }
+        for (guint i = 0; world->links && i < world->links->neighbours6->len; i++) {
+                const struct link_neighbour6 *neighbour = &g_array_index(world->links->neighbours6, struct link_neighbour6, i);
+
+                if (!neighbour->failed)
+                        add(book->neighbours6, &neighbour->mac, &neighbour->ip);
+        }
         for (guint i = 0; session->resolved && i < session->resolved->vm_count; i++)
                 g_hash_table_insert(book->vms, (void *)session->resolved->vms[i].vm->name, &session->resolved->vms[i]);
         return book;
@@ -64,6 +72,7 @@ address_book_free(struct address_book *book)
                 return;
         g_hash_table_unref(book->leases);
         g_hash_table_unref(book->neighbours);
+        g_hash_table_unref(book->neighbours6);
         g_hash_table_unref(book->vms);
         g_free(book);
 }
@@ -75,10 +84,12 @@ address_clear(gpointer data)
 }
 
 static void
-look_up(const struct address_book *book, GArray *addresses, const char *network, guint32 reserved, const struct ether_addr *mac)
+look_up(const struct address_book *book, GArray *addresses, const char *network, guint32 reserved,
+        const struct in6_addr *reserved6, const struct ether_addr *mac)
 {
         struct address address = {.network = g_strdup(network), .ip = reserved, .mac = *mac};
         guint64 number = mac_number(mac);
+        const struct in6_addr *found6 = NULL;
         const guint32 *found = NULL;
 
         if (reserved) {
@@ -90,6 +101,13 @@ look_up(const struct address_book *book, GArray *addresses, const char *network,
         }
         if (found)
                 address.ip = *found;
+        if (!IN6_IS_ADDR_UNSPECIFIED(reserved6)) {
+                address.ip6 = *reserved6;
+                address.source6 = "reservation";
+        } else if ((found6 = g_hash_table_lookup(book->neighbours6, &number))) {
+                address.ip6 = *found6;
+                address.source6 = "neighbour";
+        }
         g_array_append_val(addresses, address);
 }
 
@@ -104,6 +122,8 @@ look_up_kept(const struct address_book *book, GArray *addresses, const struct sp
         {
                 const char *text = g_hash_table_lookup(spec->macs, name);
                 const char *network = json_text(nic, "network"), *reserved = json_text(nic, "ip");
+                const char *reserved6 = json_text(nic, "ip6");
+                struct in6_addr ip6 = in6addr_any;
                 struct ether_addr mac;
                 guint32 ip = 0;
 
@@ -111,7 +131,9 @@ look_up_kept(const struct address_book *book, GArray *addresses, const struct sp
                         continue;
                 if (reserved && !value_parse_ipv4(reserved, &ip, NULL))
                         ip = 0;
-                look_up(book, addresses, network ? network : name, ip, &mac);
+                if (reserved6 && !value_parse_ipv6(reserved6, &ip6, NULL))
+                        ip6 = in6addr_any;
+                look_up(book, addresses, network ? network : name, ip, &ip6, &mac);
         }
 }
 
@@ -125,7 +147,7 @@ address_book_find(const struct address_book *book, const struct vm_world *vm)
         for (guint i = 0; resolved && i < resolved->launch.nic_count; i++) {
                 const struct launch_nic *nic = &resolved->launch.nics[i];
 
-                look_up(book, addresses, nic->nic->network, nic->nic->ip, &nic->mac);
+                look_up(book, addresses, nic->nic->network, nic->nic->ip, &nic->nic->ip6, &nic->mac);
         }
         if (!resolved && vm->spec && vm->spec->wish)
                 look_up_kept(book, addresses, vm->spec);
@@ -139,6 +161,12 @@ address_format_ip(guint32 ip)
 }
 
 char *
+address_format_ip6(const struct in6_addr *ip6)
+{
+        return value_format_ipv6(ip6);
+}
+
+char *
 address_text(const GArray *addresses)
 {
         GString *text = g_string_new(NULL);
@@ -146,9 +174,12 @@ address_text(const GArray *addresses)
         for (guint i = 0; i < addresses->len; i++) {
                 const struct address *address = &g_array_index(addresses, struct address, i);
                 g_autofree char *ip = address->source ? address_format_ip(address->ip) : NULL;
+                g_autofree char *ip6 = address->source6 ? address_format_ip6(&address->ip6) : NULL;
 
                 if (ip)
                         g_string_append_printf(text, "%s%s", text->len ? ", " : "", ip);
+                if (ip6)
+                        g_string_append_printf(text, "%s%s", text->len ? ", " : "", ip6);
         }
         return g_string_free(text, FALSE);
 }
@@ -161,6 +192,7 @@ address_to_json(const GArray *addresses)
         for (guint i = 0; i < addresses->len; i++) {
                 const struct address *address = &g_array_index(addresses, struct address, i);
                 g_autofree char *ip = address->source ? address_format_ip(address->ip) : NULL;
+                g_autofree char *ip6 = address->source6 ? address_format_ip6(&address->ip6) : NULL;
                 g_autofree char *mac = value_format_mac(&address->mac);
                 json_t *item = json_object();
 
@@ -168,6 +200,8 @@ address_to_json(const GArray *addresses)
                 json_set_text(item, "ip", ip);
                 json_set_text(item, "mac", mac);
                 json_set_text(item, "source", address->source);
+                json_set_text(item, "ip6", ip6);
+                json_set_text(item, "source6", address->source6);
                 json_array_append_new(list, item);
         }
         return list;

@@ -8,6 +8,8 @@ struct address {
         guint32 ip; /* host byte order; 0: none known */
         struct ether_addr mac;
         const char *source; /* "reservation", "lease", "neighbour"; NULL: none known */
+        struct in6_addr ip6;
+        const char *source6; /* "reservation", "neighbour"; NULL: none known */
 };
 
 /** struct address_book - Leases and neighbours of one look, by MAC */
@@ -24,11 +26,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(address_book_t, address_book_free)
  */
 GArray *address_book_find(const struct address_book *book, const struct vm_world *vm);
 
-/** address_text() - "10.0.0.2, 10.0.1.2", without those that are not known. New string */
+/** address_text() - "10.0.0.2, fd00:20::2, 10.0.1.2", without those that are not known. New string */
 char *address_text(const GArray *addresses);
 
-/** address_to_json() - [{"network", "ip", "mac", "source"}]. New reference */
+/** address_to_json() - [{"network", "ip", "mac", "source", "ip6", "source6"}], the last two where there is one. New reference */
 json_t *address_to_json(const GArray *addresses);
 
-/** address_format_ip() - New string */
+/** address_format_ip(), address_format_ip6() - New string */
 char *address_format_ip(guint32 ip);
+char *address_format_ip6(const struct in6_addr *ip6);

@@ -15,9 +15,12 @@ add_rows(struct table *table, const struct vm_world *vm, const GArray *addresses
         for (guint i = 0; i < addresses->len; i++) {
                 const struct address *address = &g_array_index(addresses, struct address, i);
                 g_autofree char *ip = address->source ? address_format_ip(address->ip) : NULL;
+                g_autofree char *ip6 = address->source6 ? address_format_ip6(&address->ip6) : NULL;
                 g_autofree char *mac = value_format_mac(&address->mac);
 
                 table_add(table, vm->name, address->network, ip, mac, address->source);
+                if (ip6)
+                        table_add(table, vm->name, address->network, ip6, mac, address->source6);
         }
 }
 
@@ -56,9 +59,12 @@ run_ip(struct verb_call *call)
                 for (guint n = 0; plain && n < addresses->len; n++) {
                         const struct address *address = &g_array_index(addresses, struct address, n);
                         g_autofree char *ip = address->source ? address_format_ip(address->ip) : NULL;
+                        g_autofree char *ip6 = address->source6 ? address_format_ip6(&address->ip6) : NULL;
 
                         if (ip)
                                 printf("%s\n", ip);
+                        if (ip6)
+                                printf("%s\n", ip6);
                 }
         }
         if (json)

@@ -42,6 +42,27 @@ has_option(const struct network *network, guint number)
         return FALSE;
 }
 
+/* Guests make addresses of their own, and those that the file gives one have it by DHCP as well. The router is this host, but
+ * where the network has another or none, and needs none to reach others. ra-names: a guest's own address has its name too, once it answers there. */
+static void
+add_range6(GString *text, const struct lab *lab, guint index)
+{
+        const struct network *network = &lab->networks[index];
+        gboolean is_router = network->gateway && network->gateway == network->host_ip;
+        char ip6[LAB_IP6_LENGTH];
+
+        if (!network->subnet6.prefix)
+                return;
+        lab_format_ip6(&network->subnet6.address, ip6);
+        g_string_append_printf(text, "domain=%s,%s/%u\n", network->domain, ip6, network->subnet6.prefix);
+        g_string_append_printf(text, "dhcp-range=set:%s,%s,static,slaac,ra-names,%u,%u\n", network->name, ip6,
+                               network->subnet6.prefix, network->dhcp.lease_seconds);
+        for (guint i = 0; i < lab->network_count; i++)
+                is_router |= lab->networks[i].subnet6.prefix && (lab_reaches(lab, index, i) || lab_reaches(lab, i, index));
+        if (!is_router)
+                g_string_append_printf(text, "ra-param=%s,0,0\n", network->bridge);
+}
+
 /* Where the way to a network that `reach` opens is not that of all else: a guest that takes the option ignores the router. */
 static void
 add_routes(GString *text, const struct lab *lab, guint index)
@@ -129,6 +150,7 @@ add_network(GString *text, const struct lab *lab, guint index)
                 return;
         }
         add_range(text, network);
+        add_range6(text, lab, index);
         if (network->gateway)
                 g_string_append_printf(text, "dhcp-option=tag:%s,option:router,%s\n", network->name,
                                        lab_format_ip(network->gateway, ip));
@@ -166,6 +188,11 @@ dnsmasq_config(const struct lab *lab)
                 g_string_append(text, "no-resolv\n");
         for (const char *const *server = lab->isolation == ISOLATION_PRIVATE ? lab->resolvers : NULL; server && *server; server++)
                 g_string_append_printf(text, "server=%s\n", *server);
+        for (guint i = 0; i < lab->network_count; i++)
+                if (lab_is_served(&lab->networks[i]) && lab->networks[i].dhcp.enabled && lab->networks[i].subnet6.prefix) {
+                        g_string_append(text, "enable-ra\n");
+                        break;
+                }
         g_string_append_printf(text, "log-facility=%s/log\n", lab->directory);
         g_string_append_printf(text, "pid-file=%s/pid\n", lab->directory);
         g_string_append_printf(text, "dhcp-leasefile=%s/leases\n", lab->directory);
@@ -192,13 +219,15 @@ dnsmasq_reservations(const struct lab *lab)
         for (guint i = 0; i < lab->host_count; i++) {
                 const struct lab_host *host = &lab->hosts[i];
                 const struct network *network = &lab->networks[host->network];
-                char ip[LAB_IP_LENGTH];
+                char ip[LAB_IP_LENGTH], ip6[LAB_IP6_LENGTH];
 
                 if (!lab_is_served(network) || !network->dhcp.enabled || (!host->ip && !host->name))
                         continue;
                 add_mac(text, &host->mac);
                 if (host->ip)
                         g_string_append_printf(text, ",%s", lab_format_ip(host->ip, ip));
+                if (!IN6_IS_ADDR_UNSPECIFIED(&host->ip6) && network->subnet6.prefix)
+                        g_string_append_printf(text, ",[%s]", lab_format_ip6(&host->ip6, ip6));
                 if (host->name)
                         g_string_append_printf(text, ",%s", host->name);
                 g_string_append_c(text, '\n');
@@ -207,6 +236,15 @@ dnsmasq_reservations(const struct lab *lab)
 }
 
 /* The first name of a line is what the address resolves back to. */
+static void
+add_names(GString *text, const char *address, const struct lab_host *host, const struct network *network)
+{
+        g_string_append_printf(text, "%s %s.%s %s", address, host->name, network->domain, host->name);
+        for (const char *const *alias = host->aliases; alias && *alias; alias++)
+                g_string_append_printf(text, " %s.%s %s", *alias, network->domain, *alias);
+        g_string_append_c(text, '\n');
+}
+
 char *
 dnsmasq_names(const struct lab *lab)
 {
@@ -215,15 +253,14 @@ dnsmasq_names(const struct lab *lab)
         for (guint i = 0; i < lab->host_count; i++) {
                 const struct lab_host *host = &lab->hosts[i];
                 const struct network *network = &lab->networks[host->network];
-                char ip[LAB_IP_LENGTH];
+                char ip[LAB_IP_LENGTH], ip6[LAB_IP6_LENGTH];
 
-                if (!lab_is_served(network) || !host->ip || !host->name)
+                if (!lab_is_served(network) || !host->name)
                         continue;
-                g_string_append_printf(text, "%s %s.%s %s", lab_format_ip(host->ip, ip), host->name, network->domain,
-                                       host->name);
-                for (const char *const *alias = host->aliases; alias && *alias; alias++)
-                        g_string_append_printf(text, " %s.%s %s", *alias, network->domain, *alias);
-                g_string_append_c(text, '\n');
+                if (host->ip)
+                        add_names(text, lab_format_ip(host->ip, ip), host, network);
+                if (!IN6_IS_ADDR_UNSPECIFIED(&host->ip6) && network->subnet6.prefix)
+                        add_names(text, lab_format_ip6(&host->ip6, ip6), host, network);
         }
         return g_string_free(text, FALSE);
 }

@@ -79,10 +79,13 @@ add_forward_rules(GString *text, const struct lab *lab, guint index)
 static void
 add_nat_rule(GString *text, const struct network *network)
 {
-        char ip[LAB_IP_LENGTH];
+        char ip[LAB_IP_LENGTH], ip6[LAB_IP6_LENGTH];
 
         g_string_append_printf(text, "\t\tip saddr %s/%u masquerade\n", lab_format_ip(network->subnet.address, ip),
                                network->subnet.prefix);
+        if (network->subnet6.prefix)
+                g_string_append_printf(text, "\t\tip6 saddr %s/%u masquerade\n",
+                                       lab_format_ip6(&network->subnet6.address, ip6), network->subnet6.prefix);
 }
 
 /* Where br_netfilter is on, frames between guests come by here too, also those that a router VM passes on. */
@@ -134,14 +137,17 @@ firewall_is_same(const struct lab *lab, const char *listing)
         return table_is_same(table, chains, listing);
 }
 
+/* @six: IPv6, where a network has such a subnet. */
 static gboolean
-needs_forwarding(const struct lab *lab)
+needs_forwarding(const struct lab *lab, gboolean six)
 {
-        for (guint i = 0; i < lab->network_count; i++)
-                if (is_ours(&lab->networks[i]) &&
-                    (lab->networks[i].mode == MODE_NAT || lab->networks[i].mode == MODE_ROUTED ||
-                     (lab->networks[i].reach && *lab->networks[i].reach)))
+        for (guint i = 0; i < lab->network_count; i++) {
+                const struct network *network = &lab->networks[i];
+
+                if (is_ours(network) && (!six || network->subnet6.prefix) &&
+                    (network->mode != MODE_ISOLATED || (network->reach && *network->reach)))
                         return TRUE;
+        }
         return FALSE;
 }
 
@@ -193,7 +199,8 @@ firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *
                 return FALSE;
         if (guard != FIREWALL_SAME && (*ret_state == FIREWALL_SAME || guard == FIREWALL_DIFFERENT))
                 *ret_state = FIREWALL_DIFFERENT;
-        if (*ret_state == FIREWALL_SAME && needs_forwarding(lab) && !forwarding_is_on(home))
+        if (*ret_state == FIREWALL_SAME && ((needs_forwarding(lab, FALSE) && !forwarding_is_on(home)) ||
+                                            (needs_forwarding(lab, TRUE) && !forwarding6_is_on(home))))
                 *ret_state = FIREWALL_DIFFERENT;
         return observe_foreign(home, lab, ret_state, error);
 }
@@ -210,7 +217,8 @@ firewall_ensure(struct home *home, const struct lab *lab, const char *host_state
         chains = build_chains(lab);
         table = table_name(lab->project);
         return guard_ensure(home, lab, error) && table_ensure(home, table, chains, error) && ensure_foreign(home, lab, error) &&
-               (!needs_forwarding(lab) || forwarding_ensure(home, kept, error));
+               (!needs_forwarding(lab, FALSE) || forwarding_ensure(home, kept, error)) &&
+               (!needs_forwarding(lab, TRUE) || forwarding6_ensure(home, kept, error));
 }
 
 gboolean

@@ -131,6 +131,16 @@ lab_ip6_of_mac(const struct cidr6 *subnet, const struct ether_addr *mac)
         return address;
 }
 
+struct in6_addr
+lab_host_ip6(const struct network *network)
+{
+        struct in6_addr address = network->subnet6.address;
+
+        if (network->subnet6.prefix)
+                address.s6_addr[15] |= 1;
+        return address;
+}
+
 gboolean
 lab_reaches(const struct lab *lab, guint from, guint to)
 {

@@ -62,6 +62,9 @@ const char *lab_format_mac(const struct ether_addr *mac, char buffer[LAB_MAC_LEN
 /** lab_ip6_of_mac() - The address in a subnet of 64 bits that a guest makes from its MAC (RFC 4291, appendix A) */
 struct in6_addr lab_ip6_of_mac(const struct cidr6 *subnet, const struct ether_addr *mac);
 
+/** lab_host_ip6() - The bridge's own IPv6 address: the first of subnet6; all zero where there is none */
+struct in6_addr lab_host_ip6(const struct network *network);
+
 /** lab_netmask() - The netmask of a prefix length, host byte order */
 guint32 lab_netmask(guint8 prefix);
 

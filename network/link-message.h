@@ -9,5 +9,8 @@ struct nl_msg *link_message_new(int type, int flags, const char *name, int ifind
 /** link_message_parse() - Take an RTM_NEWLINK apart; FALSE where it is something else; link_clear() what it gives */
 gboolean link_message_parse(const struct nlmsghdr *message, struct link *ret_link);
 
+/** link_addresses6_dump() - The same for IPv6, as struct link_address6 */
+GArray *link_addresses6_dump(struct netlink *netlink, int ifindex, GError **error);
+
 /** link_addresses_dump() - The IPv4 addresses of one link (0: of all) as struct link_address, or NULL */
 GArray *link_addresses_dump(struct netlink *netlink, int ifindex, GError **error);

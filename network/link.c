@@ -247,6 +247,44 @@ link_set_address(struct netlink *netlink, const char *name, int ifindex, guint32
         return !removed || !ip || change_address(netlink, RTM_NEWADDR, ifindex, name, ip, prefix, error);
 }
 
+static gboolean
+change_address6(struct netlink *netlink, int type, int ifindex, const char *name, const struct in6_addr *ip, guint8 prefix,
+                GError **error)
+{
+        struct ifaddrmsg header = {.ifa_family = AF_INET6, .ifa_prefixlen = prefix, .ifa_flags = IFA_F_NODAD,
+                                   .ifa_index = (guint32)ifindex};
+        struct nl_msg *message = nlmsg_alloc_simple(type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_REPLACE : 0);
+        char text[LAB_IP6_LENGTH];
+        g_autofree char *what = g_strdup_printf("%s address %s/%d %s '%s'", type == RTM_NEWADDR ? "give" : "take",
+                                                lab_format_ip6(ip, text), prefix, type == RTM_NEWADDR ? "to" : "from", name);
+
+        if (!message)
+                g_error("out of memory");
+        nlmsg_append(message, &header, sizeof header, NLMSG_ALIGNTO);
+        nla_put(message, IFA_LOCAL, sizeof *ip, ip);
+        nla_put(message, IFA_ADDRESS, sizeof *ip, ip);
+        return netlink_request(netlink, message, NULL, NULL, what, error);
+}
+
+/* Used at once, without asking whether somebody has it: nobody could answer before the bridge has a port. */
+static gboolean
+mend_address6(struct netlink *netlink, const struct bridge *bridge, int ifindex, GError **error)
+{
+        g_autoptr(GArray) addresses = link_addresses6_dump(netlink, ifindex, error);
+        gboolean found = IN6_IS_ADDR_UNSPECIFIED(&bridge->ip6);
+
+        for (guint i = 0; addresses && i < addresses->len; i++) {
+                const struct link_address6 *address = &g_array_index(addresses, struct link_address6, i);
+
+                if (IN6_ARE_ADDR_EQUAL(&address->ip, &bridge->ip6) && address->prefix == bridge->prefix6)
+                        found = TRUE;
+                else if (!change_address6(netlink, RTM_DELADDR, ifindex, bridge->name, &address->ip, address->prefix, error))
+                        return FALSE;
+        }
+        return addresses &&
+               (found || change_address6(netlink, RTM_NEWADDR, ifindex, bridge->name, &bridge->ip6, bridge->prefix6, error));
+}
+
 gboolean
 bridge_ensure(struct netlink *netlink, const struct bridge *bridge, int *ret_ifindex, GError **error)
 {
@@ -259,7 +297,8 @@ bridge_ensure(struct netlink *netlink, const struct bridge *bridge, int *ret_ifi
         if (!link.is_bridge || !link_is_ours(&link, &bridge->mac))
                 return refuse_foreign(bridge->name, error);
         if (!mend_bridge(netlink, bridge, &link, error) ||
-            !link_set_address(netlink, bridge->name, link.ifindex, bridge->ip, bridge->prefix, error))
+            !link_set_address(netlink, bridge->name, link.ifindex, bridge->ip, bridge->prefix, error) ||
+            !mend_address6(netlink, bridge, link.ifindex, error))
                 return FALSE;
         if (ret_ifindex)
                 *ret_ifindex = link.ifindex;

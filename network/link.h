@@ -25,9 +25,23 @@ struct link_address {
         guint8 prefix;
 };
 
+/** struct link_address6 - Link-local ones, which each link has by itself, are left out */
+struct link_address6 {
+        int ifindex;
+        struct in6_addr ip;
+        guint8 prefix;
+};
+
 struct link_neighbour {
         int ifindex;
         guint32 ip;
+        struct ether_addr mac;
+        gboolean failed;
+};
+
+struct link_neighbour6 {
+        int ifindex;
+        struct in6_addr ip;
         struct ether_addr mac;
         gboolean failed;
 };
@@ -44,6 +58,8 @@ struct links {
         GArray *links;      /* struct link */
         GArray *addresses;  /* struct link_address, IPv4 */
         GArray *neighbours; /* struct link_neighbour, IPv4 */
+        GArray *addresses6;  /* struct link_address6 */
+        GArray *neighbours6; /* struct link_neighbour6, without link-local ones */
         GArray *routes;     /* struct link_route, IPv4, main table */
         GHashTable *by_name, *by_index;
 };
@@ -59,6 +75,9 @@ const struct link *links_find(const struct links *links, const char *name);
 const struct link *links_find_index(const struct links *links, int ifindex);
 /** links_has_address() - Does the link have just this IPv4 address and prefix length? */
 gboolean links_has_address(const struct links *links, int ifindex, guint32 ip, guint8 prefix);
+
+/** links_advertised() - Names of links on which a default route came by router advertisement; new strings */
+GPtrArray *links_advertised(struct netlink *netlink, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * link_look() - One link by name
@@ -79,6 +98,8 @@ struct bridge {
         guint mtu;     /* 0: as the kernel has it */
         guint32 ip;    /* host byte order; 0: no address */
         guint8 prefix;
+        struct in6_addr ip6; /* all zero: none */
+        guint8 prefix6;
 };
 
 /** link_is_ours() - Has it our group and this MAC (the mark from birth)? */
@@ -89,8 +110,8 @@ gboolean link_is_ours(const struct link *link, const struct ether_addr *mac);
  * @ret_ifindex: on success; may be NULL
  *
  * A new bridge gets MAC and group in the request that makes it; STP is off, forward delay 0. An address of ours that is no
- * longer wanted (any other IPv4 address on it) is removed. A link of that name that is not ours is never touched:
- * DROVER_ERROR_EXISTS, which names it.
+ * longer wanted (any other on it, but for link-local ones of IPv6) is removed. A link of that name that
+ * is not ours is never touched: DROVER_ERROR_EXISTS, which names it.
  */
 gboolean bridge_ensure(struct netlink *netlink, const struct bridge *bridge, int *ret_ifindex, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;

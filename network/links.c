@@ -57,6 +57,63 @@ receive_address(const struct nlmsghdr *message, void *data)
         g_array_append_val(addresses, address);
 }
 
+static gboolean
+attribute_ip6(struct nlattr *attribute, struct in6_addr *ret_ip)
+{
+        if (!attribute || nla_len(attribute) != sizeof *ret_ip)
+                return FALSE;
+        memcpy(ret_ip, nla_data(attribute), sizeof *ret_ip);
+        return !IN6_IS_ADDR_LINKLOCAL(ret_ip);
+}
+
+static void
+receive_address6(const struct nlmsghdr *message, void *data)
+{
+        struct nlattr *attributes[IFA_MAX + 1];
+        const struct ifaddrmsg *header;
+        struct link_address6 address = {0};
+        GArray *addresses = data;
+
+        if (!message) {
+                g_array_set_size(addresses, 0);
+                return;
+        }
+        header = nlmsg_data(message);
+        if (message->nlmsg_type != RTM_NEWADDR || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
+            header->ifa_family != AF_INET6 ||
+            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, IFA_MAX, NULL) < 0 ||
+            !attribute_ip6(attributes[IFA_ADDRESS], &address.ip))
+                return;
+        address.ifindex = (int)header->ifa_index;
+        address.prefix = header->ifa_prefixlen;
+        g_array_append_val(addresses, address);
+}
+
+static void
+receive_neighbour6(const struct nlmsghdr *message, void *data)
+{
+        struct nlattr *attributes[NDA_MAX + 1];
+        const struct ndmsg *header;
+        struct link_neighbour6 neighbour = {0};
+        GArray *neighbours = data;
+
+        if (!message) {
+                g_array_set_size(neighbours, 0);
+                return;
+        }
+        header = nlmsg_data(message);
+        if (message->nlmsg_type != RTM_NEWNEIGH || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
+            header->ndm_family != AF_INET6 || header->ndm_type != RTN_UNICAST ||
+            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, NDA_MAX, NULL) < 0 ||
+            !attribute_ip6(attributes[NDA_DST], &neighbour.ip))
+                return;
+        if (attributes[NDA_LLADDR] && nla_len(attributes[NDA_LLADDR]) == ETH_ALEN)
+                memcpy(&neighbour.mac, nla_data(attributes[NDA_LLADDR]), ETH_ALEN);
+        neighbour.ifindex = header->ndm_ifindex;
+        neighbour.failed = (header->ndm_state & (NUD_FAILED | NUD_INCOMPLETE)) != 0;
+        g_array_append_val(neighbours, neighbour);
+}
+
 static void
 receive_neighbour(const struct nlmsghdr *message, void *data)
 {
@@ -145,6 +202,69 @@ link_addresses_dump(struct netlink *netlink, int ifindex, GError **error)
 }
 
 static void
+keep_addresses6_of(GArray *addresses, int ifindex)
+{
+        for (guint i = addresses->len; i-- > 0;)
+                if (g_array_index(addresses, struct link_address6, i).ifindex != ifindex)
+                        g_array_remove_index(addresses, i);
+}
+
+GArray *
+link_addresses6_dump(struct netlink *netlink, int ifindex, GError **error)
+{
+        struct ifaddrmsg header = {.ifa_family = AF_INET6, .ifa_index = (guint32)ifindex};
+        g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(struct link_address6));
+
+        if (!dump(netlink, RTM_GETADDR, &header, sizeof header, receive_address6, addresses, "list IPv6 addresses", error))
+                return NULL;
+        if (ifindex)
+                keep_addresses6_of(addresses, ifindex);
+        return g_steal_pointer(&addresses);
+}
+
+static void
+receive_advertised(const struct nlmsghdr *message, void *data)
+{
+        struct nlattr *attributes[RTA_MAX + 1];
+        const struct rtmsg *header;
+        GArray *indices = data;
+        int ifindex;
+
+        if (!message) {
+                g_array_set_size(indices, 0);
+                return;
+        }
+        header = nlmsg_data(message);
+        if (message->nlmsg_type != RTM_NEWROUTE || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
+            header->rtm_family != AF_INET6 || header->rtm_protocol != RTPROT_RA || header->rtm_dst_len ||
+            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, RTA_MAX, NULL) < 0 ||
+            !attributes[RTA_OIF] || nla_len(attributes[RTA_OIF]) < 4)
+                return;
+        ifindex = (int)nla_get_u32(attributes[RTA_OIF]);
+        g_array_append_val(indices, ifindex);
+}
+
+GPtrArray *
+links_advertised(struct netlink *netlink, GError **error)
+{
+        struct rtmsg header = {.rtm_family = AF_INET6, .rtm_table = RT_TABLE_MAIN};
+        g_autoptr(GArray) indices = g_array_new(FALSE, FALSE, sizeof(int));
+        g_autoptr(links_t) links = links_dump(netlink, error);
+        GPtrArray *names;
+
+        if (!links || !dump(netlink, RTM_GETROUTE, &header, sizeof header, receive_advertised, indices, "list IPv6 routes", error))
+                return NULL;
+        names = g_ptr_array_new_with_free_func(g_free);
+        for (guint i = 0; i < indices->len; i++) {
+                const struct link *link = links_find_index(links, g_array_index(indices, int, i));
+
+                if (link)
+                        g_ptr_array_add(names, g_strdup(link->name));
+        }
+        return names;
+}
+
+static void
 index_links(struct links *links)
 {
         links->by_name = g_hash_table_new(g_str_hash, g_str_equal);
@@ -167,18 +287,22 @@ struct links *
 links_dump(struct netlink *netlink, GError **error)
 {
         struct ifinfomsg link_header = {.ifi_family = AF_UNSPEC};
-        struct ndmsg neighbour_header = {.ndm_family = AF_INET};
+        struct ndmsg neighbour_header = {.ndm_family = AF_INET}, neighbour6_header = {.ndm_family = AF_INET6};
         struct rtmsg route_header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN};
         g_autoptr(links_t) links = g_new0(struct links, 1);
 
         links->links = g_array_new(FALSE, FALSE, sizeof(struct link));
         g_array_set_clear_func(links->links, clear_element);
         links->neighbours = g_array_new(FALSE, FALSE, sizeof(struct link_neighbour));
+        links->neighbours6 = g_array_new(FALSE, FALSE, sizeof(struct link_neighbour6));
         links->routes = g_array_new(FALSE, FALSE, sizeof(struct link_route));
         if (!dump(netlink, RTM_GETLINK, &link_header, sizeof link_header, receive_link, links->links, "list links", error) ||
             !(links->addresses = link_addresses_dump(netlink, 0, error)) ||
+            !(links->addresses6 = link_addresses6_dump(netlink, 0, error)) ||
             !dump(netlink, RTM_GETNEIGH, &neighbour_header, sizeof neighbour_header, receive_neighbour, links->neighbours,
                   "list neighbours", error) ||
+            !dump(netlink, RTM_GETNEIGH, &neighbour6_header, sizeof neighbour6_header, receive_neighbour6, links->neighbours6,
+                  "list IPv6 neighbours", error) ||
             !dump(netlink, RTM_GETROUTE, &route_header, sizeof route_header, receive_route, links->routes, "list routes",
                   error))
                 return NULL;
@@ -196,6 +320,8 @@ links_free(struct links *links)
         g_clear_pointer(&links->links, g_array_unref);
         g_clear_pointer(&links->addresses, g_array_unref);
         g_clear_pointer(&links->neighbours, g_array_unref);
+        g_clear_pointer(&links->addresses6, g_array_unref);
+        g_clear_pointer(&links->neighbours6, g_array_unref);
         g_clear_pointer(&links->routes, g_array_unref);
         g_free(links);
 }

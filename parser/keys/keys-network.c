@@ -39,7 +39,7 @@ static const struct key network_rows[] = {
          .help = "DNS domain of the guests; default: PROJECT.test", .example = "lab.test"},
         {.name = "dhcp", .type = KEY_OBJECT, IN(network, dhcp), .table = &keys_dhcp, .change = CHANGE_LIVE,
          .help = "the DHCP service of the network, or false; default: on, except for mode bridge", .example = "{lease: 12h}"},
-        {.name = "subnet6", .type = KEY_CIDR6, IN(network, subnet6), .unbuilt = TRUE, .change = CHANGE_LIVE,
+        {.name = "subnet6", .type = KEY_CIDR6, IN(network, subnet6), .change = CHANGE_LIVE,
          .help = "IPv6 subnet, of 64 bits: router advertisements, and DHCPv6 for each ip6; the host has its first address; "
                  "default: none",
          .example = "\"fd00:20::/64\""},
@@ -222,7 +222,7 @@ static const struct key nic_rows[] = {
          .help = "what the guest sees", .example = "e1000"},
         {.name = "aliases", .type = KEY_NAME_LIST, IN(nic, aliases), .change = CHANGE_LIVE,
          .help = "further names for it in the network's DNS; default: none", .example = "[database]"},
-        {.name = "ip6", .type = KEY_IPV6, IN(nic, ip6), .unbuilt = TRUE, .change = CHANGE_LIVE,
+        {.name = "ip6", .type = KEY_IPV6, IN(nic, ip6), .change = CHANGE_LIVE,
          .help = "the IPv6 address that DHCPv6 gives it; default: one that the guest chooses", .example = "\"fd00:20::10\""},
         {.name = "link", .type = KEY_ENUM, IN(nic, link), .words = link_words, .fallback = "up",
          .change = CHANGE_LIVE, .help = "whether the cable is plugged in", .example = "down"},

@@ -62,6 +62,8 @@ ensure_network(struct apply *apply, const struct plan_step *step, GError **error
                 .mtu = network->mtu,
                 .ip = network->host_ip,
                 .prefix = network->subnet.prefix,
+                .ip6 = network->mode == MODE_BRIDGE ? in6addr_any : lab_host_ip6(network),
+                .prefix6 = network->subnet6.prefix,
         };
 
         if (!network->external && (!bridge_ensure(apply->host.netlink, &bridge, &apply->bridges[step->index], error) ||

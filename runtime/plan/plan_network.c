@@ -118,6 +118,40 @@ compare_addresses(const struct planner *planner, const struct network *network, 
                 plan_changes_add(changes, "host_ip", NULL, wanted, CHANGE_LIVE);
 }
 
+static char *
+format_address6(const struct in6_addr *ip6, guint8 prefix)
+{
+        char text[LAB_IP6_LENGTH];
+
+        return g_strdup_printf("%s/%u", lab_format_ip6(ip6, text), prefix);
+}
+
+static void
+compare_addresses6(const struct planner *planner, const struct network *network, const struct link *link, GPtrArray *changes)
+{
+        const GArray *addresses = planner->world->links->addresses6;
+        struct in6_addr host_ip6 = lab_host_ip6(network);
+        g_autofree char *wanted = network->subnet6.prefix ? format_address6(&host_ip6, network->subnet6.prefix) : NULL;
+        gboolean found = FALSE, other = FALSE;
+
+        for (guint i = 0; i < addresses->len; i++) {
+                const struct link_address6 *address = &g_array_index(addresses, struct link_address6, i);
+                g_autofree char *text = NULL;
+
+                if (address->ifindex != link->ifindex)
+                        continue;
+                text = format_address6(&address->ip, address->prefix);
+                if (g_strcmp0(text, wanted) == 0) {
+                        found = TRUE;
+                        continue;
+                }
+                plan_changes_add(changes, "subnet6", text, wanted, CHANGE_LIVE);
+                other = TRUE;
+        }
+        if (wanted && !found && !other)
+                plan_changes_add(changes, "subnet6", NULL, wanted, CHANGE_LIVE);
+}
+
 static void
 compare_bridge(const struct planner *planner, const struct network *network, const struct link *link, GPtrArray *changes)
 {
@@ -133,6 +167,7 @@ compare_bridge(const struct planner *planner, const struct network *network, con
         if (g_strcmp0(link->alias, alias) != 0)
                 plan_changes_add(changes, "alias", link->alias, alias, CHANGE_LIVE);
         compare_addresses(planner, network, link, changes);
+        compare_addresses6(planner, network, link, changes);
 }
 
 static void

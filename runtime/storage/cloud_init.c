@@ -359,6 +359,8 @@ build_nic(const struct launch_nic *nic, const struct network *network, gboolean 
                         json_object_set_new(out, "routes", json_pack("[{s:s, s:s}]", "to", "0.0.0.0/0", "via", gateway));
         } else {
                 json_object_set_new(out, "dhcp4", json_true());
+                if (!IN6_IS_ADDR_UNSPECIFIED(&nic->nic->ip6) && network->dhcp.enabled)
+                        json_object_set_new(out, "dhcp6", json_true());
         }
         if (!first)
                 json_object_set_new(out, "optional", json_true()); /* a boot does not wait for it */

@@ -67,16 +67,36 @@ class Port:
     def send(self, frame):
         os.write(self.fd, HEADER + frame)
 
-    def receive_until(self, marker, timeout=5):
+    def next(self, timeout=10):
+        """The next frame."""
+        ready, _, _ = select.select([self.fd], [], [], timeout)
+        assert ready, f"no frame came within {timeout} s"
+        return os.read(self.fd, 65536)[len(HEADER):]
+
+    def receive_until(self, marker, timeout=10):
         """All frames up to the one that holds the marker: frames of one port arrive in the order in which they were sent."""
         frames, end = [], time.monotonic() + timeout
         while True:
-            ready, _, _ = select.select([self.fd], [], [], max(0, end - time.monotonic()))
-            assert ready, f"no frame with {marker!r} came; these did: {frames}"
-            frame = os.read(self.fd, 65536)[len(HEADER):]
+            frame = self.next(max(0, end - time.monotonic()))
             if marker in frame:
                 return frames
             frames.append(frame)
 
     def close(self):
         os.close(self.fd)
+
+
+def ipv6_sum(source, target, protocol, payload):
+    """The checksum of an IPv6 payload (RFC 8200, 8.1), its own field being 0 in it."""
+    return struct.pack("!H", checksum(socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, target) +
+                                      struct.pack("!II", len(payload), protocol) + payload) or 0xffff)
+
+
+def icmpv6(source, target, kind, body):
+    payload = struct.pack("!BBH", kind, 0, 0) + body
+    return ipv6(source, target, 58, payload[:2] + ipv6_sum(source, target, 58, payload) + payload[4:])
+
+
+def udp6(source, target, source_port, target_port, body):
+    payload = udp(source_port, target_port, body)
+    return ipv6(source, target, 17, payload[:6] + ipv6_sum(source, target, 17, payload) + payload[8:])

@@ -1,5 +1,6 @@
 """test_isolation.py - what keeps guests and networks apart: reach, spoof_check, and nobody who answers in place of our DHCP"""
 
+import re
 import socket
 import subprocess
 
@@ -20,8 +21,8 @@ vms:
 
 ROUTED = """
 networks:
-  lan: {subnet: 10.20.0.0/24, gateway: 10.20.0.2}
-  dmz: {subnet: 10.21.0.0/24, gateway: 10.21.0.2, mode: isolated}
+  lan: {subnet: 10.20.0.0/24, gateway: 10.20.0.2, subnet6: "fd00:20::/64"}
+  dmz: {subnet: 10.21.0.0/24, gateway: 10.21.0.2, mode: isolated, subnet6: "fd00:21::/64"}
 vms:
   router: {<<: *guest, networks: {lan: {ip: 10.20.0.2}, dmz: {ip: 10.21.0.2}}}
   client: {<<: *guest, networks: {lan: {ip: 10.20.0.10, spoof_check: true}}}
@@ -130,10 +131,17 @@ def test_routed(world):
         namespace.run("ip", "link", "set", link, "up")
     outside.run("ip", "route", "add", "10.0.0.0/8", "via", "192.0.2.1")
     lab = world.lab("""
-networks: {far: {subnet: 10.20.0.0/24, mode: routed}, lan: {subnet: 10.21.0.0/24}}
+networks: {far: {subnet: 10.20.0.0/24, mode: routed, subnet6: "fd00:20::/64"}, lan: {subnet: 10.21.0.0/24}}
 vms: {one: {<<: *fake, networks: {far: {ip: 10.20.0.10}, lan: {ip: 10.21.0.10}}}}
 """, namespace=inside, fake=True)
+    advertised = ("-6", "route", "add", "default", "via", "fe80::1", "dev", "up0", "proto", "ra")
+    host.command("ip", "-n", inside.name, *advertised)
+    up = lab.drover("up", status=1)
+    assert "this host has its way out from router advertisements on 'up0'" in up.err and "accept_ra=2" in up.err, up
+    host.command("ip", "-n", inside.name, "-6", "route", "delete", "default")
     lab.drover("up")
+    forwarding = ("cat", "/proc/sys/net/ipv6/conf/all/forwarding")
+    assert inside.run(*forwarding) == "1\n"
     links = host.links(inside.name)
     ports = {name: frames.Port(lab, "one", name, links) for name in ("far", "lan")}
 
@@ -154,6 +162,8 @@ vms: {one: {<<: *fake, networks: {far: {ip: 10.20.0.10}, lan: {ip: 10.21.0.10}}}
         assert listener.stdout.readline() == "far from 10.20.0.10 lan from 192.0.2.1\n"
     for port in ports.values():
         port.close()
+    lab.drover("down", "-t", "0")
+    assert inside.run(*forwarding) == "0\n"
     inside.run("ip", "link", "delete", "up0")
 
 
@@ -184,4 +194,9 @@ def test_router_and_reach(world):
     assert "10.21.0.0/24 via 10.20.0.254" in routes and "default via 10.20.0.2" in routes, routes
     assert lab.shell("client", ask.format("10.21.0.10")) == "hello from server\n"
     assert lab.shell("server", try_once.format("10.20.0.10")) == "none\n"
+
+    own = {name: re.search(r"inet6 (fd00:\S+)/64", lab.shell(name, "ip -6 address")).group(1) for name in ("client", "server")}
+    assert lab.vms()["server"]["addresses"][0].get("ip6") in (None, own["server"])
+    lab.shell("client", f"n=30; until ping6 -c 1 -W 1 {own['server']}; do n=$((n - 1)); [ $n -gt 0 ] || break; done; [ $n -gt 0 ]", 60)
+    assert "0 packets received" in lab.shell("server", f"ping6 -c 1 -W 1 {own['client']} || true")
     lab.assert_satisfied()

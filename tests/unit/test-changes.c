@@ -87,6 +87,7 @@ add_link(struct links *links, const struct project *project, const struct networ
         struct link link = {.ifindex = (int)links->links->len + 1, .mtu = network->mtu, .up = TRUE, .group = LAB_LINK_GROUP,
                             .is_bridge = TRUE, .mac = lab_bridge_mac(project->name, network->name)};
         struct link_address address = {.ifindex = link.ifindex, .ip = network->host_ip, .prefix = network->subnet.prefix};
+        struct link_address6 address6 = {link.ifindex, lab_host_ip6(network), network->subnet6.prefix};
 
         g_strlcpy(link.name, network->bridge, sizeof link.name);
         if (network->external)
@@ -96,6 +97,8 @@ add_link(struct links *links, const struct project *project, const struct networ
         g_array_append_val(links->links, link);
         if (network->host_ip)
                 g_array_append_val(links->addresses, address);
+        if (network->subnet6.prefix)
+                g_array_append_val(links->addresses6, address6);
 }
 
 static struct links *
@@ -106,6 +109,8 @@ make_links(const struct bench *bench)
         links->links = g_array_new(FALSE, TRUE, sizeof(struct link));
         g_array_set_clear_func(links->links, (GDestroyNotify)link_clear);
         links->addresses = g_array_new(FALSE, TRUE, sizeof(struct link_address));
+        links->addresses6 = g_array_new(FALSE, TRUE, sizeof(struct link_address6));
+        links->neighbours6 = g_array_new(FALSE, TRUE, sizeof(struct link_neighbour6));
         links->neighbours = g_array_new(FALSE, TRUE, sizeof(struct link_neighbour));
         links->routes = g_array_new(FALSE, TRUE, sizeof(struct link_route));
         links->by_name = g_hash_table_new(g_str_hash, g_str_equal);

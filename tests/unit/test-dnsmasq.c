@@ -125,6 +125,37 @@ test_routes(void)
 }
 
 static void
+test_ipv6(void)
+{
+        static const struct cidr6 subnet6 = {{.s6_addr = {0xfd, 0, 0, 0x20}}, 64};
+        struct network two[2];
+        struct lab_host host = hosts[0];
+        struct lab pair = lab;
+        g_autofree char *text = NULL, *reservations = NULL, *names = NULL;
+
+        memcpy(two, networks, sizeof two);
+        two[0].subnet6 = subnet6;
+        host.ip6 = lab_ip6_of_mac(&subnet6, &host.mac);
+        pair.networks = two;
+        pair.network_count = 2;
+        pair.hosts = &host;
+        pair.host_count = 1;
+        text = dnsmasq_config(&pair);
+        g_assert_true(has_line(text, "enable-ra") && has_line(text, "domain=lab.test,fd00:20::/64"));
+        g_assert_true(has_line(text, "dhcp-range=set:lan,fd00:20::,static,slaac,ra-names,64,43200"));
+        g_assert_null(strstr(text, "ra-param"));
+        reservations = dnsmasq_reservations(&pair);
+        g_assert_cmpstr(reservations, ==, "52:54:00:00:00:01,10.20.0.10,[fd00:20::5054:ff:fe00:1],db\n");
+        names = dnsmasq_names(&pair);
+        g_assert_cmpstr(names, ==, "10.20.0.10 db.lab.test db database.lab.test database\n"
+                                   "fd00:20::5054:ff:fe00:1 db.lab.test db database.lab.test database\n");
+        two[0].gateway = 0; /* then this host is no router */
+        g_free(text);
+        text = dnsmasq_config(&pair);
+        g_assert_true(has_line(text, "ra-param=lan-1,0,0"));
+}
+
+static void
 test_private(void)
 {
         static const char *const servers[] = {"169.254.2.3", "192.0.2.53", NULL};
@@ -198,6 +229,7 @@ main(int argc, char **argv)
         g_test_add_func("/dnsmasq/config", test_config);
         g_test_add_func("/dnsmasq/options", test_options);
         g_test_add_func("/dnsmasq/routes", test_routes);
+        g_test_add_func("/dnsmasq/ipv6", test_ipv6);
         g_test_add_func("/dnsmasq/private", test_private);
         g_test_add_func("/dnsmasq/hosts", test_hosts);
         g_test_add_func("/dnsmasq/is-needed", test_is_needed);

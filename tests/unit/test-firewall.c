@@ -71,6 +71,17 @@ test_routed(void)
         g_assert_null(strstr(rules, "masquerade"));
 }
 
+static void
+test_ipv6(void)
+{
+        g_autofree char *rules = NULL;
+
+        networks[0].subnet6 = networks[1].subnet6 = (struct cidr6){{.s6_addr = {0xfd, 0, 0, 0x20}}, 64};
+        rules = firewall_rules(&lab);
+        networks[0].subnet6 = networks[1].subnet6 = (struct cidr6){.prefix = 0};
+        g_assert_nonnull(strstr(rules, "\t\tip saddr 10.20.0.0/24 masquerade\n\t\tip6 saddr fd00:20::/64 masquerade\n\t}\n"));
+}
+
 static struct lab_host hosts[] = {
         {.network = 0, .mac = {{2, 0, 0, 0, 0, 0x0b}}, .ip = 0x0a14000b, .tap = "web-b"},
         {.network = 0, .mac = {{2, 0, 0, 0, 0, 0x0a}}, .ip = 0x0a14000a, .tap = "db-a", .spoof_check = TRUE},
@@ -186,6 +197,7 @@ main(int argc, char **argv)
         g_test_add_func("/firewall/rules", test_rules);
         g_test_add_func("/firewall/reach", test_reach);
         g_test_add_func("/firewall/routed", test_routed);
+        g_test_add_func("/firewall/ipv6", test_ipv6);
         g_test_add_func("/firewall/guard", test_guard);
         g_test_add_func("/firewall/is-same", test_is_same);
         g_test_add_func("/firewall/is-needed", test_is_needed);

@@ -1,0 +1,82 @@
+"""test_ipv6.py - IPv6 of a network: the router's advertisement, DHCPv6 for each ip6, names, addresses as they are shown"""
+
+import json
+import socket
+import struct
+
+import frames
+import host
+
+MAC, LINK_LOCAL = "02:00:00:00:00:0b", "fe80::ff:fe00:b"
+ROUTERS, SERVERS = ("33:33:00:00:00:02", "ff02::2"), ("33:33:00:01:00:02", "ff02::1:2")
+
+LAB = """
+networks:
+  lan: {subnet: 10.20.0.0/24, subnet6: "fd00:20::/64"}
+  side: {subnet: 10.21.0.0/24, subnet6: "fd00:21::/64", mode: isolated}
+vms:
+  bob: {<<: *fake, networks: {lan: {ip: 10.20.0.11, ip6: "fd00:20::11", mac: "%s", aliases: [six], spoof_check: true}}}
+  eve: {<<: *fake, networks: {side: {}}}
+""" % MAC
+
+
+def packed(address):
+    return socket.inet_pton(socket.AF_INET6, address)
+
+
+def receive(port, kind, marker):
+    """The next frame of a kind of ICMPv6 (or UDP port) that holds the marker; questions for bob's MAC are answered meanwhile."""
+    for _ in range(200):
+        frame = port.next()
+        if frame[12:14] == b"\x86\xdd" and frame[20] == 58 and frame[54] == 135 and packed(LINK_LOCAL) in frame[62:78]:
+            asker = socket.inet_ntop(socket.AF_INET6, frame[22:38])
+            answer = b"\x60\0\0\0" + packed(LINK_LOCAL) + b"\x02\x01" + frames.mac(MAC)
+            port.send(frames.ethernet(MAC, frame[6:12].hex(":"), 0x86dd, frames.icmpv6(LINK_LOCAL, asker, 136, answer)))
+        if frame[12:14] == b"\x86\xdd" and kind(frame) and marker in frame:
+            return frame
+    raise AssertionError(f"no frame with {marker!r}")
+
+
+def test_router_and_reservation(world):
+    """The bridge has the subnet's first address, guests are told the subnet and the router, and DHCPv6 gives a NIC its ip6."""
+    lab = world.lab(LAB, fake=True)
+    lab.drover("up")
+    lab.assert_satisfied()
+    namespace = f"drover-{lab.name}"
+    addresses = host.command("ip", "-n", namespace, "-6", "-brief", "address")
+    assert "fd00:20::1/64" in addresses and "fd00:21::1/64" in addresses, addresses
+    port = frames.Port(lab, "bob", "lan")
+    port.send(frames.ethernet(MAC, ROUTERS[0], 0x86dd, frames.icmpv6(LINK_LOCAL, ROUTERS[1], 133,
+                                                                      b"\0\0\0\0\x01\x01" + frames.mac(MAC))))
+    advert = receive(port, lambda frame: frame[20] == 58 and frame[54] == 134, packed("fd00:20::"))
+    flags, lifetime = struct.unpack("!BH", advert[59:62])
+    assert flags & 0x80 and lifetime > 0, "DHCPv6 has addresses, and this host is the router"
+    at = advert.index(b"\x03\x04\x40")
+    assert advert[at + 3] & 0x40, "guests may make an address of their own"
+
+    solicit = (b"\x01abc" + struct.pack("!HHHH", 1, 10, 3, 1) + frames.mac(MAC) +  # DUID-LL
+               struct.pack("!HHIII", 3, 12, 7, 0, 0) + struct.pack("!HHH", 8, 2, 0))
+    port.send(frames.ethernet(MAC, SERVERS[0], 0x86dd, frames.udp6(LINK_LOCAL, SERVERS[1], 546, 547, solicit)))
+    answer = receive(port, lambda frame: frame[20] == 17 and frame[56:58] == b"\x02\x22", b"\x02abc")
+    assert packed("fd00:20::11") in answer, "not the address of the file"
+    port.close()
+
+    inside = ("ip", "netns", "exec", namespace, "busybox", "nslookup")
+    for name in ("bob", f"bob.{lab.name}.test", f"six.{lab.name}.test"):
+        assert "fd00:20::11" in host.command(*inside, "-type=aaaa", name, "10.20.0.1"), name
+    assert f"bob.{lab.name}.test" in host.command(*inside, "fd00:20::11", "10.20.0.1")
+    shown = lab.vms()["bob"]["addresses"]
+    assert [(address["ip6"], address["source6"]) for address in shown] == [("fd00:20::11", "reservation")], shown
+    assert lab.drover("ip", "bob", "--format", "plain").out == "10.20.0.11\nfd00:20::11\n"
+    assert "fd00:20::11" in lab.drover("inspect", "bob").out
+    rules = host.command("ip", "netns", "exec", namespace, "nft", "list", "ruleset")
+    assert "ip6 saddr fd00:20::/64 masquerade" in rules and "ip6 saddr fd00:21::/64" not in rules, rules
+
+    host.command("ip", "-n", namespace, "address", "add", "fd00:99::1/64", "dev", lab.bridge("side")["ifname"])
+    lab.replace('ip6: "fd00:20::11"', 'ip6: "fd00:20::12"')
+    plan = json.dumps(lab.plan(), ensure_ascii=False)
+    assert '"fd00:99::1/64"' in plan and '"fd00:20::12"' in plan, plan
+    lab.drover("up")
+    assert "fd00:99::1" not in host.command("ip", "-n", namespace, "-6", "-brief", "address")
+    assert "fd00:20::12" in host.command(*inside, "-type=aaaa", "bob", "10.20.0.1")
+    lab.assert_satisfied()
