@@ -1,4 +1,5 @@
 /* events.c - drover events: what happened to a project, and what goes on happening */
+#include "cmd/events.h"
 #include "cmd/print.h"
 
 #include "base/error.h"
@@ -19,9 +20,8 @@ struct events_options {
 /** struct reader - The journal as it is read */
 struct reader {
         const struct paths *paths;
-        char *const *names;  /* of VMs; none: everything */
-        gint64 since_us;
-        gboolean json;
+        const struct events_wish *wish;
+        GQueue *kept;        /* json_t *: the last of what is there already; NULL: each is printed as it comes */
         int fd;              /* -1: there is no journal yet */
         GString *line;       /* what has no newline yet */
 };
@@ -50,10 +50,12 @@ is_shown(const struct reader *reader, const json_t *event)
 {
         const char *name = json_text(event, "name");
 
-        if (reader->since_us && journal_time(event) < reader->since_us)
+        const struct events_wish *wish = reader->wish;
+
+        if (wish->since_us && journal_time(event) < wish->since_us)
                 return FALSE;
-        return !*reader->names || (g_strcmp0(json_text(event, "kind"), "vm") == 0 && name &&
-                                   g_strv_contains((const char *const *)reader->names, name));
+        return !*wish->names || (g_strcmp0(json_text(event, "kind"), "vm") == 0 && name &&
+                                 g_strv_contains((const char *const *)wish->names, name));
 }
 
 static char *
@@ -90,16 +92,49 @@ print_line(const json_t *event)
 }
 
 static void
+event_free(gpointer event)
+{
+        json_decref(event);
+}
+
+static void
+print_event_line(const struct reader *reader, const json_t *event)
+{
+        char *line = reader->wish->json ? json_dumps(event, JSON_COMPACT) : NULL;
+
+        if (line)
+                puts(line);
+        else
+                print_line(event);
+        free(line);
+}
+
+static void
 take_line(const struct reader *reader)
 {
         g_autoptr(json_t) event = journal_parse(reader->line->str, reader->line->len);
 
         if (!event || !is_shown(reader, event))
                 return;
-        if (reader->json)
-                puts(reader->line->str);
-        else
-                print_line(event);
+        if (!reader->kept) {
+                print_event_line(reader, event);
+                return;
+        }
+        g_queue_push_tail(reader->kept, g_steal_pointer(&event));
+        while (reader->kept->length > (guint64)reader->wish->tail)
+                json_decref(g_queue_pop_head(reader->kept));
+}
+
+static void
+print_kept(struct reader *reader)
+{
+        g_autoptr(GQueue) kept = g_steal_pointer(&reader->kept);
+
+        while (kept && kept->length) {
+                g_autoptr(json_t) event = g_queue_pop_head(kept);
+
+                print_event_line(reader, event);
+        }
 }
 
 /* All that stands in the file from where we are. */
@@ -171,8 +206,9 @@ follow(struct reader *reader, int notify, GError **error)
 }
 
 static gboolean
-print_events(struct reader *reader, gboolean onward, GError **error)
+print_events(struct reader *reader, GError **error)
 {
+        gboolean onward = reader->wish->follow;
         auto_fd notify = inotify_init1(IN_CLOEXEC);
 
         if (onward && inotify_add_watch(notify, reader->paths->data, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
@@ -183,7 +219,23 @@ print_events(struct reader *reader, gboolean onward, GError **error)
         if (!read_on(reader, error))
                 return FALSE;
         open_file(reader, JOURNAL_FILE);
-        return read_on(reader, error) && (!onward || follow(reader, notify, error));
+        if (!read_on(reader, error))
+                return FALSE;
+        print_kept(reader);
+        return !onward || follow(reader, notify, error);
+}
+
+gboolean
+events_print(const struct paths *paths, const struct events_wish *wish, GError **error)
+{
+        g_autoptr(GString) line = g_string_new(NULL);
+        struct reader reader = {paths, wish, wish->tail >= 0 ? g_queue_new() : NULL, -1, line};
+        gboolean ok = print_events(&reader, error);
+
+        if (reader.kept)
+                g_queue_free_full(reader.kept, event_free);
+        fd_clear(&reader.fd);
+        return ok;
 }
 
 static int
@@ -191,15 +243,13 @@ run_events(struct verb_call *call)
 {
         const struct events_options *options = call->options;
         g_autoptr(paths_t) paths = paths_new(call->project->name);
-        g_autoptr(GString) line = g_string_new(NULL);
+        struct events_wish wish = {.names = call->arguments, .tail = -1, .follow = options->follow,
+                                   .json = g_strcmp0(options->format, "json") == 0};
         g_autoptr(GError) error = NULL;
-        struct reader reader = {.paths = paths, .names = call->arguments, .fd = -1, .line = line,
-                                .json = g_strcmp0(options->format, "json") == 0};
-        gboolean ok = (!options->since || parse_since(options->since, &reader.since_us, &error)) &&
-                      print_events(&reader, options->follow, &error);
 
-        fd_clear(&reader.fd);
-        return ok ? EXIT_DONE : print_error(error);
+        return (!options->since || parse_since(options->since, &wish.since_us, &error)) && events_print(paths, &wish, &error)
+                       ? EXIT_DONE
+                       : print_error(error);
 }
 
 #define ROW(...) OPTION_ROW(struct events_options, __VA_ARGS__)

@@ -3,6 +3,7 @@
  * A log is bounded: it may be truncated from outside while we read it, and then reading goes on at its new end. With -f,
  * inotify says when there is more; nothing is polled.
  */
+#include "cmd/events.h"
 #include "cmd/guest-text.h"
 #include "cmd/select.h"
 #include "cmd/print.h"
@@ -19,7 +20,7 @@
 enum { CHUNK_BYTES = 64 << 10, LINE_MAX_BYTES = 64 << 10, READ_MAX_BYTES = 32 << 20 };
 
 struct logs_options {
-        gboolean follow, qemu, no_prefix;
+        gboolean follow, qemu, events, no_prefix;
         gint64 tail;
 };
 
@@ -287,6 +288,21 @@ print_logs(struct logs *logs, const struct logs_options *options, GError **error
         return TRUE;
 }
 
+/* What happened to the VMs, in the place of what they have said. */
+static int
+print_journal(const struct paths *paths, GPtrArray *names, const struct logs_options *options)
+{
+        static char *const everything[] = {NULL};
+        struct events_wish wish = {.names = everything, .tail = options->tail, .follow = options->follow};
+        g_autoptr(GError) error = NULL;
+
+        if (names) {
+                g_ptr_array_add(names, NULL);
+                wish.names = (char *const *)names->pdata;
+        }
+        return events_print(paths, &wish, &error) ? EXIT_DONE : print_error(error);
+}
+
 static int
 run_logs(struct verb_call *call)
 {
@@ -302,6 +318,8 @@ run_logs(struct verb_call *call)
 
         if (!names)
                 return print_error(error);
+        if (options->events)
+                return print_journal(paths, *call->arguments ? names : NULL, options);
         for (guint i = 0; i < names->len; i++)
                 width = MAX(width, (guint)strlen(g_ptr_array_index(names, i)));
         for (guint i = 0; i < names->len; i++)
@@ -315,6 +333,7 @@ static const struct option_row rows[] = {
         ROW("follow", 'f', OPTION_FLAG, NULL, follow, "Go on with what comes, until interrupted"),
         ROW("tail", 'n', OPTION_NUMBER, "N", tail, "Only the last lines of each VM"),
         ROW("qemu", 0, OPTION_FLAG, NULL, qemu, "What QEMU itself said instead of the console"),
+        ROW("events", 0, OPTION_FLAG, NULL, events, "What happened to the VMs instead of the console, as 'drover events' does"),
         ROW("no-log-prefix", 0, OPTION_FLAG, NULL, no_prefix, "No names before the lines"),
         {"since", 0, OPTION_FUTURE, "TIME", "Only lines after this time", 0},
         {"until", 0, OPTION_FUTURE, "TIME", "Only lines before this time", 0},

@@ -269,12 +269,20 @@ home_free(struct home *home)
         g_free(home);
 }
 
-struct netlink *
-home_netlink(struct home *home, GError **error)
+int
+home_netlink_socket(struct home *home, GError **error)
 {
         int fd = -1;
 
-        return ask(home, HOME_NETLINK, no_texts, NULL, &fd, error) ? netlink_new(fd, error) : NULL;
+        return ask(home, HOME_NETLINK, no_texts, NULL, &fd, error) ? fd : -1;
+}
+
+struct netlink *
+home_netlink(struct home *home, GError **error)
+{
+        int fd = home_netlink_socket(home, error);
+
+        return fd >= 0 ? netlink_new(fd, error) : NULL;
 }
 
 int

@@ -44,6 +44,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(home_t, home_free)
 /** home_netlink() - A NETLINK_ROUTE socket that was opened inside; netlink_free() it */
 struct netlink *home_netlink(struct home *home, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** home_netlink_socket() - The same as a bare descriptor, for a process that is to be started; the caller closes it; -1 on
+ * failure */
+int home_netlink_socket(struct home *home, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** home_namespace() - A descriptor of the network namespace, for QEMU to inherit; the caller closes it; -1 on failure */
 int home_namespace(struct home *home, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

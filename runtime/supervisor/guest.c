@@ -141,6 +141,24 @@ take_watchdog(struct guest *guest, const json_t *data)
         record(guest->supervisor, guest->name, "watchdog", "qemu", "action", json_text(data, "action"), NULL);
 }
 
+/* What is worth a line and nothing else. */
+static void
+take_other(struct guest *guest, const char *name, const json_t *data)
+{
+        static const char *const kinds[][2] = {
+                {"DEVICE_DELETED", "device-removed"}, {"DEVICE_UNPLUG_GUEST_ERROR", "unplug-refused"},
+                {"DEVICE_TRAY_MOVED", "tray-moved"},  {"POWERDOWN", "power-button"},
+                {"SUSPEND", "suspended"},             {"WAKEUP", "woken"},
+        };
+        const char *device = json_text(data, "device") ? json_text(data, "device") : json_text(data, "id");
+
+        if (g_strcmp0(name, "DEVICE_DELETED") == 0 && !device)
+                return; /* a part of one that is told itself */
+        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+                if (g_strcmp0(name, kinds[i][0]) == 0)
+                        record(guest->supervisor, guest->name, kinds[i][1], "qemu", device ? "device" : NULL, device, NULL);
+}
+
 static void
 take_event(struct guest *guest, const json_t *message)
 {
@@ -157,6 +175,7 @@ take_event(struct guest *guest, const json_t *message)
         for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
                 if (g_strcmp0(event, kinds[i].name) == 0)
                         kinds[i].take(guest, json_object_get(message, "data"));
+        take_other(guest, event, json_object_get(message, "data"));
 }
 
 /* All that is there. FALSE: no more will come. */

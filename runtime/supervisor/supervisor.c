@@ -2,7 +2,7 @@
  *
  * What it waits for: inotify on data/vms (a VM is made or removed), on each VM's directory (a log grows, the pid file
  * comes or goes), on dnsmasq's (a lease is given) and on the project's lock (a verb has ended); a pidfd and a monitor of each
- * QEMU; a pidfd of dnsmasq; and timers while something waits for its time. Without an event it does not wake up.
+ * QEMU; a pidfd of dnsmasq; rtnetlink, for links; and timers while something waits for its time. Without an event it does not wake up.
  */
 #include "runtime/supervisor/supervisor.h"
 
@@ -75,8 +75,9 @@ supervisor_ensure(const struct paths *paths, const char *project, struct home *h
         struct child child = CHILD_INIT;
         auto_fd lock_fd = -1;
         auto_fd namespace_fd = -1;
+        auto_fd links_fd = -1;
         auto_fd pidfd = -1;
-        int fds[2];
+        int fds[3];
         pid_t pid;
 
         if (!file_lock(lock, &lock_fd, &reason)) {
@@ -86,10 +87,12 @@ supervisor_ensure(const struct paths *paths, const char *project, struct home *h
                 return error_prefix(error, "cannot start the supervisor");
         }
         namespace_fd = home_namespace(home, error);
-        if (namespace_fd < 0)
+        links_fd = namespace_fd >= 0 ? home_netlink_socket(home, error) : -1;
+        if (links_fd < 0)
                 return error_prefix(error, "cannot start the supervisor");
         fds[0] = lock_fd;
         fds[1] = namespace_fd;
+        fds[2] = links_fd;
         child.argv = (const char *const *)argv->pdata;
         child.program = "/proc/self/exe"; /* as we are, also when a new release has taken our name meanwhile */
         child.scope = scope;
@@ -331,6 +334,7 @@ tear_down(struct supervisor *supervisor)
         g_hash_table_unref(supervisor->guests);
         g_hash_table_unref(supervisor->names);
         g_hash_table_unref(supervisor->watches);
+        wires_clear(supervisor);
         loop_free(supervisor->loop);
         fd_clear(&supervisor->notify);
 }
@@ -347,6 +351,7 @@ supervisor_run(const char *project, const char *const *settings, GError **error)
         if (!set_up(&supervisor, error))
                 return FALSE;
         service_read_leases(&supervisor, TRUE);
+        wires_watch(&supervisor);
         do {
                 scan(&supervisor);
                 while (is_needed(&supervisor))

@@ -17,7 +17,7 @@
  * supervisor_ensure() - Start it unless it runs
  *
  * It is this program, started again as `drover supervise PROJECT DIRECTORY NAME=VALUE...`; its descriptor 3 is the lock, 4 the
- * namespace. The last arguments are drover's own variables: a child's environment is empty.
+ * namespace, 5 a netlink socket of that. The last arguments are drover's own variables: a child's environment is empty.
  */
 gboolean supervisor_ensure(const struct paths *paths, const char *project, struct home *home, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;

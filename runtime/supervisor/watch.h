@@ -3,6 +3,7 @@
  *   supervisor.c  starts it, and its main loop: which files say that something happened
  *   guest.c       one VM: lives, ends, what its QEMU tells
  *   service.c     dnsmasq and its leases
+ *   wires.c       bridges and taps
  *   checks.c      health checks
  *   mend.c        starts again what ended, in a process of its own
  */
@@ -58,6 +59,7 @@ struct supervisor {
                 gboolean gone;       /* it ended, and nobody has looked yet whether it should have */
                 GHashTable *leases;  /* MAC -> address as text */
         } service;
+        GHashTable *wires;           /* ifindex -> struct wire: links of the project */
         struct {
                 int pidfd;           /* of the process that mends something; -1: none */
                 struct guest *guest; /* what it mends; NULL: the services */
@@ -98,6 +100,10 @@ void checks_begin(struct guest *guest, const json_t *wish);
 void checks_panicked(struct guest *guest);
 /** checks_end() - No more of that */
 void checks_end(struct guest *guest);
+
+/** wires_watch() - Record from here on what happens to the project's links */
+void wires_watch(struct supervisor *supervisor);
+void wires_clear(struct supervisor *supervisor);
 
 /** service_look() - Watch dnsmasq, if it runs */
 void service_look(struct supervisor *supervisor);

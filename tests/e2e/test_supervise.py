@@ -192,6 +192,34 @@ def test_events_follow(world):
     lab.drover("unpause")
 
 
+def test_links(world):
+    """What happens to a bridge or a tap from outside is recorded with its network or VM, in order; what drover makes is not."""
+    lab = lab_of(world)
+    bridge = lab.bridge("lan")["ifname"]
+    tap = next(link["ifname"] for link in lab.links().values() if link.get("ifalias") == f"drover:{lab.name}/one/lan")
+
+    def ip(*words):
+        host.command("ip", "-n", f"drover-{lab.name}", "link", *words)
+
+    ip("set", tap, "nomaster")
+    ip("set", tap, "down")
+    ip("set", bridge, "down")
+    ip("set", bridge, "mtu", "1400")
+    wait_for_event(lab, "lan", "link-mtu", "kernel")
+    wait_for_event(lab, "one", "link-down", "kernel")
+    lab.drover("up")
+    wait_for_event(lab, "lan", "link-up", "kernel")
+    wait_for_event(lab, "one", "link-up", "kernel")
+    ip("delete", bridge)
+    wait_for_event(lab, "lan", "link-removed", "kernel")
+    found = [event[:2] for event in events(lab) if event[2] == "kernel"]
+    assert sorted(found[:4]) == [("lan", "link-down"), ("lan", "link-mtu"), ("one", "link-detached"), ("one", "link-down")], found
+    wait_for_event(lab, "two", "link-detached", "kernel")
+    assert ("two", "link-up") not in found, found
+    logged = lab.drover("logs", "--events", "-n", "1", "two").out
+    assert logged.count("\n") == 1 and "vm two: link-detached (by kernel), nic lan" in logged, logged
+
+
 def test_lease(world):
     """An address that a guest was given is recorded with its VM."""
     lab = world.lab("networks: {lan: {subnet: 10.30.0.0/24, mode: isolated}}\n"
