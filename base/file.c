@@ -165,6 +165,18 @@ file_write_kernel(const char *path, const char *text, GError **error)
         return TRUE;
 }
 
+char *
+file_stamp(const char *path)
+{
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+                return NULL;
+        return g_strdup_printf("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT ":%" G_GINT64_FORMAT ":%" G_GINT64_FORMAT ".%09ld",
+                               (guint64)st.st_dev, (guint64)st.st_ino, (gint64)st.st_size, (gint64)st.st_mtim.tv_sec,
+                               st.st_mtim.tv_nsec);
+}
+
 gboolean
 file_exists(const char *path)
 {

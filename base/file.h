@@ -61,6 +61,9 @@ void file_remove_drafts(const char *directory);
 gboolean file_sync_directory(const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 gboolean file_exists(const char *path);
+/** file_stamp() - What tells whether a file is as it was without looking into it: where it lies, its size, when it was written.
+ * New string, or NULL where it cannot be looked at */
+char *file_stamp(const char *path);
 
 /**
  * file_make_directory() - Make a directory and those above it

@@ -53,6 +53,12 @@ world_image(const struct world *world, const char *path)
         return world->images && path ? g_hash_table_lookup(world->images, path) : NULL;
 }
 
+const char *
+world_password_stamp(const struct world *world, const struct vm *vm)
+{
+        return world->stamps && vm->display_password_file ? g_hash_table_lookup(world->stamps, vm->display_password_file) : NULL;
+}
+
 static void
 vm_world_free(gpointer data)
 {
@@ -88,6 +94,7 @@ world_free(struct world *world)
         g_clear_pointer(&world->expected, g_hash_table_unref);
         g_clear_pointer(&world->images, g_hash_table_unref);
         g_clear_pointer(&world->plain_files, g_hash_table_unref);
+        g_clear_pointer(&world->stamps, g_hash_table_unref);
         g_clear_pointer(&world->uses, g_hash_table_unref);
         g_clear_pointer(&world->files, g_hash_table_unref);
         qemu_info_free(world->qemu);

@@ -138,9 +138,13 @@ observe_images(struct world *world, const struct project *project, const struct 
 {
         world->images = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, probed_image_free);
         world->plain_files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        world->stamps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         for (guint i = 0; i < project->vm_count; i++) {
                 const struct vm *vm = &project->vms[i];
 
+                if (vm->display_password_file)
+                        g_hash_table_insert(world->stamps, g_strdup(vm->display_password_file),
+                                            file_stamp(vm->display_password_file));
                 /* A running VM may be restarted with a file that it has not had before: what that is has to be known. */
                 if (!has_root_disk(world, world_vm(world, vm->name)))
                         probe_once(world, world_image_path(world, project, vm), user);

@@ -49,6 +49,7 @@ spec_free(struct spec *spec)
         g_free(spec->name);
         g_free(spec->machine);
         g_free(spec->started_as);
+        g_free(spec->password_stamp);
         json_decref(spec->wish);
         json_decref(spec->set);
         json_decref(spec->seeded);
@@ -149,6 +150,7 @@ encode(const struct spec *spec)
         json_set_text(root, "uuid", spec->uuid);
         json_set_text(root, "machine", spec->machine);
         json_set_text(root, "started_as", spec->started_as);
+        json_set_text(root, "password_stamp", spec->password_stamp);
         json_set(root, "kvm", json_boolean(spec->kvm));
         g_hash_table_iter_init(&iter, spec->ports);
         while (g_hash_table_iter_next(&iter, &key, &value))
@@ -211,6 +213,7 @@ decode(const char *vm, const json_t *root)
         spec->paused = json_flag(root, "paused");
         spec->kvm = json_flag(root, "kvm");
         spec->machine = g_strdup(json_text(root, "machine"));
+        spec->password_stamp = g_strdup(json_text(root, "password_stamp"));
         if (text_is_name(json_text(root, "started_as") ?: ""))
                 spec->started_as = g_strdup(json_text(root, "started_as"));
         json_object_foreach (json_object_get(root, "disks"), name, object) {

@@ -57,6 +57,7 @@ struct spec {
         GHashTable *ports;   /* device id -> GUINT_TO_POINTER(port) */
         GHashTable *macs;    /* NIC name -> MAC as text */
         GPtrArray *disks;    /* struct kept_disk */
+        char *password_stamp; /* file_stamp() of the password that its display was given; NULL: it has none */
         char *started_as;    /* the name that its taps have: it was renamed since its QEMU was started; NULL: its own */
         GPtrArray *refused;  /* char *: ids of devices that its guest was asked to let go of, and did not */
 };

@@ -96,6 +96,7 @@ struct world {
         GHashTable *expected;             /* the same of those that are known by checksum and not there: where they would be */
         GHashTable *images;               /* path -> struct probed_image; NULL: nobody asked */
         GHashTable *plain_files;          /* path -> GINT: errno, or 0: kernels, initrds, cdroms; NULL: nobody asked */
+        GHashTable *stamps;               /* path -> file_stamp(): passwords of displays; NULL: nobody asked */
         GHashTable *uses;                 /* path -> struct file_use: what somebody has open; NULL: nobody asked */
 };
 
@@ -112,6 +113,9 @@ const char *world_image_path(const struct world *world, const struct project *pr
 
 /** world_image_expected() - The file that it would be fetched to, where it is known and not there; else NULL */
 const char *world_image_expected(const struct world *world, const struct project *project, const struct vm *vm);
+
+/** world_password_stamp() - file_stamp() of the password of a VM's display; NULL: it has none, or nobody looked */
+const char *world_password_stamp(const struct world *world, const struct vm *vm);
 
 void world_free(struct world *world);
 

@@ -73,8 +73,8 @@ static const struct key display_rows[] = {
         {.name = "listen", .type = KEY_SPECIAL, IN(vm, display_listen), .codec = &codec_endpoint, .unbuilt = TRUE,
          .change = CHANGE_RESTART, .help = "address, and port, that it listens on; default: a UNIX socket in the run directory",
          .example = "127.0.0.1"},
-        {.name = "password_file", .type = KEY_PATH, IN(vm, display_password_file), .unbuilt = TRUE, .change = CHANGE_RESTART,
-         .help = "file whose first line is the password; default: none", .example = "./vnc.pw"},
+        {.name = "password_file", .type = KEY_PATH, IN(vm, display_password_file), .change = CHANGE_LIVE,
+         .help = "file whose first line is the password, of which VNC takes 8 characters; default: none", .example = "./vnc.pw"},
         {.name = NULL},
 };
 const struct key_table keys_display = {.title = "display", .keys = display_rows, .short_key = "type"};

@@ -176,6 +176,8 @@ mark_started(struct apply *apply)
                 spec->stopped = FALSE;
                 spec->paused = FALSE;
                 g_clear_pointer(&spec->started_as, g_free);
+                g_free(spec->password_stamp);
+                spec->password_stamp = g_strdup(world_password_stamp(apply->session->world, vm));
         }
 }
 

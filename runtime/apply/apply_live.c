@@ -127,6 +127,16 @@ change_memory(struct update *update, GError **error)
 }
 
 static gboolean
+change_password(struct update *update, GError **error)
+{
+        if (!connect_live(update, error) || !live_set_password(update->live, error))
+                return FALSE;
+        g_free(update->spec->password_stamp);
+        update->spec->password_stamp = g_strdup(world_password_stamp(update->apply->session->world, update->vm->vm));
+        return TRUE;
+}
+
+static gboolean
 make_change(struct update *update, const struct plan_change *change, GError **error)
 {
         g_auto(GStrv) parts = g_strsplit(change->key, ".", 3);
@@ -140,6 +150,8 @@ make_change(struct update *update, const struct plan_change *change, GError **er
                 ok = change_memory(update, error);
         else if (strcmp(parts[0], "cpus") == 0)
                 ok = connect_live(update, error) && live_add_cpus(update->live, error);
+        else if (strcmp(change->key, "display.password_file") == 0)
+                ok = change_password(update, error);
         else if (strcmp(parts[0], "disk") == 0)
                 ok = change_disk(update, "root", parts[1], change->to != NULL, error);
         if (ok)

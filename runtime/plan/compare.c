@@ -331,6 +331,17 @@ add_mtu_changes(const struct vm_world *found, const struct launch *launch, GPtrA
         }
 }
 
+/* The same file with another password in it. */
+static void
+add_password_change(const struct world *world, const struct vm_world *found, const struct vm *vm, GPtrArray *changes)
+{
+        const char *stamp = world_password_stamp(world, vm);
+
+        if (stamp && found->spec->password_stamp && strcmp(stamp, found->spec->password_stamp) != 0 &&
+            !plan_changes_find(changes, "display.password_file"))
+                plan_changes_add(changes, "display.password_file", "as it was", "written anew", CHANGE_LIVE);
+}
+
 GPtrArray *
 plan_vm_changes(const struct world *world, const struct resolved_vm *vm)
 {
@@ -345,6 +356,7 @@ plan_vm_changes(const struct world *world, const struct resolved_vm *vm)
         }
         add_disk_changes(world, found, &vm->launch, changes);
         add_mtu_changes(found, &vm->launch, changes);
+        add_password_change(world, found, vm->vm, changes);
         if (vm_is_alive(found) && from.wish) {
                 plan_drift(found, &vm->launch, changes);
                 plan_changes_settle(found, &vm->launch, changes);

@@ -314,6 +314,8 @@ settle(const struct vm_world *found, const struct launch *launch, const struct p
                 live = cpus_are_live(found, launch->vm, changes);
         else if (strcmp(parts[0], "networks") == 0 && parts[1] && !parts[2])
                 live = nic_is_live(found, launch, change, parts[1]);
+        else if (strcmp(change->key, "display.password_file") == 0)
+                live = change->from && change->to; /* whether it asks for one is settled at its start */
         else if (disk && parts[1] && !parts[2])
                 live = disk_is_live(found, launch, change, parts[1]);
         return live ? CHANGE_LIVE : CHANGE_RESTART;

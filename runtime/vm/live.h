@@ -47,6 +47,9 @@ gboolean live_add_disk(struct live *live, guint number, const struct kept_disk *
 gboolean live_set_link(struct live *live, guint number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean live_set_limits(struct live *live, guint number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** live_set_password() - Of its display: what the first line of the file is now; those who are connected stay */
+gboolean live_set_password(struct live *live, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /**
  * live_change_media() - Another disc in a drive
  *
@@ -60,7 +63,7 @@ gboolean live_set_memory(struct live *live, GError **error) G_GNUC_WARN_UNUSED_R
 /** live_add_cpus() - Up to what the file says; never fewer */
 gboolean live_add_cpus(struct live *live, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** live_wire() - What no argument of QEMU's says, before the guest runs: links that are down, limits, the balloon */
+/** live_wire() - What no argument of QEMU's says, before the guest runs: links that are down, limits, a password, the balloon */
 gboolean live_wire(struct qmp *qmp, const struct launch *launch, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** live_grow_disk() - To the size that it has to have; never smaller */

@@ -201,8 +201,9 @@ static void
 build_display(struct qemu_build *build)
 {
         if (build->launch->vm->display == DISPLAY_VNC)
-                build_add(build, "-vnc", "unix:/proc/self/fd/%d/" QEMU_SOCKET_VNC,
-                          build_descriptor(build, DESCRIPTOR_RUN, 0, NULL));
+                build_add(build, "-vnc", "unix:/proc/self/fd/%d/" QEMU_SOCKET_VNC "%s",
+                          build_descriptor(build, DESCRIPTOR_RUN, 0, NULL),
+                          build->launch->vm->display_password_file ? ",password=on" : "");
         else
                 build_add(build, "-display", "none");
 }

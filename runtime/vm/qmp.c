@@ -82,7 +82,10 @@ qmp_send(struct qmp *qmp, const char *line, int passed_fd, gint64 deadline_us, G
                         .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
                 memcpy(CMSG_DATA(&control.header), &passed_fd, sizeof passed_fd);
         }
-        trace_line("qmp", "> %.*s", (int)strcspn(line, "\n"), line);
+        if (strstr(line, "\"set_password\""))
+                trace_line("qmp", "> set_password (not shown)");
+        else
+                trace_line("qmp", "> %.*s", (int)strcspn(line, "\n"), line);
         while (part.iov_len > 0) {
                 ssize_t n = sendmsg(qmp->wire.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 

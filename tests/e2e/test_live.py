@@ -1,6 +1,8 @@
 """test_live.py - a VM that runs is changed by editing the file: up plugs in, takes out, moves and grows; nothing restarts"""
 
+import json
 import os
+import socket
 
 import host
 from qemu import Monitor
@@ -341,3 +343,46 @@ def test_media(world):
                                                           for fd in os.listdir(f"/proc/{pids['web']}/fd")]
     lab.replace(", {name: cd, file: ./two.iso, media: cdrom}", "")
     assert changes(lab, "vm", "web")["disks.cd"]["change"] == "restart"
+
+
+def vnc_security(lab, vm):
+    """The ways in that its VNC server offers: 1 is none, 2 a password. Source: RFC 6143, 7.1"""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(os.path.join(lab.run_directory, "vms", vm, "vnc.sock"))
+        connection.sendall(connection.recv(12, socket.MSG_WAITALL))
+        return list(connection.recv(connection.recv(1)[0], socket.MSG_WAITALL))
+
+
+def test_vnc_password(world):
+    """A display's password comes from its file, follows its edits live, and stands nowhere; to have one at all takes a restart."""
+    lab = world.lab("vms:\n  one: {memory: 64M, networks: [], display: vnc}\n")
+    secret, trace = os.path.join(lab.directory, "vnc.pw"), world.path("trace")
+
+    def keep(word):
+        with open(secret, "w", encoding="ascii") as file:
+            file.write(word + "\n")
+
+    keep("hidden-1")
+    lab.drover("up")
+    assert vnc_security(lab, "one") == [1]
+    lab.replace("display: vnc", "display: {type: vnc, password_file: ./vnc.pw}")
+    (step,) = lab.plan()["steps"]
+    assert step["action"] == "pending", step
+    lab.drover("up", "--restart", "-t", "0", environment={"DROVER_TRACE": trace})
+    assert vnc_security(lab, "one") == [2]
+    pids = lab.pids()
+    lab.assert_satisfied()
+    keep("hidden-2!")
+    (step,) = lab.plan()["steps"]
+    assert (step["action"], step["changes"][0]["key"]) == ("update", "display.password_file"), step
+    lab.drover("up", environment={"DROVER_TRACE": trace})
+    lab.assert_satisfied()
+    assert lab.pids() == pids
+    with open(trace, encoding="utf-8") as file:
+        text = file.read()
+    assert text.count("set_password done") == 2 and "hidden" not in text, text
+    assert "hidden" not in json.dumps(lab.spec("one")) + "".join(host.processes(lab.name).values())
+    keep("")
+    assert "there is no password in the first line of" in lab.drover("up", status=1).err
+    lab.drover("down", "-t", "0")

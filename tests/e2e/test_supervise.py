@@ -354,3 +354,6 @@ def test_restarts_along(world):
     assert {name for name in before if before[name] != after[name]} == {"db", "app"}
     restarts = [event[0] for event in events(lab) if event[1] == "restart"]
     assert restarts == ["db", "app"]
+    lab.drover("stop")  # in reverse order: what others depend on goes last
+    stops = [event[0] for event in events(lab) if event[1:] == ("stop", "stop")]
+    assert sorted(stops[:2]) == ["app", "other"] and stops[2:] == ["db"], stops
