@@ -27,6 +27,22 @@ add_netdev(struct live *live, const struct launch_nic *nic, const char *netdev, 
         return FALSE;
 }
 
+/* Nearly always nothing of it is there, which trying finds out as well as asking: each question costs QEMU a turn. */
+static gboolean
+ensure_netdev(struct live *live, const struct launch_nic *nic, const char *id, const char *netdev, gboolean *ret_has,
+              GError **error)
+{
+        *ret_has = FALSE;
+        if (add_netdev(live, nic, netdev, NULL))
+                return TRUE;
+        if (!live_has(live, id, ret_has, error))
+                return FALSE;
+        if (*ret_has)
+                return TRUE;
+        live_drop(live, "netdev_del", "id", netdev);
+        return add_netdev(live, nic, netdev, error);
+}
+
 gboolean
 live_add_nic(struct live *live, guint number, GError **error)
 {
@@ -34,13 +50,10 @@ live_add_nic(struct live *live, guint number, GError **error)
         g_autofree char *id = qemu_nic_id(nic->nic->name), *netdev = qemu_netdev_id(nic->nic->name);
         gboolean has;
 
-        if (!live_has(live, id, &has, error))
+        if (!ensure_netdev(live, nic, id, netdev, &has, error))
                 return error_prefix(error, "cannot add NIC '%s'", nic->nic->name);
         if (has)
                 return TRUE;
-        live_drop(live, "netdev_del", "id", netdev);
-        if (!add_netdev(live, nic, netdev, error))
-                return error_prefix(error, "cannot add NIC '%s'", nic->nic->name);
         if (live_call(live, "device_add", build_nic_device(&live->build, number), NULL, error))
                 return nic->nic->link == LINK_UP || live_set_link(live, number, error);
         live_drop(live, "netdev_del", "id", netdev);
