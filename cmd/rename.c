@@ -44,11 +44,14 @@ tell(const struct session *session, const char *from, const char *to, gboolean a
 
         print_info("vm %s is vm %s now", from, to);
         if (alive)
-                print_note("it runs on; until its next start its process and its taps keep the name '%s', and the guest its host "
-                           "name", from);
+                print_note(
+                        "it runs on; until its next start its process and its taps keep the name '%s', and the guest its host "
+                        "name",
+                        from);
         if (old && strcmp(old->name, from) == 0 && !old->has_replicas)
-                print_note("the project file still says '%s': write '%s' there, also in 'depends_on', before the next 'drover up'",
-                           from, to);
+                print_note(
+                        "the project file still says '%s': write '%s' there, also in 'depends_on', before the next 'drover up'",
+                        from, to);
         else if (!project_find_declared(session->project, to) && session->project->declared_vm_count)
                 print_note("the project file does not have '%s' yet: until then it is an orphan", to);
 }
@@ -74,8 +77,9 @@ run_rename(struct verb_call *call)
         }
         if (!rename_vm(session->world->paths, from, to, &error))
                 return print_error(error);
-        journal_append(session->world->paths->data, &(struct event){.kind = "vm", .name = to, .event = "rename", .by = "rename",
-                                                                    .key = "from", .value = from});
+        journal_append(
+                session->world->paths->data,
+                &(struct event){.kind = "vm", .name = to, .event = "rename", .by = "rename", .key = "from", .value = from});
         tell(session, from, to, alive);
         return EXIT_DONE;
 }
@@ -84,7 +88,8 @@ const struct verb verb_rename = {
         .name = "rename",
         .synopsis = "OLD NEW",
         .help = "Give a VM another name",
-        .text = "It keeps its disks, UUID, MAC addresses and logs, and runs on if it runs. Before or after the file was edited.",
+        .text = "It keeps its disks, UUID, MAC addresses and logs, and runs on if it runs. Before or after the file was "
+                "edited.",
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
         .min_arguments = 2,
         .max_arguments = 2,

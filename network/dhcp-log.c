@@ -78,8 +78,8 @@ void
 dhcp_log_read(const char *text, const struct ether_addr *mac, gint64 since, gint64 now, struct dhcp_exchange *ret_exchange)
 {
         const guint8 *octet = mac->ether_addr_octet;
-        g_autofree char *wanted = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", octet[0], octet[1], octet[2], octet[3],
-                                                  octet[4], octet[5]);
+        g_autofree char *wanted =
+                g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", octet[0], octet[1], octet[2], octet[3], octet[4], octet[5]);
         g_autoptr(GTimeZone) zone = open_zone();
         g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 

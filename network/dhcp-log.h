@@ -15,9 +15,9 @@ enum dhcp_stage {
 /** struct dhcp_exchange - The last that was heard of one MAC */
 struct dhcp_exchange {
         enum dhcp_stage stage;
-        guint asked;  /* how often it has sent DISCOVER */
-        char *ip;     /* that was offered, acknowledged or refused; or NULL */
-        char *words;  /* what dnsmasq added to a question without an answer: "no address available"; or NULL */
+        guint asked; /* how often it has sent DISCOVER */
+        char *ip;    /* that was offered, acknowledged or refused; or NULL */
+        char *words; /* what dnsmasq added to a question without an answer: "no address available"; or NULL */
 };
 
 /**
@@ -27,5 +27,6 @@ struct dhcp_exchange {
  *
  * The times are those of this host's zone, whatever TZ says: dnsmasq was started with an empty environment.
  */
-void dhcp_log_read(const char *text, const struct ether_addr *mac, gint64 since, gint64 now, struct dhcp_exchange *ret_exchange);
+void dhcp_log_read(const char *text, const struct ether_addr *mac, gint64 since, gint64 now,
+                   struct dhcp_exchange *ret_exchange);
 void dhcp_exchange_clear(struct dhcp_exchange *exchange);

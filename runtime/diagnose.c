@@ -15,8 +15,14 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { TAIL_BYTES = 65536, DHCP_LOG_BYTES = 4 << 20, WORDS_LINES = 4, CONSOLE_LINES = 200, ASK_MS = 1000,
-       START_SECONDS = 3 /* a start is recorded when it is over */ };
+enum {
+        TAIL_BYTES = 65536,
+        DHCP_LOG_BYTES = 4 << 20,
+        WORDS_LINES = 4,
+        CONSOLE_LINES = 200,
+        ASK_MS = 1000,
+        START_SECONDS = 3 /* a start is recorded when it is over */
+};
 
 /* The end of a log, of what stands behind @from; NULL: there is none. New bytes with a NUL behind them */
 static char *
@@ -76,7 +82,8 @@ ask_registers(struct evidence *evidence, const struct paths *paths, const char *
         g_autoptr(json_t) answer = NULL;
 
         if (qmp &&
-            qmp_call(qmp, "human-monitor-command", json_pack("{s:s}", "command-line", "info registers"), ASK_MS, &answer, NULL) &&
+            qmp_call(qmp, "human-monitor-command", json_pack("{s:s}", "command-line", "info registers"), ASK_MS, &answer,
+                     NULL) &&
             json_is_string(answer))
                 evidence->code = is_kernel(json_string_value(answer)) ? CODE_KERNEL : CODE_FIRMWARE;
 }
@@ -128,7 +135,8 @@ look_for_dhcp(struct evidence *evidence, const struct session *session, const st
         const json_t *nic;
         const char *name;
 
-        json_object_foreach (json_object_get(spec->wish, "networks"), name, nic) {
+        json_object_foreach(json_object_get(spec->wish, "networks"), name, nic)
+        {
                 const char *network = json_text(nic, "network"), *text = g_hash_table_lookup(spec->macs, name);
                 struct dhcp_exchange exchange;
                 struct ether_addr mac;

@@ -10,9 +10,11 @@
 enum { CONSOLE_LINES = 5, RESETS_MANY = 3 };
 
 static const char *const stages[STAGE_COUNT] = {
-        [STAGE_NONE] = "nothing",          [STAGE_QEMU] = "QEMU up",         [STAGE_FIRMWARE] = "firmware",
-        [STAGE_KERNEL] = "kernel",         [STAGE_DISCOVER] = "DHCP discover", [STAGE_OFFER] = "DHCP offer",
-        [STAGE_ACK] = "DHCP ack",          [STAGE_ANSWERS] = "address answers", [STAGE_HEALTHY] = "healthy",
+        [STAGE_NONE] = "nothing",           [STAGE_QEMU] = "QEMU up",
+        [STAGE_FIRMWARE] = "firmware",      [STAGE_KERNEL] = "kernel",
+        [STAGE_DISCOVER] = "DHCP discover", [STAGE_OFFER] = "DHCP offer",
+        [STAGE_ACK] = "DHCP ack",           [STAGE_ANSWERS] = "address answers",
+        [STAGE_HEALTHY] = "healthy",
 };
 
 void
@@ -64,7 +66,7 @@ enum start_stage
 diagnosis_stage(const struct evidence *evidence)
 {
         static const enum start_stage of_dhcp[] = {
-                [DHCP_SILENT] = STAGE_NONE, [DHCP_DISCOVER] = STAGE_DISCOVER, [DHCP_OFFER] = STAGE_OFFER,
+                [DHCP_SILENT] = STAGE_NONE,      [DHCP_DISCOVER] = STAGE_DISCOVER, [DHCP_OFFER] = STAGE_OFFER,
                 [DHCP_REFUSED] = STAGE_DISCOVER, [DHCP_ACK] = STAGE_ACK,
         };
 
@@ -146,7 +148,8 @@ cause_of_panic(const struct evidence *evidence)
                 return evidence->panicked ? g_strdup("the guest's kernel gave up (panic)") : NULL;
         if (strstr(line, "Unable to mount root fs") || strstr(line, "No working init"))
                 return g_strdup_printf("the guest's kernel found no root file system: 'boot.cmdline' (root=), 'boot.initrd', "
-                                       "its disks: %s", line);
+                                       "its disks: %s",
+                                       line);
         return g_strdup_printf("the guest's kernel gave up: %s", line);
 }
 

@@ -56,7 +56,9 @@ world_image(const struct world *world, const char *path)
 const char *
 world_password_stamp(const struct world *world, const struct vm *vm)
 {
-        return world->stamps && vm->display_password_file ? g_hash_table_lookup(world->stamps, vm->display_password_file) : NULL;
+        const char *path = vm->display_password_file;
+
+        return world->stamps && path ? g_hash_table_lookup(world->stamps, path) : NULL;
 }
 
 static void

@@ -21,8 +21,7 @@ rename_member(json_t *object, const char *from, const char *to)
         json_t *renamed = json_object(), *value;
         const char *name;
 
-        json_object_foreach (object, name, value)
-                json_object_set(renamed, g_strcmp0(name, from) == 0 ? to : name, value);
+        json_object_foreach(object, name, value) json_object_set(renamed, g_strcmp0(name, from) == 0 ? to : name, value);
         return renamed;
 }
 
@@ -47,8 +46,7 @@ rename_in_project(const struct paths *paths, const char *from, const char *to, G
         if (!root)
                 return !file_exists(path);
         rename_in(root, "vms", from, to);
-        json_object_foreach (json_object_get(root, "vms"), name, vm)
-                rename_in(vm, "depends_on", from, to);
+        json_object_foreach(json_object_get(root, "vms"), name, vm) rename_in(vm, "depends_on", from, to);
         return json_write_file(path, root, 0600, error);
 }
 

@@ -74,7 +74,8 @@ static const struct key display_rows[] = {
          .change = CHANGE_RESTART, .help = "address, and port, that it listens on; default: a UNIX socket in the run directory",
          .example = "127.0.0.1"},
         {.name = "password_file", .type = KEY_PATH, IN(vm, display_password_file), .change = CHANGE_LIVE,
-         .help = "file whose first line is the password, of which VNC takes 8 characters; default: none", .example = "./vnc.pw"},
+         .help = "file whose first line is the password, of which VNC takes 8 characters; default: none",
+         .example = "./vnc.pw"},
         {.name = NULL},
 };
 const struct key_table keys_display = {.title = "display", .keys = display_rows, .short_key = "type"};

@@ -18,7 +18,8 @@ attach_taps(struct apply *apply, guint network, GError **error)
                 if (!vm_is_alive(found))
                         continue;
                 for (guint n = 0; n < vm->nic_count; n++) {
-                        g_autofree char *tap = lab_tap_name(project->name, spec_tap_owner(found->spec, vm->name), vm->nics[n].name);
+                        const char *owner = spec_tap_owner(found->spec, vm->name);
+                        g_autofree char *tap = lab_tap_name(project->name, owner, vm->nics[n].name);
                         g_autofree char *object = g_strdup_printf("%s/%s", vm->name, vm->nics[n].name);
                         g_autofree char *alias = lab_alias(project->name, object);
                         g_autoptr(GError) reason = NULL;

@@ -69,7 +69,7 @@ plan_goes_down(enum goal goal)
 /** plan_is_named() - Was this VM, or the one that it is a replica of, asked for by name? (plan_orphan.c) */
 gboolean plan_is_named(const struct planner *planner, const char *name);
 
-/** plan_wants_image() - Is the VM's image to be fetched, since it is not there or since there may be a newer one? (plan_disk.c) */
+/** plan_wants_image() - Is the VM's image to be fetched, since it is not there or there may be a newer one? (plan_disk.c) */
 gboolean plan_wants_image(const struct planner *planner, guint index);
 /** plan_image() - The number of the step that fetches it: one for all VMs on the same */
 guint plan_image(struct planner *planner, guint index);

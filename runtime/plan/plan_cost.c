@@ -91,9 +91,13 @@ plan_cost(struct planner *planner)
         more_memory = format_rounded(plan->memory_needed);
         more_disk = format_rounded(plan->disk_needed);
         if (is_short(plan->memory_needed, world->memory_available))
-                g_ptr_array_add(plan->notes, g_strdup_printf("it may take %s of memory more, and this host has %s available: VMs "
-                                                             "may be slow, or be ended by the kernel", more_memory, memory));
+                g_ptr_array_add(plan->notes,
+                                g_strdup_printf("it may take %s of memory more, and this host has %s available: VMs "
+                                                "may be slow, or be ended by the kernel",
+                                                more_memory, memory));
         if (is_short(plan->disk_needed, world->disk_free))
-                g_ptr_array_add(plan->notes, g_strdup_printf("its disks may grow by %s, and there are %s free: guests stop when "
-                                                             "there is no more", more_disk, disk));
+                g_ptr_array_add(plan->notes,
+                                g_strdup_printf("its disks may grow by %s, and there are %s free: guests stop when "
+                                                "there is no more",
+                                                more_disk, disk));
 }

@@ -70,8 +70,8 @@ guesses_init(struct guesses *guesses, const struct planner *planner)
         if ((guint64)orphans * guesses->vms->len > GUESSES_MOST)
                 g_array_set_size(guesses->vms, 0);
         for (guint i = 0; i < guesses->vms->len; i++)
-                g_ptr_array_add(guesses->wishes, keys_encode(&keys_vm,
-                                                             &planner->project->vms[g_array_index(guesses->vms, guint, i)], FALSE));
+                g_ptr_array_add(guesses->wishes,
+                                keys_encode(&keys_vm, &planner->project->vms[g_array_index(guesses->vms, guint, i)], FALSE));
 }
 
 /* How many in a hundred of the keys that either has are the same. */
@@ -82,7 +82,8 @@ likeness(const json_t *a, const json_t *b)
         const json_t *value;
         const char *key;
 
-        json_object_foreach ((json_t *)a, key, value) {
+        json_object_foreach((json_t *)a, key, value)
+        {
                 const json_t *other = json_object_get(b, key);
 
                 same += other && json_equal(value, other);
@@ -147,11 +148,13 @@ plan_orphan(struct planner *planner, const struct vm_world *vm, const struct gue
 
         if (!here)
                 return;
-        if (plan_is_named(planner, vm->name) || (!options->vms && plan_goes_down(options->goal) && options->goal != GOAL_REMOVE))
+        if (plan_is_named(planner, vm->name) ||
+            (!options->vms && plan_goes_down(options->goal) && options->goal != GOAL_REMOVE))
                 action = options->goal == GOAL_REMOVE ? ACTION_REMOVE : options->goal == GOAL_KILL ? ACTION_KILL : ACTION_STOP;
         if (options->remove_networks && !options->vms)
                 action = ACTION_REMOVE;
-        else if (unwished && !unwished->dormant && options->goal == GOAL_UP && (!options->vms || plan_is_named(planner, vm->name)))
+        else if (unwished && !unwished->dormant && options->goal == GOAL_UP &&
+                 (!options->vms || plan_is_named(planner, vm->name)))
                 action = ACTION_REMOVE;
         else if (options->remove_orphans && !unwished)
                 action = ACTION_REMOVE;

@@ -14,8 +14,8 @@ enum { BLIND_MS = 200, FIRST_VM = 2 };
 
 struct notice {
         const struct paths *paths;
-        int notify;       /* -1: there is none */
-        GHashTable *vms;  /* name -> GINT: pidfd of its QEMU, -1: not known */
+        int notify;      /* -1: there is none */
+        GHashTable *vms; /* name -> GINT: pidfd of its QEMU, -1: not known */
 };
 
 struct notice *

@@ -2,7 +2,8 @@
  *
  * What it waits for: inotify on data/vms (a VM is made or removed), on each VM's directory (a log grows, the pid file
  * comes or goes), on dnsmasq's (a lease is given) and on the project's lock (a verb has ended); a pidfd and a monitor of each
- * QEMU; a pidfd of dnsmasq; rtnetlink, for links; and timers while something waits for its time. Without an event it does not wake up.
+ * QEMU; a pidfd of dnsmasq; rtnetlink, for links; and timers while something waits for its time. Without an event it does not
+ * wake up.
  */
 #include "runtime/supervisor/supervisor.h"
 

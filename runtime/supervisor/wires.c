@@ -44,8 +44,14 @@ static void
 tell(const struct wire *wire, const char *event, const char *key, const char *value)
 {
         g_auto(GStrv) parts = g_strsplit(wire->object, "/", 2);
-        struct event what = {.kind = parts[1] ? "vm" : "network", .name = parts[0], .event = event, .by = "kernel",
-                             .key = key ? key : parts[1] ? "nic" : NULL, .value = value ? value : parts[1]};
+        struct event what = {.kind = parts[1] ? "vm" : "network",
+                             .name = parts[0],
+                             .event = event,
+                             .by = "kernel",
+                             .key = key        ? key
+                                    : parts[1] ? "nic"
+                                               : NULL,
+                             .value = value ? value : parts[1]};
 
         journal_append(wire->supervisor->paths->data, &what);
 }
@@ -133,7 +139,8 @@ ask_for_all(void)
                 struct nlmsghdr header;
                 struct ifinfomsg link;
         } request = {
-                .header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_GETLINK,
+                .header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+                           .nlmsg_type = RTM_GETLINK,
                            .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
         };
 

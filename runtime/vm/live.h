@@ -63,7 +63,7 @@ gboolean live_set_memory(struct live *live, GError **error) G_GNUC_WARN_UNUSED_R
 /** live_add_cpus() - Up to what the file says; never fewer */
 gboolean live_add_cpus(struct live *live, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** live_wire() - What no argument of QEMU's says, before the guest runs: links that are down, limits, a password, the balloon */
+/** live_wire() - What no argument of QEMU's says, before the guest runs: links that are down, limits, password, the balloon */
 gboolean live_wire(struct qmp *qmp, const struct launch *launch, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** live_grow_disk() - To the size that it has to have; never smaller */

@@ -30,7 +30,8 @@ set_password(struct qmp *qmp, const struct vm *vm, GError **error)
         if (!*text || !g_utf8_validate(text, -1, NULL))
                 return error_set(error, DROVER_ERROR_FAILED, "there is no password in the first line of '%s'",
                                  vm->display_password_file);
-        ok = qmp_call(qmp, "set_password", json_pack("{s:s, s:s}", "protocol", "vnc", "password", text), COMMAND_MS, NULL, error);
+        ok = qmp_call(qmp, "set_password", json_pack("{s:s, s:s}", "protocol", "vnc", "password", text), COMMAND_MS, NULL,
+                      error);
         explicit_bzero(text, strlen(text));
         return ok || error_prefix(error, "cannot set the password of its display");
 }

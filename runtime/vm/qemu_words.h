@@ -3,5 +3,5 @@
 
 #include <glib.h>
 
-/** qemu_words_meaning() - A sentence on what to do about QEMU's last words; NULL where they are not known. @words may be NULL */
+/** qemu_words_meaning() - What to do about QEMU's last words, a sentence; NULL where they are not known. @words may be NULL */
 const char *qemu_words_meaning(const char *words);

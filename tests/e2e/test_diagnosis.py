@@ -20,7 +20,7 @@ def hints(result):
 
 
 def test_guests(world):
-    """No DHCP, a port that stays closed, a panic, too little memory, an empty disk: each is told apart, by `wait` and by `up --wait`."""
+    """No DHCP, a closed port, a panic, too little memory, an empty disk: each is told apart, by `wait` and by `up --wait`."""
     lab = world.lab(LAB.format(mute=world.boot("drover.nodhcp"), panics=world.boot("panic=0 drover.panic")))
     up = lab.drover("up", "--wait", "--wait-timeout", "60", status=1)
     assert "error: vm 'panics' is unhealthy: its guest has panicked\n" in up.err, up

@@ -355,7 +355,7 @@ def vnc_security(lab, vm):
 
 
 def test_vnc_password(world):
-    """A display's password comes from its file, follows its edits live, and stands nowhere; to have one at all takes a restart."""
+    """A display's password comes from its file, follows its edits live, and stands nowhere; to have one takes a restart."""
     lab = world.lab("vms:\n  one: {memory: 64M, networks: [], display: vnc}\n")
     secret, trace = os.path.join(lab.directory, "vnc.pw"), world.path("trace")
 

@@ -38,7 +38,7 @@ def test_running(world):
 
 
 def test_file_first(world):
-    """After the file was edited: the plan says what to run, and after that there is nothing left to do but at the next start."""
+    """After the file was edited: the plan says what to run, and then there is nothing left to do but at the next start."""
     lab = world.lab(LAB.format(name="web"), fake=True)
     lab.drover("up")
     before, pids, taps = identity(lab, "web"), lab.pids(), sorted(lab.links())

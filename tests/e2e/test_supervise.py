@@ -213,7 +213,8 @@ def test_links(world):
     ip("delete", bridge)
     wait_for_event(lab, "lan", "link-removed", "kernel")
     found = [event[:2] for event in events(lab) if event[2] == "kernel"]
-    assert sorted(found[:4]) == [("lan", "link-down"), ("lan", "link-mtu"), ("one", "link-detached"), ("one", "link-down")], found
+    wanted = [("lan", "link-down"), ("lan", "link-mtu"), ("one", "link-detached"), ("one", "link-down")]
+    assert sorted(found[:4]) == wanted, found
     wait_for_event(lab, "two", "link-detached", "kernel")
     assert ("two", "link-up") not in found, found
     logged = lab.drover("logs", "--events", "-n", "1", "two").out

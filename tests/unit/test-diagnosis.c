@@ -38,20 +38,21 @@ static void
 test_dhcp_log(void)
 {
         expect_exchange("", now, DHCP_SILENT, 0, NULL, NULL);
-        expect_exchange(STAMP "DHCPDISCOVER(br) 52:54:00:00:00:01\n"
-                        STAMP "tags: known, lan, br\n"
-                        STAMP "DHCPOFFER(br) 10.0.0.2 52:54:00:00:00:01\n"
-                        STAMP "DHCPREQUEST(br) 10.0.0.2 52:54:00:00:00:01\n"
-                        STAMP "DHCPACK(br) 10.0.0.2 52:54:00:00:00:01 web\n", now, DHCP_ACK, 1, "10.0.0.2", NULL);
-        expect_exchange(STAMP "DHCPDISCOVER(br) 52:54:00:00:00:01 no address available\n"
-                        STAMP "DHCPDISCOVER(br) 10.0.0.9 52:54:00:00:00:01 no address available\n", now, DHCP_DISCOVER, 2, NULL,
-                        "no address available");
+        expect_exchange(STAMP "DHCPDISCOVER(br) 52:54:00:00:00:01\n" STAMP "tags: known, lan, br\n" STAMP
+                              "DHCPOFFER(br) 10.0.0.2 52:54:00:00:00:01\n" STAMP
+                              "DHCPREQUEST(br) 10.0.0.2 52:54:00:00:00:01\n" STAMP
+                              "DHCPACK(br) 10.0.0.2 52:54:00:00:00:01 web\n",
+                        now, DHCP_ACK, 1, "10.0.0.2", NULL);
+        expect_exchange(STAMP "DHCPDISCOVER(br) 52:54:00:00:00:01 no address available\n" STAMP
+                              "DHCPDISCOVER(br) 10.0.0.9 52:54:00:00:00:01 no address available\n",
+                        now, DHCP_DISCOVER, 2, NULL, "no address available");
         expect_exchange(STAMP "DHCPNAK(br) 10.0.0.9 52:54:00:00:00:01 wrong network\n", now, DHCP_REFUSED, 0, "10.0.0.9",
                         "wrong network");
         /* Of another guest, of an earlier run, of last year, torn. */
         expect_exchange(STAMP "DHCPDISCOVER(br) 52:54:00:00:00:02\n", now, DHCP_SILENT, 0, NULL, NULL);
         expect_exchange(STAMP "DHCPDISCOVER(br) 52:54:00:00:00:01\n", now + 1, DHCP_SILENT, 0, NULL, NULL);
-        expect_exchange("Dec 24 09:47:32 dnsmasq-dhcp[7]: 1 DHCPDISCOVER(br) 52:54:00:00:00:01\n", now, DHCP_SILENT, 0, NULL, NULL);
+        expect_exchange("Dec 24 09:47:32 dnsmasq-dhcp[7]: 1 DHCPDISCOVER(br) 52:54:00:00:00:01\n", now, DHCP_SILENT, 0, NULL,
+                        NULL);
         expect_exchange("Nov DHCPACK(br) 52:54:00:00:00:01", now, DHCP_SILENT, 0, NULL, NULL);
         expect_exchange(STAMP "DHCPACK(br) 10.0.0.2 52:54:00", now, DHCP_SILENT, 0, NULL, NULL);
 }
@@ -78,7 +79,8 @@ test_ends(void)
                STAGE_NONE, "cannot give it so much memory");
         expect(&(struct evidence){.status = VM_CRASHED}, STAGE_NONE, "its QEMU was killed or died");
         expect(&(struct evidence){.status = VM_STOPPED}, STAGE_NONE, "powered itself off");
-        expect(&(struct evidence){.status = VM_PAUSED, .detail = (char *)"io-error"}, STAGE_QEMU, "does not let it run (io-error)");
+        expect(&(struct evidence){.status = VM_PAUSED, .detail = (char *)"io-error"}, STAGE_QEMU,
+               "does not let it run (io-error)");
         expect(&(struct evidence){.status = VM_STARTING, .detail = (char *)"prelaunch"}, STAGE_QEMU, "(prelaunch)");
         expect(&(struct evidence){.status = VM_UNREACHABLE, .detail = (char *)"it hangs"}, STAGE_QEMU, "it hangs");
 }
@@ -89,11 +91,14 @@ test_boot(void)
         expect(&(struct evidence){RUNS, .code = CODE_FIRMWARE}, STAGE_FIRMWARE, "nothing that boots");
         expect(&(struct evidence){RUNS, .code = CODE_FIRMWARE, .own_kernel = TRUE}, STAGE_FIRMWARE, "'boot.kernel'");
         expect(&(struct evidence){RUNS, .code = CODE_FIRMWARE, .resets = 20}, STAGE_FIRMWARE, "itself 20 times: 64M of memory");
-        expect(&(struct evidence){RUNS, .code = CODE_FIRMWARE, .dhcp = {.stage = DHCP_ACK}}, STAGE_FIRMWARE, "nothing that boots");
+        expect(&(struct evidence){RUNS, .code = CODE_FIRMWARE, .dhcp = {.stage = DHCP_ACK}}, STAGE_FIRMWARE,
+               "nothing that boots");
         expect(&(struct evidence){.status = VM_PANICKED, .panicked = TRUE}, STAGE_KERNEL, "kernel gave up (panic)");
-        expect(&(struct evidence){RUNS, .code = CODE_KERNEL,
-                                  .console = (char *)"a\nKernel panic - not syncing: VFS: Unable to mount root fs on unknown\n---"},
-               STAGE_KERNEL, "no root file system");
+        expect(
+                &(struct evidence){
+                        RUNS, .code = CODE_KERNEL,
+                        .console = (char *)"a\nKernel panic - not syncing: VFS: Unable to mount root fs on unknown\n---"},
+                STAGE_KERNEL, "no root file system");
         expect(&(struct evidence){RUNS, .console = (char *)"[    0.000000] Linux version 6.1"}, STAGE_KERNEL, NULL);
 }
 
@@ -105,21 +110,28 @@ test_network(void)
                STAGE_DISCOVER, "asked 3 times: no address available");
         expect(&(struct evidence){RUNS, .expects_dhcp = TRUE, .dhcp = {DHCP_OFFER, 3, (char *)"10.0.0.2", NULL}}, STAGE_OFFER,
                "did not take '10.0.0.2'");
-        expect(&(struct evidence){RUNS, .expects_dhcp = TRUE, .dhcp = {DHCP_REFUSED, 0, (char *)"10.0.0.9", NULL}}, STAGE_DISCOVER,
-               "refused it '10.0.0.9'");
-        expect(&(struct evidence){RUNS, .ip = (char *)"10.0.0.2", .address = ADDRESS_SILENT, .dhcp = {.stage = DHCP_ACK}}, STAGE_ACK,
-               "nothing answers at '10.0.0.2'");
+        expect(&(struct evidence){RUNS, .expects_dhcp = TRUE, .dhcp = {DHCP_REFUSED, 0, (char *)"10.0.0.9", NULL}},
+               STAGE_DISCOVER, "refused it '10.0.0.9'");
+        expect(&(struct evidence){RUNS, .ip = (char *)"10.0.0.2", .address = ADDRESS_SILENT, .dhcp = {.stage = DHCP_ACK}},
+               STAGE_ACK, "nothing answers at '10.0.0.2'");
         expect(&(struct evidence){RUNS, .address = ADDRESS_ANSWERS, .checked = TRUE, .port = 22, .health = HEALTH_UNHEALTHY},
                STAGE_ANSWERS, "listens on port 22");
-        expect(&(struct evidence){RUNS, .address = ADDRESS_ANSWERS, .checked = TRUE, .health = HEALTH_HEALTHY}, STAGE_HEALTHY, NULL);
+        expect(&(struct evidence){RUNS, .address = ADDRESS_ANSWERS, .checked = TRUE, .health = HEALTH_HEALTHY}, STAGE_HEALTHY,
+               NULL);
 }
 
 static void
 test_words(void)
 {
         g_autoptr(GError) error = NULL;
-        const struct evidence evidence = {RUNS, .code = CODE_KERNEL, .expects_dhcp = TRUE, .ip = (char *)"10.0.0.2", .checked = TRUE,
-                                          .port = 22, .health = HEALTH_UNHEALTHY, .health_reason = (char *)"it has no address yet",
+        const struct evidence evidence = {RUNS,
+                                          .code = CODE_KERNEL,
+                                          .expects_dhcp = TRUE,
+                                          .ip = (char *)"10.0.0.2",
+                                          .checked = TRUE,
+                                          .port = 22,
+                                          .health = HEALTH_UNHEALTHY,
+                                          .health_reason = (char *)"it has no address yet",
                                           .console = (char *)"one\n\ntwo\n"};
 
         error_set(&error, DROVER_ERROR_FAILED, "vm 'web' is unhealthy");
