@@ -2,6 +2,7 @@
 #include "runtime/plan/plan_build.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 static gboolean
 brings_along(enum goal goal)
@@ -104,6 +105,25 @@ add_changes(struct planner *planner, guint index, enum plan_action action, GPtrA
         step->changes = g_ptr_array_ref(changes);
 }
 
+/* A guest keeps its address until it renews its lease, which it does at half of its time (RFC 2131, 4.4.5). */
+static void
+note_renewal(struct planner *planner, const struct vm *vm, const GPtrArray *changes)
+{
+        for (guint i = 0; i < vm->nic_count; i++) {
+                const struct nic *nic = &vm->nics[i];
+                const struct network *network = &planner->project->networks[nic->network_index];
+                g_autofree char *key = g_strdup_printf("networks.%s.ip", nic->name);
+                g_autofree char *time = text_format_duration((guint64)network->dhcp.lease_seconds * 500);
+
+                if (network->dhcp.enabled && (plan_changes_find(changes, key) || plan_changes_find(changes, "hostname")))
+                        g_ptr_array_add(planner->plan->notes,
+                                        g_strdup_printf("vm '%s' takes its new %s on network '%s' when it renews its lease, "
+                                                        "within %s",
+                                                        vm->name, plan_changes_find(changes, key) ? "address" : "name",
+                                                        network->name, time));
+        }
+}
+
 /* What is changed while it runs: behind the networks and disks that it gets, with rules and DHCP in place. */
 static void
 add_live_changes(struct planner *planner, guint index, GPtrArray *changes)
@@ -122,6 +142,7 @@ add_live_changes(struct planner *planner, guint index, GPtrArray *changes)
                 plan_step_after(step, planner->network_steps[vm->nics[i].network_index]);
         plan_step_after(step, planner->firewall_step);
         plan_step_after(step, planner->service_step);
+        note_renewal(planner, vm, changes);
 }
 
 /* The user's own pause ends with `up` as well, but it is no surprise. */

@@ -152,7 +152,9 @@ def test_changed_reservation(world):
     assert lab.console("web").ready()["address"] == "10.20.0.10"
     pids, dnsmasq = lab.pids(), lab.dnsmasq()
     lab.replace("10.20.0.10", "10.20.0.77")
-    assert "networks.lan.ip: 10.20.0.10 → 10.20.0.77 (live)" in lab.drover("plan").out
+    plan = lab.drover("plan")
+    assert "networks.lan.ip: 10.20.0.10 → 10.20.0.77 (live)" in plan.out, plan
+    assert "vm 'web' takes its new address on network 'lan' when it renews its lease, within 30m" in plan.out + plan.err, plan
     lab.drover("up")
     assert lab.pids() == pids and lab.dnsmasq() == dnsmasq
     lab.shell("web", "killall -USR1 udhcpc")
