@@ -242,13 +242,15 @@ run_ssh_config(struct verb_call *call)
 }
 
 #define ROW(...) OPTION_ROW(struct exec_options, __VA_ARGS__)
+#define TERMINAL_ROWS                                                                                                          \
+        ROW("no-tty", 'T', OPTION_FLAG, NULL, no_tty, "Without a terminal"),                                                   \
+                ROW("tty", 't', OPTION_FLAG, NULL, tty, "With a terminal, even where this is none")
 
 static const struct option_row exec_rows[] = {
         ROW("user", 'u', OPTION_TEXT, "USER", user, "Who runs it in the guest"),
         ROW("workdir", 'w', OPTION_TEXT, "DIR", directory, "Where it runs in the guest"),
         ROW("env", 'e', OPTION_LIST, "NAME=VALUE", environment, "A variable for it; repeatable"),
-        ROW("no-tty", 'T', OPTION_FLAG, NULL, no_tty, "Without a terminal"),
-        ROW("tty", 't', OPTION_FLAG, NULL, tty, "With a terminal, even where this is none"),
+        TERMINAL_ROWS,
         ROW("interactive", 'i', OPTION_FLAG, NULL, interactive,
             "Hand standard input to it also through the guest agent, to its end; over the network that is so anyway"),
         {NULL},
@@ -256,8 +258,7 @@ static const struct option_row exec_rows[] = {
 
 static const struct option_row ssh_rows[] = {
         ROW("user", 'u', OPTION_TEXT, "USER", user, "Who logs in"),
-        ROW("no-tty", 'T', OPTION_FLAG, NULL, no_tty, "Without a terminal"),
-        ROW("tty", 't', OPTION_FLAG, NULL, tty, "With a terminal, even where this is none"),
+        TERMINAL_ROWS,
         {NULL},
 };
 

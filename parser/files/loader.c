@@ -290,6 +290,7 @@ loader_open_for(struct loader *loader, const char *subject, const struct node *t
 {
         const struct source *from = text->place.source, *source;
         g_autofree char *name = NULL, *path = resolve_path(from, text->text, &name), *key = key_of_file(path);
+        gboolean is_url = strstr(text->text, "://") != NULL;
         g_autoptr(GError) error = NULL;
 
         if (text->faulty) { /* its variable has no value */
@@ -303,9 +304,9 @@ loader_open_for(struct loader *loader, const char *subject, const struct node *t
                 return pass_over(loader, subject, text, path);
         if (!key && access(path, F_OK) < 0 && errno == ENOENT)
                 return loader_fail(loader, "unknown-file", text->place,
-                                   strstr(text->text, "://") ? "only files of this host are read: fetch it first"
-                                                             : project_path_hint(&text->place, path),
-                                   "%s: there is no file '%s'", subject, path);
+                                   is_url ? "only files of this host are read: fetch it first"
+                                          : project_path_hint(&text->place, path),
+                                   "%s: there is no file '%s'", subject, is_url ? text->text : path);
         source = read_source(loader, g_steal_pointer(&key), path, name, &error);
         return source ? source : fail_unreadable(loader, /* ID: */ "unreadable-file", text->place, subject, error);
 }

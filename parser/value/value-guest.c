@@ -1,13 +1,15 @@
 /* value-guest.c - more of value.h: restart policies, devices of the host, CPU models, regular expressions */
 #include "parser/value/value.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 enum { MAX_TRIES = 1000, CPU_MODEL_MAX_BYTES = 64, REGEX_MAX_BYTES = 1024 };
 
 /* ---- restart ---- */
 
-static const char *const policy_names[] = {"no", "on-failure", "always", "unless-stopped"};
+static const char *const policy_names[] = {"no", "on-failure", "always", "unless-stopped", NULL};
 
 static gboolean
 fail_restart(struct value_fault *fault, const char *text)
@@ -26,11 +28,14 @@ fail_restart(struct value_fault *fault, const char *text)
                 {"unless_stopped", "unless-stopped"},
         };
 
+        const char *near = text_suggest(text, policy_names);
+
         for (size_t i = 0; i < G_N_ELEMENTS(meant); i++)
                 if (g_ascii_strcasecmp(text, meant[i][0]) == 0)
                         return value_fail(fault, "restart-word", text, g_strdup_printf("write '%s'", meant[i][1]),
                                           "is no restart policy");
-        return value_fail(fault, "restart-bad", text, NULL, "is none of: no, on-failure, on-failure:5, always, unless-stopped");
+        return value_fail(fault, "restart-bad", text, near ? g_strdup_printf("did you mean '%s'?", near) : NULL,
+                          "is none of: no, on-failure, on-failure:5, always, unless-stopped");
 }
 
 gboolean
@@ -42,10 +47,10 @@ value_parse_restart(const char *text, struct restart *ret_restart, struct value_
         gint64 tries = 0;
         size_t i = 0;
 
-        while (i < G_N_ELEMENTS(policy_names) &&
+        while (policy_names[i] &&
                (strlen(policy_names[i]) != length || strncmp(text, policy_names[i], length) != 0))
                 i++;
-        if (i == G_N_ELEMENTS(policy_names))
+        if (!policy_names[i])
                 return fail_restart(fault, text);
         restart.policy = (enum restart_policy)i;
         if (colon && restart.policy != RESTART_ON_FAILURE)
