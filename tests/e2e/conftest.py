@@ -51,8 +51,17 @@ def programs():
     for path in (drover, fake, os.path.join(guest, "vmlinuz"), os.path.join(guest, "initrd.gz")):
         shutil.copy(path, directory)
     yield types.SimpleNamespace(drover=os.path.join(directory, os.path.basename(drover)),
-                                fake_qemu=os.path.join(directory, os.path.basename(fake)), guest=directory, source=TOP)
+                                fake_qemu=os.path.join(directory, os.path.basename(fake)), guest=directory, guest_cache=guest, source=TOP)
     shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def debian(programs):
+    """The disk image of a Debian guest; kernel and initrd of the tiny one boot it."""
+    done = subprocess.run([os.path.join(TOP, "tests/guest/debian")], env={**os.environ, "DROVER_GUEST_DIR": programs.guest_cache},
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import time
 LINK_GROUP = 0x64726f76  # network/lab.h: LAB_LINK_GROUP
 
 
-def command(*argv, check=True, **options):
+def command(*argv, check=True, timeout=60, **options):
     """Runs a program of the host; returns its standard output."""
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
-                          **options)
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=timeout, **options)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(argv)}: status {done.returncode}: {done.stderr}")
     return done.stdout

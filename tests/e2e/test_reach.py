@@ -1,6 +1,6 @@
 """test_reach.py - seeds for cloud-init as VMs get them, and the ways into guests: what can be seen without an ssh server
 
-A guest with real cloud-init and a real ssh server takes minutes where two cores emulate it.
+What real cloud-init and a real ssh server make of it is in test_debian.py.
 """
 
 import os
