@@ -119,6 +119,12 @@ check_programs(struct doctor *doctor)
         else
                 find(doctor, "uefi", LEVEL_WARN, "apt-get install ovmf (Fedora: dnf install edk2-ovmf)",
                      "no UEFI firmware: 'firmware: uefi' will not work");
+        if (doctor->world.virtiofsd)
+                find(doctor, "virtiofsd", LEVEL_OK, NULL, "%s", doctor->world.virtiofsd);
+        else
+                find(doctor, "virtiofsd", LEVEL_WARN,
+                     "apt-get install virtiofsd (Debian 12: qemu-system-common; Fedora: dnf install virtiofsd)",
+                     "virtiofsd is not installed: 'mounts' need 'type: 9p'");
 }
 
 static void
@@ -405,6 +411,7 @@ run_doctor(struct verb_call *call)
                 if (g_array_index(findings, struct finding, i).level == LEVEL_FAIL)
                         status = EXIT_FAILED;
         qemu_info_free(doctor.world.qemu);
+        g_free(doctor.world.virtiofsd);
         return status;
 }
 

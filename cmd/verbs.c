@@ -46,7 +46,7 @@ static const char *const later[] = {
 };
 
 /* Typed by drover itself. */
-static const struct verb *const hidden[] = {&verb_supervise, &verb_mend, &verb_forward, &verb_connect, NULL};
+static const struct verb *const hidden[] = {&verb_supervise, &verb_mend, &verb_forward, &verb_share, &verb_connect, NULL};
 
 const struct verb *
 verb_find(const char *name)

@@ -98,5 +98,8 @@ extern const struct verb verb_supervise, verb_mend;
 /** verb_connect - What ssh starts to get into a private namespace (reach.h); not in the table either */
 extern const struct verb verb_connect;
 
+/** verb_share - What share_start() starts; not in the table either */
+extern const struct verb verb_share;
+
 /** verb_forward - What forwarder_ensure() starts; not in the table either */
 extern const struct verb verb_forward;

@@ -240,7 +240,8 @@ project_find_image(const struct project *project, const char *name)
 gboolean
 vm_wants_seed(const struct vm *vm)
 {
-        return vm->cloud_init || (vm->packages && *vm->packages) || vm->file_count || vm->command_count || vm->ssh;
+        return vm->cloud_init || (vm->packages && *vm->packages) || vm->file_count || vm->command_count || vm->ssh ||
+               (vm->mount_count && vm_has_image(vm));
 }
 
 const struct image *

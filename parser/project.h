@@ -405,7 +405,7 @@ enum mount_type {
         MOUNT_9P,
 };
 
-/** struct mount - A folder of the host in the guest; nothing acts on it yet */
+/** struct mount - A folder of the host in the guest */
 struct mount {
         const struct node *node;
         const char *source; /* absolute path on the host */

@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "runtime/vm/qmp.h"
+#include "runtime/vm/share.h"
 #include "runtime/vm/vm.h"
 
 #include <string.h>
@@ -100,6 +101,7 @@ world_free(struct world *world)
         g_clear_pointer(&world->uses, g_hash_table_unref);
         g_clear_pointer(&world->files, g_hash_table_unref);
         qemu_info_free(world->qemu);
+        g_free(world->virtiofsd);
         paths_free(world->paths);
         g_free(world);
 }
@@ -381,5 +383,6 @@ observe_host(struct world *world, const struct child_user *user)
         if (statvfs(world->paths->data_root, &fs) == 0 || statvfs("/", &fs) == 0)
                 world->disk_free = (guint64)fs.f_bavail * fs.f_frsize;
         find_firmware(world);
+        world->virtiofsd = share_find_program();
         world->qemu = qemu_probe(world->paths->cache, user);
 }

@@ -150,6 +150,8 @@ observe_images(struct world *world, const struct project *project, const struct 
                         probe_once(world, world_image_path(world, project, vm), user);
                 if (vm->root)
                         probe_once(world, vm->root->file, user);
+                for (guint n = 0; n < vm->mount_count; n++)
+                        look_once(world, vm->mounts[n].source);
                 for (guint n = 0; n < vm->disk_count; n++)
                         if (vm->disks[n].media == MEDIA_CDROM)
                                 look_once(world, vm->disks[n].file);

@@ -89,6 +89,7 @@ struct world {
         GArray *leases;                   /* struct lease */
         struct qemu_info *qemu;           /* NULL where no QEMU is installed */
         const char *uefi_code, *uefi_vars; /* firmware files, or NULL where none is installed */
+        char *virtiofsd;                  /* the program, or NULL where none is installed */
         guint64 memory_total, memory_available; /* bytes, of the host */
         guint64 disk_free;                /* bytes, where the data directory lies */
         GHashTable *files;                /* path -> guint64 virtual size: the disk files of this project that exist */

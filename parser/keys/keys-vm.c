@@ -174,7 +174,7 @@ static const struct key vm_rows[] = {
          .help = "ports of the host that lead into the VM; default: none",
          .example = "[\"8080:80\"]"},
         {.name = "mounts", .type = KEY_OBJECT_LIST, IN(vm, mounts), COUNT_IN(vm, mount_count), .max = 64, .table = &keys_mount,
-         .identity = merge_identity_mount, .unbuilt = TRUE, .change = CHANGE_RESTART,
+         .identity = merge_identity_mount, .change = CHANGE_RESTART,
          .help = "folders of the host in the guest; default: none",
          .example = "[\"./src:/src:ro\"]"},
         {.name = "cloud_init", .type = KEY_OBJECT, IN(vm, cloud_init), .indirect = TRUE, .table = &keys_cloud_init,

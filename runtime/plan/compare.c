@@ -81,6 +81,8 @@ plan_item_name(const json_t *item)
                 name = json_text(item, "disk");
         if (!name)
                 name = json_text(item, "file");
+        if (!name)
+                name = json_text(item, "target"); /* of a mount */
         return name ? name : json_string_value(item);
 }
 

@@ -226,11 +226,26 @@ check_files(struct resolved_vm *vm, const struct world *world)
 }
 
 static void
+check_mounts(struct resolved_vm *vm, const struct world *world)
+{
+        for (guint i = 0; i < vm->vm->mount_count; i++) {
+                const struct mount *mount = &vm->vm->mounts[i];
+
+                check_file(vm, "folder", mount->source, project_place(mount->node, "source"), world);
+                if (mount->type == MOUNT_VIRTIOFS && world->memory_total && !world->virtiofsd)
+                        faults_add(&vm->faults, "no-virtiofsd", project_place(mount->node, NULL),
+                                   "'apt-get install virtiofsd' (Debian 12: qemu-system-common), or 'type: 9p'",
+                                   "vm '%s': virtiofsd, which mounts need, is not installed", vm->vm->name);
+        }
+}
+
+static void
 check_requirements(struct resolved_vm *vm, const struct world *world)
 {
         check_cpus(vm, world->qemu);
         check_host(vm, world);
         check_files(vm, world);
+        check_mounts(vm, world);
 }
 
 static void

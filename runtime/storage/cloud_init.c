@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "parser/value/typed.h"
 #include "parser/value/value-provision.h"
+#include "runtime/vm/share.h"
 
 #include <string.h>
 
@@ -149,6 +150,27 @@ add_files(json_t *config, const struct cloud_init_wish *wish, GError **error)
         return TRUE;
 }
 
+/* At every boot, and before anything of the user's: $0 to $3 are tag, folder, type and options. What fails is said, and the boot
+ * goes on. */
+#define MOUNT_SCRIPT "mkdir -p \"$1\"; e=$(mount -t \"$2\" -o \"$3\" \"$0\" \"$1\" 2>&1) || " \
+                     "echo \"drover: cannot mount '$1': $e\" >/dev/console"
+
+static void
+add_mounts(json_t *config, const struct vm *vm)
+{
+        for (guint i = 0; i < vm->mount_count; i++) {
+                const struct mount *mount = &vm->mounts[i];
+                gboolean virtiofs = mount->type == MOUNT_VIRTIOFS;
+                g_autofree char *tag = share_tag(mount->target);
+                g_autofree char *options = g_strconcat(mount->read_only ? "ro" : "rw",
+                                                       virtiofs ? "" : ",trans=virtio,version=9p2000.L,msize=262144", NULL);
+
+                json_array_append_new(list_of(config, "bootcmd"),
+                                      json_pack("[s, s, s, s, s, s, s]", "sh", "-c", MOUNT_SCRIPT, tag, mount->target,
+                                                virtiofs ? "virtiofs" : "9p", options));
+        }
+}
+
 static void
 add_commands(json_t *config, const struct vm *vm)
 {
@@ -232,7 +254,7 @@ add_ssh(json_t *config, const struct cloud_init_wish *wish, GError **error)
 static gboolean
 check_lists(const json_t *config, GError **error)
 {
-        static const char *const lists[] = {"packages", "write_files", "runcmd", "ssh_authorized_keys", "users"};
+        static const char *const lists[] = {"packages", "write_files", "bootcmd", "runcmd", "ssh_authorized_keys", "users"};
 
         for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
                 const json_t *value = json_object_get(config, lists[i]);
@@ -252,6 +274,7 @@ add_short_forms(json_t *config, const struct cloud_init_wish *wish, GError **err
         if (!json_object_get(config, "hostname"))
                 json_set_text(config, "hostname", wish->vm->hostname);
         add_packages(config, wish->vm);
+        add_mounts(config, wish->vm);
         add_commands(config, wish->vm);
         return add_files(config, wish, error) && add_ssh(config, wish, error);
 }

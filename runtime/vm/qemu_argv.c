@@ -146,19 +146,33 @@ build_process(struct qemu_build *build)
         build_add(build, "-S", NULL);
 }
 
+/* virtiofsd reads and writes the guest's memory. */
+static gboolean
+shares_memory(const struct vm *vm)
+{
+        for (guint i = 0; i < vm->mount_count; i++)
+                if (vm->mounts[i].type == MOUNT_VIRTIOFS)
+                        return TRUE;
+        return FALSE;
+}
+
 /* `max` under TCG: what an image of today expects (x86-64-v2 and more); `qemu64` boots no faster. */
 static void
 build_machine(struct qemu_build *build)
 {
         const struct launch *launch = build->launch;
+        guint64 memory = MAX(launch->vm->memory_bytes, launch->vm->memory_max_bytes) >> 20;
+        const char *backend = shares_memory(launch->vm) ? ",memory-backend=ram" : "";
 
+        if (*backend)
+                build_add(build, "-object", "memory-backend-memfd,id=ram,size=%" G_GUINT64_FORMAT "M,share=on", memory);
         if (launch->firmware_code) {
                 build_nodes(build, "pflash0", "pflash0-file", launch->firmware_code, "raw", NULL,
                             &(struct node_options){.read_only = TRUE});
                 build_nodes(build, "pflash1", "pflash1-file", launch->firmware_vars, "qcow2", NULL, &(struct node_options){0});
-                build_add(build, "-machine", "%s,pflash0=pflash0,pflash1=pflash1", launch->machine);
+                build_add(build, "-machine", "%s,pflash0=pflash0,pflash1=pflash1%s", launch->machine, backend);
         } else {
-                build_add_text(build, "-machine", launch->machine);
+                build_add(build, "-machine", "%s%s", launch->machine, backend);
         }
         build_add_text(build, "-accel", launch->kvm ? "kvm" : "tcg");
         build_add_text(build, "-cpu", launch->kvm ? "host" : "max");
@@ -167,7 +181,7 @@ build_machine(struct qemu_build *build)
         else
                 build_add(build, "-smp", "%u", launch->vm->cpus);
         /* The balloon takes what is over: see live_set.c. */
-        build_add(build, "-m", "%" G_GUINT64_FORMAT "M", MAX(launch->vm->memory_bytes, launch->vm->memory_max_bytes) >> 20);
+        build_add(build, "-m", "%" G_GUINT64_FORMAT "M", memory);
         build_add(build, "-rtc", "base=utc");
         /* A guest whose kernel gives up says so, and stands still from then on, to be looked at. */
         build_add_text(build, "-device", "pvpanic");

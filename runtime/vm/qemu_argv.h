@@ -56,6 +56,8 @@ enum descriptor_kind {
         DESCRIPTOR_WRITE,      /* name: a path, read-write */
         DESCRIPTOR_LOG,        /* name: its name in the data directory, append */
         DESCRIPTOR_PLAIN_READ, /* name: a path that QEMU opens itself through /proc/self/fd (kernel, initrd) */
+        DESCRIPTOR_FOLDER,     /* name: a folder that QEMU opens itself so */
+        DESCRIPTOR_SHARE,      /* a socket that a virtiofsd serves; index: which mount */
 };
 
 struct descriptor {

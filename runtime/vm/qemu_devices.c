@@ -8,6 +8,8 @@
  */
 #include "runtime/vm/qemu_build.h"
 
+#include "runtime/vm/share.h"
+
 #include <string.h>
 
 enum {
@@ -18,6 +20,7 @@ enum {
         SLOT_USB,
         SLOT_SCSI,
         SLOT_PORTS_PCIE = 16,
+        SLOT_MOUNTS = 20, /* q35 alone: eight of them a slot */
         SLOT_PORTS_PC = 8,
         FUNCTIONS = 8,
         FIRST_BOOT_INDEX = 1, /* 0 is that of -kernel */
@@ -210,6 +213,27 @@ boots_from_network(const struct launch *launch)
         return FALSE;
 }
 
+/* By its place in the list: what a guest knows a mount by is its tag. */
+static void
+build_mount(struct qemu_build *build, guint number)
+{
+        const struct mount *mount = &build->launch->vm->mounts[number];
+        gboolean virtiofs = mount->type == MOUNT_VIRTIOFS;
+        g_autofree char *id = g_strdup_printf("mount%u", number), *tag = share_tag(mount->target);
+        json_t *device = build_device(virtiofs ? "vhost-user-fs-pci" : "virtio-9p-pci", id);
+
+        if (virtiofs)
+                build_add(build, "-chardev", "socket,id=%s,fd=%d", id, build_descriptor(build, DESCRIPTOR_SHARE, number, NULL));
+        else
+                build_add(build, "-fsdev", "local,id=%s,path=/proc/self/fd/%d,security_model=none,multidevs=remap%s", id,
+                          build_descriptor(build, DESCRIPTOR_FOLDER, 0, mount->source), mount->read_only ? ",readonly=on" : "");
+        device_place(device, "pcie.0", SLOT_MOUNTS + number / FUNCTIONS, number % FUNCTIONS);
+        json_set(device, "multifunction", json_true());
+        json_set_text(device, virtiofs ? "chardev" : "fsdev", id);
+        json_set_text(device, virtiofs ? "tag" : "mount_tag", tag);
+        build_add_json(build, "-device", device);
+}
+
 json_t *
 build_nic_device(const struct qemu_build *build, guint number)
 {
@@ -255,4 +279,6 @@ build_devices(struct qemu_build *build)
                 build_disk(build, &launch->disks[i], numbers[boot_device_of(launch->disks[i].disk)]++);
         for (guint i = 0; i < launch->nic_count; i++)
                 build_nic(build, i);
+        for (guint i = 0; i < launch->vm->mount_count; i++)
+                build_mount(build, i);
 }

@@ -13,6 +13,7 @@
 /** Files in a VM's data directory, next to those of qemu_argv.h */
 #define VM_ALIVE_FILE "alive" /* the lock */
 #define QEMU_LOG "qemu.log"   /* its standard error */
+#define SHARE_LOG "share.log" /* that of the virtiofsd of its mounts, of one start */
 
 /**
  * The one directory there that belongs to QEMU's user, for the pid file alone. As root all else is root's: whoever breaks

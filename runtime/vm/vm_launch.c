@@ -22,6 +22,7 @@
 #include "runtime/vm/live.h"
 #include "runtime/vm/qemu_words.h"
 #include "runtime/vm/qmp.h"
+#include "runtime/vm/share.h"
 #include "runtime/supervisor/logs.h"
 
 #include <fcntl.h>
@@ -178,6 +179,22 @@ open_log(const struct start *start, const char *name, GError **error)
         return fd_steal(&fd);
 }
 
+/* A virtiofsd of this start. */
+static int
+open_share(const struct start *start, const struct mount *mount, GError **error)
+{
+        g_autofree char *vm = g_strdup_printf("%s/%s", start->launch->project, start->launch->vm->name);
+        auto_fd log_fd = openat(start->data_fd, SHARE_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        auto_fd fd = -1;
+
+        if (log_fd < 0)
+                return error_errno(error, "cannot open '%s/" SHARE_LOG "'", start->data), -1;
+        fd = share_start(mount, vm, start->run, start->run_fd, log_fd, error);
+        if (fd < 0)
+                error_prefix(error, "cannot share '%s'", mount->source);
+        return fd_steal(&fd);
+}
+
 static int
 open_descriptor(struct start *start, const struct descriptor *descriptor, int alive, GError **error)
 {
@@ -209,6 +226,11 @@ open_descriptor(struct start *start, const struct descriptor *descriptor, int al
                 return open_log(start, descriptor->name, error);
         case DESCRIPTOR_PLAIN_READ:
                 return open_plain(descriptor->name, start->host->user, error);
+        case DESCRIPTOR_FOLDER:
+                fd = open(descriptor->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+                break;
+        case DESCRIPTOR_SHARE:
+                return open_share(start, &start->launch->vm->mounts[descriptor->index], error);
         }
         if (fd < 0)
                 error_errno(error, "cannot open '%s'", descriptor->name ? descriptor->name : "a descriptor");

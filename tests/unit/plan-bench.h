@@ -85,6 +85,7 @@ bench_init(struct bench *bench, const char *text)
         world->qemu->pc = g_strdup("pc-i440fx-7.2");
         world->qemu->machines = g_strsplit("pc pc-i440fx-7.2 q35 pc-q35-7.2", " ", -1);
         world->memory_total = (guint64)8 << 30;
+        world->virtiofsd = g_strdup("/usr/libexec/virtiofsd");
         for (guint i = 0; i < bench->project->vm_count; i++)
                 add_vm(world, bench->project->vms[i].name, TRUE);
 }

@@ -13,6 +13,7 @@
 #include "runtime/storage/disk.h"
 #include "runtime/vm/qemu_argv.h"
 #include "runtime/vm/qmp.h"
+#include "runtime/vm/share.h"
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -176,7 +177,7 @@ print_descriptors(GString *text, const struct qemu_command *command)
                 [DESCRIPTOR_ALIVE] = "alive",   [DESCRIPTOR_NAMESPACE] = "namespace", [DESCRIPTOR_DATA] = "data directory",
                 [DESCRIPTOR_RUN] = "run directory", [DESCRIPTOR_LISTEN] = "listen",   [DESCRIPTOR_TAP] = "tap",
                 [DESCRIPTOR_READ] = "read",     [DESCRIPTOR_WRITE] = "write",         [DESCRIPTOR_LOG] = "log",
-                [DESCRIPTOR_PLAIN_READ] = "plain read"};
+                [DESCRIPTOR_PLAIN_READ] = "plain read", [DESCRIPTOR_FOLDER] = "folder", [DESCRIPTOR_SHARE] = "share"};
 
         for (guint i = 0; i < command->descriptor_count; i++) {
                 const struct descriptor *descriptor = &command->descriptors[i];
@@ -184,6 +185,8 @@ print_descriptors(GString *text, const struct qemu_command *command)
                 g_string_append_printf(text, "%u: %s", CHILD_FIRST_FD + i, kinds[descriptor->kind]);
                 if (descriptor->kind == DESCRIPTOR_TAP)
                         g_string_append_printf(text, " of NIC %u", descriptor->index);
+                if (descriptor->kind == DESCRIPTOR_SHARE)
+                        g_string_append_printf(text, " of mount %u", descriptor->index);
                 if (descriptor->name)
                         g_string_append_printf(text, " %s", descriptor->name);
                 g_string_append_c(text, '\n');
@@ -285,6 +288,8 @@ make_files(const struct launch *launch)
                 g_assert_true(file_make_directory(directory, 0700, NULL));
                 g_assert_true(disk_ensure_vars(launch->firmware_vars, "/usr/share/OVMF/OVMF_VARS_4M.fd", NULL, NULL));
         }
+        for (guint i = 0; i < launch->vm->mount_count; i++)
+                g_assert_true(file_make_directory(launch->vm->mounts[i].source, 0700, NULL));
         if (boot->kernel)
                 make_kernel(boot->kernel);
         if (boot->initrd)
@@ -317,7 +322,7 @@ open_listener(const struct site *site, const char *name)
 }
 
 static int
-open_descriptor(const struct site *site, const struct descriptor *descriptor)
+open_descriptor(const struct site *site, const struct launch *launch, const struct descriptor *descriptor)
 {
         switch (descriptor->kind) {
         case DESCRIPTOR_ALIVE:
@@ -331,6 +336,9 @@ open_descriptor(const struct site *site, const struct descriptor *descriptor)
                 return open_listener(site, descriptor->name);
         case DESCRIPTOR_TAP:
                 return open_tap();
+        case DESCRIPTOR_SHARE:
+                return share_start(&launch->vm->mounts[descriptor->index], "test/one", site->path, site->directory_fd,
+                                   STDERR_FILENO, NULL);
         case DESCRIPTOR_WRITE:
                 return open(descriptor->name, O_RDWR | O_CLOEXEC);
         case DESCRIPTOR_LOG:
@@ -341,7 +349,7 @@ open_descriptor(const struct site *site, const struct descriptor *descriptor)
 }
 
 static int
-start_qemu(const struct site *site, const struct qemu_command *command)
+start_qemu(const struct site *site, const struct launch *launch, const struct qemu_command *command)
 {
         g_autofree int *fds = g_new0(int, command->descriptor_count);
         struct child child = CHILD_INIT;
@@ -350,7 +358,7 @@ start_qemu(const struct site *site, const struct qemu_command *command)
         pid_t pid;
 
         for (guint i = 0; i < command->descriptor_count; i++) {
-                fds[i] = open_descriptor(site, &command->descriptors[i]);
+                fds[i] = open_descriptor(site, launch, &command->descriptors[i]);
                 g_assert_cmpint(fds[i], >=, 0);
         }
         child.argv = (const char *const *)command->argv;
@@ -396,7 +404,7 @@ start_and_stop(const struct site *site, const struct launch *launch)
         int status = -1;
 
         make_files(launch);
-        pidfd = start_qemu(site, command);
+        pidfd = start_qemu(site, launch, command);
         qmp = qmp_connect(site->directory_fd, QEMU_SOCKET_CONTROL, 20000, &error);
         g_assert_no_error(error);
         g_assert_cmpint(file_lock_holder(pid_file), >, 0);
@@ -407,6 +415,14 @@ start_and_stop(const struct site *site, const struct launch *launch)
         g_assert_no_error(error);
         g_assert_cmpint(status, ==, 0);
         g_assert_false(file_exists(pid_file));
+}
+
+static gboolean
+find_virtiofsd(void)
+{
+        g_autofree char *program = share_find_program();
+
+        return program != NULL;
 }
 
 static void
@@ -420,6 +436,8 @@ test_start(gconstpointer data)
 
                 if (decided.launch.firmware_code && !file_exists(decided.launch.firmware_code))
                         return g_test_skip("the package ovmf is not installed");
+                if (project->vms[i].mount_count && !find_virtiofsd())
+                        return g_test_skip("virtiofsd is not installed");
                 decided.launch.kvm = FALSE;
                 start_and_stop(&site, &decided.launch);
         }
@@ -496,6 +514,9 @@ add_tests(const char *why_not)
 int
 main(int argc, char **argv)
 {
+        /* What share_start() starts is the program that called it. */
+        if (argc == 5 && strcmp(argv[1], "share") == 0)
+                return share_run(argv[3], strcmp(argv[4], "rw") != 0, NULL) ? 0 : 1;
         g_test_init(&argc, &argv, NULL);
         accept_output = argc > 1 && strcmp(argv[1], "--accept") == 0;
         g_test_add_func("/argv/ids", test_ids);

@@ -125,6 +125,7 @@ main(int argc, char **argv)
         g_test_init(&argc, &argv, NULL);
         g_test_add_data_func("/cloud-init/short-forms", "short-forms", test_golden);
         g_test_add_data_func("/cloud-init/merged", "merged", test_golden);
+        g_test_add_data_func("/cloud-init/mounts", "mounts", test_golden);
         g_test_add_data_func("/cloud-init/texts", "texts", test_golden);
         g_test_add_func("/cloud-init/refused", test_refused);
         return g_test_run();

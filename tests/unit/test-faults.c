@@ -75,6 +75,7 @@ make_up_host(struct world *world)
         struct qemu_info *qemu = world->qemu;
 
         qemu->major = 7;
+        g_clear_pointer(&world->virtiofsd, g_free);
         qemu->kvm_fault = g_strdup("there is no /dev/kvm");
         qemu->max_cpus = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         g_hash_table_insert(qemu->max_cpus, g_strdup("pc-q35-7.2"), GUINT_TO_POINTER(288));
@@ -99,6 +100,7 @@ make_up_files(struct world *world)
         g_hash_table_insert(world->plain_files, g_strdup("/srv/lab/vmlinux"), GINT_TO_POINTER(ENOENT));
         g_hash_table_insert(world->plain_files, g_strdup("/srv/lab/secret/initrd"), GINT_TO_POINTER(EACCES));
         g_hash_table_insert(world->plain_files, g_strdup("/srv/lab/gone.iso"), GINT_TO_POINTER(ENOENT));
+        g_hash_table_insert(world->plain_files, g_strdup("/srv/lab/gone"), GINT_TO_POINTER(ENOENT));
         add_use(world, "/srv/lab/busy.raw", 4711, "other", "db");
         add_use(world, "/srv/lab/hidden.raw", 0, NULL, NULL);
         add_use(world, "/srv/lab/written.qcow2", 4712, NULL, NULL);
