@@ -179,12 +179,13 @@ take_answer(struct vm_world *vm, const struct qmp_question *question)
 }
 
 /* The state first; what follows is for those that plan. */
+static const char *const mount_commands[] = {"query-status", ACTUAL_COMMANDS, ACTUAL_MORE_COMMANDS, ACTUAL_MOUNT_COMMAND, NULL};
 static const char *const all_commands[] = {"query-status", ACTUAL_COMMANDS, ACTUAL_MORE_COMMANDS, NULL};
 static const char *const device_commands[] = {"query-status", ACTUAL_COMMANDS, NULL};
-static const char *const arguments[] = {NULL, ACTUAL_ARGUMENTS, NULL, NULL, NULL, NULL};
+static const char *const arguments[] = {NULL, ACTUAL_ARGUMENTS, NULL, NULL, NULL, NULL, NULL};
 static const char *const status_command[] = {"query-status", NULL};
 
-enum { COMMANDS = G_N_ELEMENTS(all_commands) - 1 };
+enum { COMMANDS = G_N_ELEMENTS(mount_commands) - 1 };
 
 /* Each question costs each QEMU a turn of its main loop: about memory and vCPUs only those are asked that have room for more,
  * or are to have another amount. */
@@ -199,6 +200,12 @@ may_resize(const struct vm_world *vm, const struct vm *wish)
                 return TRUE;
         text = text_format_size(wish->memory_bytes);
         return strcmp(text, json_string_value(memory)) != 0 || wish->cpus != json_integer_value(cpus);
+}
+
+static gboolean
+has_mounts(const struct vm_world *vm)
+{
+        return vm->spec && json_array_size(json_object_get(vm->spec->wish, "mounts")) > 0;
 }
 
 /* QEMUs that have been asked and not heard yet. */
@@ -233,6 +240,7 @@ ask_all(const struct world *world, const struct project *project, struct vm_worl
                         .directory_fd = directory,
                         .socket = QEMU_SOCKET_OBSERVE,
                         .commands = !devices ? status_command
+                                    : has_mounts(living[i]) ? mount_commands
                                     : may_resize(living[i], project_find_vm(project, living[i]->name)) ? all_commands
                                                                                                        : device_commands,
                         .arguments = devices ? arguments : NULL,

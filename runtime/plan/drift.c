@@ -153,6 +153,24 @@ add_cpus(const struct vm_world *found, const struct vm *vm, GPtrArray *changes)
                 add_drift(changes, "cpus", from, to);
 }
 
+/* Its virtiofsd has ended, which QEMU cannot do without: only a new start gives it another. */
+static void
+add_lost_mounts(const struct vm_world *found, GPtrArray *changes)
+{
+        const json_t *item, *mounts = json_object_get(found->spec->wish, "mounts");
+        size_t i;
+
+        json_array_foreach (mounts, i, item) {
+                g_autofree char *id = g_strdup_printf("mount%zu", i);
+                g_autofree char *key = g_strconcat("mounts.", json_text(item, "target"), NULL);
+
+                if (!g_hash_table_contains(found->actual->lost, id) || has_change_below(changes, key))
+                        continue;
+                add_drift(changes, key, "its virtiofsd has ended", "present");
+                ((struct plan_change *)g_ptr_array_index(changes, changes->len - 1))->how = CHANGE_RESTART;
+        }
+}
+
 void
 plan_drift(const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
 {
@@ -163,6 +181,7 @@ plan_drift(const struct vm_world *found, const struct launch *launch, GPtrArray 
         add_limits(found, launch, changes);
         add_missing(found, launch, changes);
         add_strays(found, launch, changes);
+        add_lost_mounts(found, changes);
 }
 
 /* ---- what of it can be done while the VM runs ---- */

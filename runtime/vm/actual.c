@@ -59,6 +59,21 @@ parse_blocks(struct actual *actual, const json_t *list)
         }
 }
 
+/* [{"label": "mount0", "filename": "disconnected:fd:12", "frontend-open": true}, ...]. Source: qemu_chr_socket_address() */
+static void
+parse_chardevs(struct actual *actual, const json_t *list)
+{
+        const json_t *item;
+        size_t i;
+
+        json_array_foreach (list, i, item) {
+                const char *label = json_text(item, "label"), *filename = json_text(item, "filename");
+
+                if (label && filename && g_str_has_prefix(filename, "disconnected:"))
+                        g_hash_table_add(actual->lost, g_strdup(label));
+        }
+}
+
 struct actual *
 actual_parse(json_t *const answers[ACTUAL_ANSWERS])
 {
@@ -69,11 +84,13 @@ actual_parse(json_t *const answers[ACTUAL_ANSWERS])
         actual = g_new0(struct actual, 1);
         actual->devices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         actual->blocks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        actual->lost = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         parse_devices(actual, answers[0]);
         parse_blocks(actual, answers[1]);
         actual->memory_bytes = (guint64)json_number(answers[2], "base-memory", 0);
         actual->balloon_bytes = (guint64)json_number(answers[3], "actual", 0);
         actual->cpus = (guint)json_array_size(answers[4]);
+        parse_chardevs(actual, answers[5]);
         return actual;
 }
 
@@ -84,6 +101,7 @@ actual_free(struct actual *actual)
                 return;
         g_hash_table_unref(actual->devices);
         g_hash_table_unref(actual->blocks);
+        g_hash_table_unref(actual->lost);
         g_free(actual);
 }
 

@@ -11,7 +11,9 @@
 #define ACTUAL_ARGUMENTS "{\"path\": \"/machine/peripheral\"}", NULL
 /** Further ones, without arguments, that need not be asked */
 #define ACTUAL_MORE_COMMANDS "query-memory-size-summary", "query-balloon", "query-cpus-fast"
-enum { ACTUAL_ANSWERS = 5 };
+/** One more, of a VM that has mounts */
+#define ACTUAL_MOUNT_COMMAND "query-chardev"
+enum { ACTUAL_ANSWERS = 6 };
 
 /** struct actual_block - What is behind a disk or in a drive */
 struct actual_block {
@@ -25,6 +27,7 @@ struct actual {
         guint64 memory_bytes;  /* what it was started with; 0: not known */
         guint64 balloon_bytes; /* what the guest has of it; 0: not known */
         guint cpus;            /* 0: not known */
+        GHashTable *lost;      /* ids of chardevs whose other end is gone, or has never come */
 };
 
 /** actual_parse() - From answers, each of which may be NULL; NULL where that of devices or of disks is missing. A new object */

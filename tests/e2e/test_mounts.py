@@ -66,6 +66,16 @@ def test_both_sides(world):
     lab.replace('"./docs:/docs:ro", ', "")
     change = next(step for step in lab.plan()["steps"] if step["changes"])["changes"][0]
     assert (change["key"], change["change"]) == ("mounts./docs", "restart"), change
+    lab.replace('mounts: ["./src:/src", ', 'mounts: ["./src:/src", "./docs:/docs:ro", ')
+    lab.assert_satisfied()
+
+    for pid in servers(lab):
+        host.end_process(pid)
+    lost = lab.plan()["steps"]
+    assert [change["from"] for step in lost for change in step["changes"]] == ["its virtiofsd has ended"] * 2, lost
+    lab.drover("up", "--restart", "-y", "-t", "0")
+    lab.assert_satisfied()
+    console.wait("guest: mounted /src\n")
     lab.drover("kill", "one")
     host.wait_until(lambda: not servers(lab), "no server is left")
 
