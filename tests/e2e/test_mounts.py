@@ -1,4 +1,7 @@
-"""test_mounts.py - folders of the host in guests: files written on both sides, what a guest cannot do, and whose they are"""
+"""test_mounts.py - folders of the host in guests: files written on both sides, what a guest cannot do, and whose they are
+
+The same boot is asked for what Ignition would find.
+"""
 
 import os
 
@@ -10,8 +13,11 @@ vms:
     memory: 128M
     {boot}
     networks: []
+    ignition: ./config.ign
     mounts: ["./src:/src", "./docs:/docs:ro", {{source: ./old, target: /old, type: 9p}}]
 """
+
+IGNITION = '{"ignition": {"version": "3.3.0"}}'
 
 USER = """\
 vms:
@@ -44,6 +50,7 @@ def test_both_sides(world):
         os.mkdir(os.path.join(lab.directory, name), 0o755)
     write(os.path.join(lab.directory, "src/theirs"), "from the host")
     write(os.path.join(lab.directory, "docs/page"), "read me")
+    write(os.path.join(lab.directory, "config.ign"), IGNITION)
     boot = world.boot("drover.mount=/src drover.mount=/docs drover.mount=/old:9p")
     lab.write(ROOT.format(boot=boot))
     lab.drover("up")
@@ -62,6 +69,10 @@ def test_both_sides(world):
     lab.shell("one", "until [ $(cat /src/theirs) = changed ]; do usleep 50000; done")  # it may cache for a second
     assert len(servers(lab)) >= 2
     lab.assert_satisfied()
+
+    # Where Ignition looks for its configuration.
+    lab.shell("one", "insmod /modules/qemu_fw_cfg.ko")
+    assert lab.shell("one", "cat /sys/firmware/qemu_fw_cfg/by_name/opt/com.coreos/config/raw") == IGNITION
 
     lab.replace('"./docs:/docs:ro", ', "")
     change = next(step for step in lab.plan()["steps"] if step["changes"])["changes"][0]
@@ -97,3 +108,8 @@ def test_of_a_user(world):
     assert lab.shell("one", "stat -c %u /src/theirs; echo mine >/src/ours") == "0\n"
     written = os.stat(os.path.join(folder, "ours"))
     assert (written.st_uid, written.st_gid) == (user.uid, user.gid)
+    # Of the guest's other users, the first is the first of the user's subordinate ids.
+    ids = {line.split(":")[0]: int(line.split(":")[1]) for line in read("/etc/subuid").splitlines()}
+    lab.shell("one", "mkdir -m 777 /src/theirs.d; chown 1:1 /src/theirs.d")
+    assert os.stat(os.path.join(folder, "theirs.d")).st_uid == ids[user.name]
+    lab.shell("one", "chown 0:0 /src/theirs.d; rmdir /src/theirs.d")

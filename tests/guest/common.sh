@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # common.sh - what the makers of guests share: how they fail, what they say, and Debian's packages without installing any
 
+# shellcheck disable=SC2034  # of those that read this file
 guest=${DROVER_GUEST_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/drover-guest}
 
 fail()
