@@ -183,7 +183,7 @@ lint-cppcheck: lint-setup
 	        --suppress=missingInclude --suppress=unknownMacro --library=gtk -D_GNU_SOURCE -I. $(DIRS)
 
 lint-shell: lint-setup
-	@shellcheck .ci/run $(wildcard tests/*.sh tests/guest/build tests/guest/init tests/guest/lease tests/bench/*.sh)
+	@shellcheck -x .ci/run $(wildcard tests/*.sh $(addprefix tests/guest/,build debian init lease *.sh) tests/bench/*.sh)
 
 lint-man: lint-setup $(BUILD)/man/drover.yaml.5
 	@mandoc -T lint -W warning man/drover.1 $(BUILD)/man/drover.yaml.5

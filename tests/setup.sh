@@ -13,7 +13,8 @@ build="gcc libc6-dev make pkg-config libyaml-dev libnl-3-dev libnl-route-3-dev l
        libjansson-dev libcurl4-openssl-dev libssl-dev libnftables-dev"
 run="dnsmasq-base slirp4netns qemu-system-x86 qemu-utils seabios ipxe-qemu ovmf openssh-client"
 guest="busybox-static cpio"
-tests="python3 python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema nftables iproute2 strace clang ?libclang-rt-dev mandoc util-linux
+tests="python3 python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema nftables iproute2 strace clang
+       ?libclang-rt-dev mandoc util-linux
        e2fsprogs openssh-client rsync uidmap ?ansible-core"
 lint="clang-tidy cppcheck shellcheck mandoc"
 # Without libvirt-daemon-system, which would start the daemons on this host.

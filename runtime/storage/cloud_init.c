@@ -150,8 +150,8 @@ add_files(json_t *config, const struct cloud_init_wish *wish, GError **error)
         return TRUE;
 }
 
-/* At every boot, and before anything of the user's: $0 to $3 are tag, folder, type and options. What fails is said, and the boot
- * goes on. */
+/* At every boot, and before anything of the user's: $0 to $3 are tag, folder, type and options. What fails is said, and the
+ * boot goes on. */
 #define MOUNT_SCRIPT "mkdir -p \"$1\"; e=$(mount -t \"$2\" -o \"$3\" \"$0\" \"$1\" 2>&1) || " \
                      "echo \"drover: cannot mount '$1': $e\" >/dev/console"
 

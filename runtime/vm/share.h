@@ -32,7 +32,7 @@ struct share_ids {
         guint32 first, count;
 };
 
-/** share_parse_ids() - The first block of a user in the text of /etc/subuid or /etc/subgid; he stands there by name or number */
+/** share_parse_ids() - The first block of a user in the text of /etc/subuid or /etc/subgid, by his name or number */
 struct share_ids share_parse_ids(const char *text, const char *name, uid_t uid);
 
 /**

@@ -7,7 +7,8 @@ static void
 test_tag(void)
 {
         g_autofree char *plain = share_tag("/srv/data"), *edge = share_tag("/123456789012345678901234567890"),
-                        *hashed = share_tag("/1234567890123456789012345678901"), *other = share_tag("/1234567890123456789012345678902");
+                        *hashed = share_tag("/1234567890123456789012345678901"),
+                        *other = share_tag("/1234567890123456789012345678902");
 
         g_assert_cmpstr(plain, ==, "/srv/data");
         g_assert_cmpuint(strlen(edge), ==, SHARE_TAG_MAX);
