@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "runtime/storage/cache.h"
+#include "runtime/storage/disk_template.h"
 #include "runtime/storage/file_use.h"
 #include "runtime/storage/image.h"
 #include "runtime/storage/source.h"
@@ -82,7 +83,8 @@ remove_images(const char *cache, const GPtrArray *images, const GPtrArray *agree
                         return FALSE;
                 tell_image(image, "removed");
         }
-        if (!cache_remove_partial(cache, &partial, error) || !image_forget_stale(cache, error))
+        if (!cache_remove_partial(cache, &partial, error) || !image_forget_stale(cache, error) ||
+            !disk_template_forget(cache, error))
                 return FALSE;
         tell_sum(unused->len, images->len, count_bytes(unused) + partial, "removed");
         return TRUE;

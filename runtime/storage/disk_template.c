@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define KEPT_PREFIX "template-"
+
 enum {
         QEMU_IMG_TIMEOUT_MS = 60000,
         TEMPLATE_MAX_BYTES = 64 << 20,
@@ -55,7 +57,7 @@ kept_path(const char *cache, const char *description)
         g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, description, -1);
 
         sum[16] = '\0';
-        return g_strdup_printf("%s/" DISK_TEMPLATE_PREFIX "%s", cache, sum);
+        return g_strdup_printf("%s/" KEPT_PREFIX "%s", cache, sum);
 }
 
 /* SUM DESCRIPTION NUL BYTES, where the sum is that of all behind it. */
@@ -88,6 +90,20 @@ remember(const char *cache, const char *description, GBytes *bytes)
         g_byte_array_prepend(kept, (const guchar *)sum, SUM_LENGTH);
         if (!file_make_directory(cache, 0700, NULL) || !file_write_if_changed(path, kept->data, kept->len, 0600, NULL, NULL))
                 g_debug("the template of a disk is made anew next time"); /* slower, not wrong */
+}
+
+gboolean
+disk_template_forget(const char *cache, GError **error)
+{
+        g_autoptr(GPtrArray) names = file_list_directory(cache, error);
+
+        for (guint i = 0; names && i < names->len; i++) {
+                g_autofree char *path = g_build_filename(cache, names->pdata[i], NULL);
+
+                if (g_str_has_prefix(names->pdata[i], KEPT_PREFIX) && !file_remove(path, error))
+                        return FALSE;
+        }
+        return names != NULL;
 }
 
 /* ---- in this process ---- */

@@ -6,9 +6,6 @@
 /* What qemu-img finds the one descriptor under that it is given. */
 #define DISK_TEMPLATE_FILE "/proc/self/fd/3"
 
-/* How the names of those begin that are kept in the cache; they may be removed at any time. */
-#define DISK_TEMPLATE_PREFIX "template-"
-
 /** disk_run_qemu_img() - With @fd as DISK_TEMPLATE_FILE, within limits of time, as @user (NULL: as we are) */
 gboolean disk_run_qemu_img(const char *const *argv, int fd, const struct child_user *user, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
@@ -20,3 +17,6 @@ gboolean disk_run_qemu_img(const char *const *argv, int fd, const struct child_u
  * For an empty disk: what takes more than 64 MiB is refused. NULL with qemu-img's reason.
  */
 GBytes *disk_template_get(const char *cache, const char *const *argv, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** disk_template_forget() - Remove all that are kept in the cache: they are made anew. Fails as unlink(2) does */
+gboolean disk_template_forget(const char *cache, GError **error) G_GNUC_WARN_UNUSED_RESULT;

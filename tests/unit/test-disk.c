@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "runtime/storage/disk.h"
+#include "runtime/storage/disk_template.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -367,6 +368,10 @@ test_kept_template(struct place *place, gconstpointer data)
         wish.path = d;
         ensure_elsewhere(&wish);
         g_assert_true(file_has(d, first, length));
+
+        g_assert_true(disk_template_forget(cache, NULL));
+        g_assert_cmpint(g_rmdir(cache), ==, 0); /* nothing is left in it */
+        g_assert_true(disk_template_forget(cache, NULL));
 }
 
 int
