@@ -24,6 +24,52 @@ add_rows(struct table *table, const struct vm_world *vm, const GArray *addresses
         }
 }
 
+static void
+print_hosts_line(const char *ip, const struct vm *vm, const struct nic *nic, const struct network *network)
+{
+        if (network->domain)
+                printf("%s %s.%s %s", ip, vm->hostname, network->domain, vm->hostname);
+        else
+                printf("%s %s", ip, vm->hostname);
+        for (const char *const *alias = nic->aliases; *alias; alias++)
+                printf(" %s", *alias);
+        printf("\n");
+}
+
+/* As /etc/hosts has it; of a VM that left the file only the addresses are known. */
+static void
+print_hosts(const struct session *session, const struct vm_world *found, const GArray *addresses)
+{
+        const struct vm *vm = project_find_vm(session->project, found->name);
+
+        for (guint i = 0; vm && i < addresses->len && i < vm->nic_count; i++) {
+                const struct address *address = &g_array_index(addresses, struct address, i);
+                const struct network *network = &session->project->networks[vm->nics[i].network_index];
+                g_autofree char *ip = address->source ? address_format_ip(address->ip) : NULL;
+                g_autofree char *ip6 = address->source6 ? address_format_ip6(&address->ip6) : NULL;
+
+                if (ip)
+                        print_hosts_line(ip, vm, &vm->nics[i], network);
+                if (ip6)
+                        print_hosts_line(ip6, vm, &vm->nics[i], network);
+        }
+}
+
+static void
+print_plain(const GArray *addresses)
+{
+        for (guint i = 0; i < addresses->len; i++) {
+                const struct address *address = &g_array_index(addresses, struct address, i);
+                g_autofree char *ip = address->source ? address_format_ip(address->ip) : NULL;
+                g_autofree char *ip6 = address->source6 ? address_format_ip6(&address->ip6) : NULL;
+
+                if (ip)
+                        printf("%s\n", ip);
+                if (ip6)
+                        printf("%s\n", ip6);
+        }
+}
+
 static int
 run_ip(struct verb_call *call)
 {
@@ -31,6 +77,7 @@ run_ip(struct verb_call *call)
         const struct ip_options *options = call->options;
         struct observe_options look = {.network = TRUE};
         gboolean json = g_strcmp0(options->format, "json") == 0, plain = g_strcmp0(options->format, "plain") == 0;
+        gboolean hosts = g_strcmp0(options->format, "hosts") == 0;
         g_autoptr(GError) error = NULL;
         int status = EXIT_DONE;
         g_autoptr(session_t) session = operate_look(call, look, &status);
@@ -56,26 +103,21 @@ run_ip(struct verb_call *call)
                 json_set_text(item, "name", vm->name);
                 json_set(item, "addresses", address_to_json(addresses));
                 json_array_append_new(list, item);
-                for (guint n = 0; plain && n < addresses->len; n++) {
-                        const struct address *address = &g_array_index(addresses, struct address, n);
-                        g_autofree char *ip = address->source ? address_format_ip(address->ip) : NULL;
-                        g_autofree char *ip6 = address->source6 ? address_format_ip6(&address->ip6) : NULL;
-
-                        if (ip)
-                                printf("%s\n", ip);
-                        if (ip6)
-                                printf("%s\n", ip6);
-                }
+                if (plain)
+                        print_plain(addresses);
+                if (hosts)
+                        print_hosts(session, vm, addresses);
         }
         if (json)
                 print_document("vms", g_steal_pointer(&list));
-        else if (!plain)
+        else if (!plain && !hosts)
                 table_print(table);
         return EXIT_DONE;
 }
 
 static const struct option_row rows[] = {
-        {"format", 0, OPTION_TEXT, "table|plain|json", "How to print them; plain: addresses only",
+        {"format", 0, OPTION_TEXT, "table|plain|hosts|json",
+         "How to print them; plain: addresses only; hosts: lines for /etc/hosts",
          G_STRUCT_OFFSET(struct ip_options, format)},
         {NULL},
 };

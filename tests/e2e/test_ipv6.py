@@ -68,6 +68,8 @@ def test_router_and_reservation(world):
     shown = lab.vms()["bob"]["addresses"]
     assert [(address["ip6"], address["source6"]) for address in shown] == [("fd00:20::11", "reservation")], shown
     assert lab.drover("ip", "bob", "--format", "plain").out == "10.20.0.11\nfd00:20::11\n"
+    names = f"bob.{lab.name}.test bob six"
+    assert lab.drover("ip", "bob", "--format", "hosts").out == f"10.20.0.11 {names}\nfd00:20::11 {names}\n"
     assert "fd00:20::11" in lab.drover("inspect", "bob").out
     rules = host.command("ip", "netns", "exec", namespace, "nft", "list", "ruleset")
     assert "ip6 saddr fd00:20::/64 masquerade" in rules and "ip6 saddr fd00:21::/64" not in rules, rules
