@@ -1,6 +1,8 @@
 /* check-disk.c - what a disk is: named, file, device or the VM's own; its size and its name */
 #include "parser/check/check-users.h"
 
+#include "parser/keys/keys.h"
+
 #include <string.h>
 
 enum { MAX_DEVICES = 24 };
@@ -17,29 +19,11 @@ is_in_place(const struct node *node)
         return project_is_set(node, "file") || project_is_set(node, "device");
 }
 
-static gboolean
-is_extended(const struct place *place)
-{
-        for (const struct origin *via = place->via; via; via = via->next)
-                if (g_str_has_prefix(via->text, "extended from"))
-                        return TRUE;
-        return FALSE;
-}
-
-/* Do two keys come from different files or VMs, so that one was not there when the other was written? */
-static gboolean
-is_merged(const struct place *one, const struct place *other)
-{
-        return one->source != other->source || is_extended(one) != is_extended(other);
-}
-
 /* What to do about a key that does not go with another one: "remove 'size'", or what drops the one below. */
 static const char *
 hint_of_two(const struct vm *vm, const struct node *node, const char *key, const char *other, const char *hint)
 {
-        struct place one = project_place(node, key), two = project_place(node, other);
-
-        if (!is_merged(&one, &two))
+        if (!check_is_merged(node, key, node, other))
                 return hint;
         return vm->root && node == vm->root->node ? "to drop what it is merged with, write 'disk: !override {...}'"
                                                   : "to drop what it is merged with, write 'disks: !override [...]'";
@@ -90,7 +74,8 @@ check_kind(const struct check *check, const struct vm *vm, const struct disk *di
         if (disk->media == MEDIA_CDROM && !is_in_place(node))
                 check_fault(check, "cdrom-without-file", disk_place(disk, "media"), "write 'file: ./some.iso'",
                             "disk of vm '%s': a cdrom needs a file", vm->name);
-        else if (!is_in_place(node) && !project_is_set(node, "size") && !project_is_set(node, "disk") && node->kind == NODE_MAP)
+        else if (!is_in_place(node) && !project_is_set(node, "size") && !project_is_set(node, "disk") &&
+                 node->kind == NODE_MAP && !check_has_unknown(node, &keys_vm_disk))
                 check_fault(check, "disk-without-size", node->place, "write 'size: 10G'",
                             "disk of vm '%s' has neither size nor file", vm->name);
 }
@@ -153,17 +138,18 @@ check_root(const struct check *check, const struct vm *vm)
                 check_kind(check, vm, root);
         if (project_is_set(vm->node, "image")) {
                 const char *in_place = project_is_set(root->node, "file") ? "file" : "device";
-                struct place image = project_place(vm->node, "image"), place = disk_place(root, in_place);
 
                 if (is_in_place(root->node))
-                        check_fault(check, "image-and-file", place,
-                                    is_merged(&image, &place) ? "write 'image: !reset' to do without the inherited image"
-                                                              : "remove one of the two",
+                        check_fault(check, "image-and-file", disk_place(root, in_place),
+                                    check_is_merged(vm->node, "image", root->node, in_place)
+                                            ? "write 'image: !reset' to do without the inherited image"
+                                            : "remove one of the two",
                                     "disk of vm '%s': with '%s' the image is not used", vm->name, in_place);
                 else if (root->format == FORMAT_RAW)
                         check_fault(check, "overlay-format", disk_place(root, "format"), "remove it",
                                     "disk of vm '%s': an overlay on an image can only be qcow2", vm->name);
-        } else if (root->node->kind == NODE_MAP && !is_in_place(root->node) && !project_is_set(root->node, "size")) {
+        } else if (root->node->kind == NODE_MAP && !is_in_place(root->node) && !project_is_set(root->node, "size") &&
+                   !check_has_unknown(root->node, &keys_root_disk)) {
                 check_fault(check, "root-without-size", project_place(vm->node, "disk"), "write 'disk: 10G', or an image",
                             "disk of vm '%s' has neither size nor file, and the vm has no image", vm->name);
         }
@@ -199,8 +185,10 @@ check_named_disks(const struct check *check)
         for (guint i = 0; i < check->project->declared_disk_count; i++) {
                 const struct disk *disk = &check->project->declared_disks[i];
 
-                if (!disk->node ||
-                    (disk->node->kind == NODE_MAP ? !project_is_set(disk->node, "size") : node_is_null(disk->node)))
+                gboolean without = !disk->node || (disk->node->kind == NODE_MAP ? !project_is_set(disk->node, "size")
+                                                                                : node_is_null(disk->node));
+
+                if (without && !(disk->node && check_has_unknown(disk->node, &keys_disk)))
                         check_fault(check, "named-disk-without-size", check_key_place(check, "disks", i), "write 'size: 10G'",
                                     "disk '%s' has no size", disk->name);
         }

@@ -217,25 +217,6 @@ check_device(const struct guests *guests, const struct vm *vm, const struct devi
 
 /* ---- health and dependencies ---- */
 
-/* A key that is unknown, and said so, may be the kind that is missing. */
-static gboolean
-has_unknown(const struct node *node)
-{
-        for (guint i = 0; node->kind == NODE_MAP && i < node->count; i++)
-                if (!keys_find_in(&keys_healthcheck, node->keys[i]->text))
-                        return TRUE;
-        return FALSE;
-}
-
-/* Do two keys of it come from different files or VMs? */
-static gboolean
-is_mixed(const struct node *node, const char *one, const char *other)
-{
-        struct place a = project_place(node, one), b = project_place(node, other);
-
-        return a.source != b.source || !a.via != !b.via;
-}
-
 static void
 check_health(const struct check *check, const struct vm *vm)
 {
@@ -253,7 +234,7 @@ check_health(const struct check *check, const struct vm *vm)
                         continue;
                 if (first)
                         check_fault(check, "health-two-kinds", project_place(health->node, kinds[i]),
-                                    is_mixed(health->node, first, kinds[i])
+                                    check_is_merged(health->node, first, health->node, kinds[i])
                                             ? "'healthcheck: !override {...}' takes the place of what it would be merged with"
                                             : "remove one of the two",
                                     "healthcheck of vm '%s': it has '%s' already, and '%s' is another kind", vm->name, first,
@@ -261,7 +242,7 @@ check_health(const struct check *check, const struct vm *vm)
                 else
                         first = kinds[i];
         }
-        if (!first && health->node && !has_unknown(health->node))
+        if (!first && health->node && !check_has_unknown(health->node, &keys_healthcheck))
                 check_fault(check, "health-no-kind", project_place(vm->node, "healthcheck"), "write 'tcp: 22', say",
                             "healthcheck of vm '%s' needs one of tcp, ping, console, agent and test", vm->name);
 }

@@ -2,6 +2,7 @@
 #include "parser/check/check.h"
 
 #include "base/text.h"
+#include "parser/keys/keys.h"
 
 enum { SUGGEST_MAX_ERRORS = 20 }; /* a suggestion costs a look at every name: not for the thousandth mistake */
 
@@ -73,4 +74,30 @@ check_project(struct check *check)
         check_guests(check);
         check_ports(check);
         check_order(check);
+}
+
+static gboolean
+is_extended(const struct place *place)
+{
+        for (const struct origin *via = place->via; via; via = via->next)
+                if (g_str_has_prefix(via->text, "extended from"))
+                        return TRUE;
+        return FALSE;
+}
+
+gboolean
+check_is_merged(const struct node *node, const char *key, const struct node *over, const char *other)
+{
+        struct place one = project_place(node, key), two = project_place(over, other);
+
+        return one.source != two.source || is_extended(&one) != is_extended(&two);
+}
+
+gboolean
+check_has_unknown(const struct node *node, const struct key_table *table)
+{
+        for (guint i = 0; node->kind == NODE_MAP && i < node->count; i++)
+                if (!keys_find_in(table, node->keys[i]->text) && !g_str_has_prefix(node->keys[i]->text, "x-"))
+                        return TRUE;
+        return FALSE;
 }

@@ -9,6 +9,8 @@
 
 #include "parser/store.h"
 
+struct key_table;
+
 struct check {
         struct project *project;
         struct project_store *store;
@@ -49,6 +51,15 @@ void check_unknown(const struct check *check, const char *id, struct place place
 
 /** check_key_place() - Where the key of the @index-th object of a map was written, or the object's own place */
 struct place check_key_place(const struct check *check, const char *map, guint index);
+
+/**
+ * check_is_merged() - Do two keys come from different files or VMs, so that one was not there when the other was written?
+ * @node, @over: the objects that have them, or one for both
+ */
+gboolean check_is_merged(const struct node *node, const char *key, const struct node *over, const char *other);
+
+/** check_has_unknown() - Has it a key that is none, which was told: what seems to be missing may be meant by it */
+gboolean check_has_unknown(const struct node *node, const struct key_table *table);
 
 /** check_dependency_place() - Where the name of another VM was written: the item of the list, or the key of the map */
 struct place check_dependency_place(const struct vm *vm, const struct dependency *dependency);
