@@ -188,7 +188,7 @@ resolve_nic(struct check *check, const struct vm *vm, struct nic *nic)
         network = project_find_network(check->project, nic->network);
         if (network) {
                 nic->network_index = (guint)(network - check->project->networks);
-        } else {
+        } else if (text_is_name(nic->network)) { /* of what is no name that was told */
                 g_autofree char *subject = g_strdup_printf("networks of vm '%s'", vm->name);
                 const struct node *written = node_get(nic->node, "network");
                 const struct node *key = written ? written : node_key(node_get(vm->node, "networks"), nic->name);
@@ -222,7 +222,7 @@ resolve_dependencies(struct check *check, const struct vm *vm)
                 const struct vm *other = g_hash_table_lookup(check->store->declared, dependency->name);
 
                 dependency->index = other ? (guint)(other - check->project->declared_vms) : G_MAXUINT;
-                if (!other && dependency->required) {
+                if (!other && dependency->required && text_is_name(dependency->name)) {
                         g_autofree char *subject = g_strdup_printf("depends_on of vm '%s'", vm->name);
 
                         check_unknown(check, "unknown-vm", check_dependency_place(vm, dependency), subject, "vm",
