@@ -121,6 +121,7 @@ receive_reply(int socket, char **ret_text, int *ret_fd, GError **error)
                 *ret_fd = fd_steal(&fd);
         return (enum home_result)reply.result;
 gone:
+        shutdown(socket, SHUT_RDWR); /* half a reply: the next one would be taken for its rest */
         error_set(error, DROVER_ERROR_FAILED, "drover's process inside the network namespace ended");
         return HOME_FAILED;
 }
@@ -135,10 +136,12 @@ exchange(int socket, enum home_operation operation, const GString *payload, char
 
         if (payload->len > HOME_MAX_PAYLOAD)
                 return error_set(error, DROVER_ERROR_FAILED, "a request of %zu bytes is too large", payload->len);
-        if (home_send(socket, &request, sizeof request, -1, payload->str, payload->len))
+        if (home_send(socket, &request, sizeof request, -1, payload->str, payload->len)) {
                 ok = receive_reply(socket, ret_text, ret_fd, error) == HOME_DONE;
-        else
+        } else {
                 ok = error_errno(error, "cannot reach drover's process inside the network namespace");
+                shutdown(socket, SHUT_RDWR); /* perhaps half a request was sent: its rest, and any reply, would never come */
+        }
         trace_span("home", start, "operation %d %s", operation, ok ? "done" : "failed");
         return ok;
 }
