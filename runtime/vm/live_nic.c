@@ -1,7 +1,8 @@
 /* live_nic.c - NICs of a VM that runs
  *
  * QEMU gets the tap as a descriptor, as at its start. A netdev without its device is what a killed drover leaves, or somebody
- * who took the device out by hand: it goes, and its tap with it, before a new one comes.
+ * who took the device out by hand, and a descriptor without its netdev likewise: QEMU keeps it by name when the monitor closes.
+ * Both go, and the tap with them, before a new one comes.
  */
 #include "runtime/vm/live_build.h"
 
@@ -40,6 +41,7 @@ ensure_netdev(struct live *live, const struct launch_nic *nic, const char *id, c
         if (*ret_has)
                 return TRUE;
         live_drop(live, "netdev_del", "id", netdev);
+        live_drop(live, "closefd", "fdname", netdev);
         return add_netdev(live, nic, netdev, error);
 }
 
