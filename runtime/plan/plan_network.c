@@ -344,17 +344,46 @@ has_ports(const struct links *links, int ifindex, GHashTable *leaving)
         return FALSE;
 }
 
-/* The network's name behind our mark in a bridge's alias, or NULL when it is not a bridge of this project. */
+static gboolean
+is_bridge_of(const struct planner *planner, const struct link *link, const char *network)
+{
+        struct ether_addr mac = lab_bridge_mac(planner->project->name, network);
+
+        return link_is_ours(link, &mac);
+}
+
+/* A bridge has its alias only a moment after its birth; one that was left without is told by its MAC, as one of a network that
+ * the file or the last record has. */
+static const char *
+network_without_alias(const struct planner *planner, const struct link *link)
+{
+        const GPtrArray *kept = planner->world->state->networks;
+
+        for (guint i = 0; i < planner->project->network_count; i++)
+                if (is_bridge_of(planner, link, planner->project->networks[i].name))
+                        return planner->project->networks[i].name;
+        for (guint i = 0; i < kept->len; i++) {
+                const struct kept_network *network = g_ptr_array_index(kept, i);
+
+                if (is_bridge_of(planner, link, network->name))
+                        return network->name;
+        }
+        return NULL;
+}
+
+/* The name of a bridge's network, or NULL when it is not a bridge of this project. */
 static const char *
 network_of(const struct planner *planner, const struct link *link)
 {
         g_autofree char *mark = lab_alias(planner->project->name, "");
-        struct ether_addr mac;
 
-        if (!link->is_bridge || !link->alias || !g_str_has_prefix(link->alias, mark))
+        if (!link->is_bridge)
                 return NULL;
-        mac = lab_bridge_mac(planner->project->name, link->alias + strlen(mark));
-        return link_is_ours(link, &mac) ? link->alias + strlen(mark) : NULL;
+        if (!link->alias || !*link->alias)
+                return network_without_alias(planner, link);
+        if (!g_str_has_prefix(link->alias, mark))
+                return NULL;
+        return is_bridge_of(planner, link, link->alias + strlen(mark)) ? link->alias + strlen(mark) : NULL;
 }
 
 static void
