@@ -136,6 +136,8 @@ save_state(struct apply *apply, GError **error)
         struct state *state = session->world->state;
         const struct resolved *resolved = session->resolved;
 
+        if (apply->plan->forget_all) /* what was recorded goes; also on a disk that has no room for a record */
+                return TRUE;
         if (session->project->directory) {
                 g_free(state->directory);
                 state->directory = g_strdup(session->project->directory);

@@ -148,7 +148,7 @@ stop_vm(struct apply *apply, const struct plan_step *step, GError **error)
 
         if (!vm_stop(apply->session->world->paths, step->name, apply_grace_ms(apply, step), NULL, error))
                 return FALSE;
-        if (!spec || step->action == ACTION_RESTART)
+        if (!spec || step->action == ACTION_RESTART || apply->plan->forget_all)
                 return TRUE;
         spec->stopped = step->action != ACTION_REMOVE;
         spec->present = step->action != ACTION_REMOVE;
