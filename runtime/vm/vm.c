@@ -167,11 +167,12 @@ ask_to_power_off(const struct paths *paths, const char *vm, int pidfd, int grace
         process_wait(pidfd, MAX(grace_ms, 0));
 }
 
-/* SIGTERM is QEMU's own `quit`, without a monitor that might hang: it flushes what it holds of the disks and ends. */
+/* SIGTERM is QEMU's own `quit`, without a monitor that might hang: it flushes what it holds of the disks and ends. One that
+ * somebody has stopped hears it when it is continued. */
 static gboolean
 cut_off(int pidfd, GError **error)
 {
-        if (!process_signal(pidfd, SIGTERM, error))
+        if (!process_signal(pidfd, SIGTERM, error) || !process_signal(pidfd, SIGCONT, error))
                 return FALSE;
         if (process_wait(pidfd, QUIT_TIMEOUT_MS))
                 return TRUE;
