@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 int
@@ -67,21 +68,29 @@ process_has_argument(pid_t pid, const char *argument)
 }
 
 gint64
-process_start_time(pid_t pid)
+process_age_ms(pid_t pid)
 {
         g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
         g_autofree char *text = NULL;
         g_auto(GStrv) fields = NULL;
-        gint64 ticks, boot_us;
+        gint64 tick_ms = 1000 / sysconf(_SC_CLK_TCK);
+        struct timespec now;
         const char *rest;
 
-        if (!file_read(path, 65536, &text, NULL, NULL))
+        if (!file_read(path, 65536, &text, NULL, NULL) || clock_gettime(CLOCK_BOOTTIME, &now) < 0)
                 return 0;
         rest = strrchr(text, ')'); /* the name before it may hold anything */
         fields = g_strsplit(rest ? rest + 1 : "", " ", -1);
         if (g_strv_length(fields) < 22)
                 return 0;
-        ticks = g_ascii_strtoll(fields[20], NULL, 10); /* starttime, the 22nd field of the line */
-        boot_us = g_get_real_time() - g_get_monotonic_time();
-        return boot_us / G_USEC_PER_SEC + ticks / sysconf(_SC_CLK_TCK);
+        /* starttime, the 22nd field of the line, counts from the boot, suspensions included */
+        return MAX(1, (gint64)now.tv_sec * 1000 + now.tv_nsec / 1000000 - g_ascii_strtoll(fields[20], NULL, 10) * tick_ms);
+}
+
+gint64
+process_start_time(pid_t pid)
+{
+        gint64 age_ms = process_age_ms(pid);
+
+        return age_ms ? (g_get_real_time() / 1000 - age_ms) / 1000 : 0;
 }

@@ -21,3 +21,5 @@ gboolean process_has_argument(pid_t pid, const char *argument);
 
 /** process_start_time() - When a process started, in seconds since the epoch, or 0 when it is gone. Source: proc(5), stat */
 gint64 process_start_time(pid_t pid);
+/** process_age_ms() - How long ago it started, whatever happened to the clock of the day since; 0 when it is gone */
+gint64 process_age_ms(pid_t pid);

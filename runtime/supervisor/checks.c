@@ -63,7 +63,7 @@ static void
 looked(void *data)
 {
         struct guest *guest = data;
-        gint64 ran_ms = (g_get_real_time() / 1000) - guest->check.started_ms;
+        gint64 ran_ms = g_get_monotonic_time() / 1000 - guest->check.started_ms;
         char reason[REASON_BYTES + 1] = "";
         g_autofree char *printable = NULL;
         int status = -1;
@@ -167,7 +167,7 @@ checks_begin(struct guest *guest, const json_t *wish)
         if (!health_rule_read(wish, &guest->check.rule))
                 return;
         guest->check.text = g_steal_pointer(&text);
-        guest->check.started_ms = process_start_time(guest->pid) * 1000;
+        guest->check.started_ms = g_get_monotonic_time() / 1000 - process_age_ms(guest->pid);
         guest->check.console_from = probe_console_from(guest->supervisor->paths, guest->name);
         if (!health_load(guest->supervisor->paths, guest->name, guest->pid, health))
                 health->state = HEALTH_STARTING;

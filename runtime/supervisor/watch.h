@@ -39,7 +39,7 @@ struct guest {
                 char *text;                /* the rule as it was written; NULL: there is none */
                 struct health_rule rule;
                 struct health health;
-                gint64 started_ms;         /* since the epoch: when its QEMU was started */
+                gint64 started_ms;         /* by the monotonic clock: when its QEMU was started */
                 gint64 console_from, console_seen;
                 int pidfd, pipe;           /* of the look that is being taken; -1: none */
         } check;
