@@ -216,8 +216,9 @@ wait_for_exec(int report, pid_t pid, const char *program, GError **error)
         while (n < 0 && errno == EINTR);
         if (n == 0)
                 return TRUE;
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                ;
+        if (n != sizeof failure)
+                kill(pid, SIGKILL); /* nothing says that it ends by itself */
+        fd_retry(waitpid(pid, NULL, 0));
         if (n != sizeof failure)
                 return error_set(error, DROVER_ERROR_FAILED, "cannot start '%s': it ended before exec", program);
         return error_from_errno(error, failure.number, "cannot start '%s': %s", program, failure.step);
