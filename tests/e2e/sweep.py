@@ -181,7 +181,7 @@ def picture(lab, namespace):
         "addresses": sorted(re.sub(r" fe80::\S+|@if\d+", "", line).split()
                             for line in host.command("ip", "-n", where, "-brief", "address").splitlines()),
         "rules": normal_rules(host.command(*prefix, "nft", "list", "ruleset")),
-        "data": files_below(lab.data, r"^events\.jsonl|^dnsmasq/log"),
+        "data": files_below(lab.data, r"^events\.jsonl|^dnsmasq/log|^ports\.log"),
         "run": files_below(lab.run_directory, r"^$"),
         "state": state_files(lab),
         "processes": commands(lab),
@@ -358,6 +358,8 @@ def faults(calls, seed=0):
     """[(call, error)]: what the kernel can say to each of these calls: EINTR, and the others in turn, from one call to the next."""
     found, turns = [], collections.Counter()
     for call in calls:
+        if re.search(r'"/etc/|</etc/', call.arguments):
+            continue  # what the host says of itself: without it drover takes a guess, and mends that when it can be read again
         for number, (name, arguments, errors) in enumerate(ERRORS):
             if not re.fullmatch(name, call.name) or not re.search(arguments, call.arguments):
                 continue
