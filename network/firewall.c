@@ -228,8 +228,7 @@ firewall_remove(struct home *home, const char *project, enum isolation isolation
         g_autofree char *table = table_name(project), *guard = guard_name(project);
         auto_fd lock = -1;
 
-        return forwarding_lock(kept, &lock, error) &&
+        return forwarding_lock(kept, &lock, error) && forwarding_restore(home, kept, table, error) &&
                (isolation != ISOLATION_HOST || foreign_ensure(home, project, NULL, 0, error)) &&
-               table_remove(home, guard, error) && table_remove(home, table, error) &&
-               forwarding_restore(home, kept, error);
+               table_remove(home, guard, error) && table_remove(home, table, error);
 }

@@ -111,11 +111,18 @@ forwarding6_ensure(struct home *home, const char *host_state, GError **error)
 }
 
 static gboolean
-is_any_table_left(struct home *home)
+is_another_table_left(struct home *home, const char *table)
 {
-        g_autofree char *listing = NULL;
+        g_autofree char *listing = NULL, *own = g_strdup_printf("table %s", table);
+        g_auto(GStrv) lines = NULL;
 
-        return !home_nft(home, "list tables inet", &listing, NULL) || strstr(listing, "table inet drover-");
+        if (!home_nft(home, "list tables inet", &listing, NULL))
+                return TRUE;
+        lines = g_strsplit(listing, "\n", -1);
+        for (char **line = lines; *line; line++)
+                if (g_str_has_prefix(*line, "table inet drover-") && strcmp(*line, own) != 0)
+                        return TRUE;
+        return FALSE;
 }
 
 static gboolean
@@ -127,11 +134,11 @@ restore(struct home *home, const struct family *family, const json_t *root, GErr
 }
 
 gboolean
-forwarding_restore(struct home *home, const char *host_state, GError **error)
+forwarding_restore(struct home *home, const char *host_state, const char *table, GError **error)
 {
         g_autoptr(json_t) root = host_state ? json_read_file(host_state, NULL) : NULL;
 
-        if ((!json_text(root, ipv4.word) && !json_text(root, ipv6.word)) || is_any_table_left(home))
+        if ((!json_text(root, ipv4.word) && !json_text(root, ipv6.word)) || is_another_table_left(home, table))
                 return TRUE;
         return restore(home, &ipv4, root, error) && restore(home, &ipv6, root, error) && file_remove(host_state, error);
 }

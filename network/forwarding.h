@@ -25,5 +25,10 @@ gboolean forwarding_ensure(struct home *home, const char *host_state, GError **e
  */
 gboolean forwarding6_ensure(struct home *home, const char *host_state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** forwarding_restore() - Put both back if it was ours to set and no drover table is left */
-gboolean forwarding_restore(struct home *home, const char *host_state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/**
+ * forwarding_restore() - Put both back if they were ours to set and no drover table is left but @table
+ *
+ * To be called before that table goes: a drover that is killed in between is seen to have something to remove.
+ */
+gboolean forwarding_restore(struct home *home, const char *host_state, const char *table, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;

@@ -244,6 +244,8 @@ listen_to(struct monitor *monitor)
                 *end = '\0';
                 if (!silent && !run_line(monitor, monitor->line))
                         return false;
+                if (monitor->client < 0) /* it went away while it was answered, and took the rest along */
+                        return true;
                 monitor->length -= (size_t)(end + 1 - monitor->line);
                 memmove(monitor->line, end + 1, monitor->length + 1);
         }

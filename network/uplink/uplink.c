@@ -259,6 +259,6 @@ uplink_remove(const char *project, const struct uplink_state *state, const struc
         if (!state->home)
                 return program_stop(project, place->data, error);
         return forwarding_lock(place->host_state, &lock, error) && veth_remove(project, state->netlink, error) &&
-               foreign_ensure(state->home, project, NULL, 0, error) && table_remove(state->home, table, error) &&
-               forwarding_restore(state->home, place->host_state, error);
+               forwarding_restore(state->home, place->host_state, table, error) &&
+               foreign_ensure(state->home, project, NULL, 0, error) && table_remove(state->home, table, error);
 }

@@ -151,7 +151,8 @@ class History:
 
 
 def normal_rules(text):
-    return re.sub(r"handle \d+|counter packets \d+ bytes \d+", "", text)
+    """Tables by name, without handles and counters."""
+    return sorted(re.split(r"^(?=table )", re.sub(r"handle \d+|counter packets \d+ bytes \d+", "", text), flags=re.MULTILINE))
 
 
 def commands(lab):
@@ -181,7 +182,7 @@ def picture(lab, namespace):
         "addresses": sorted(re.sub(r" fe80::\S+|@if\d+", "", line).split()
                             for line in host.command("ip", "-n", where, "-brief", "address").splitlines()),
         "rules": normal_rules(host.command(*prefix, "nft", "list", "ruleset")),
-        "data": files_below(lab.data, r"^events\.jsonl|^dnsmasq/log|^ports\.log"),
+        "data": files_below(lab.data, r"^events\.jsonl|^dnsmasq/(log|\w+\.conf)|^ports\.log"),
         "run": files_below(lab.run_directory, r"^$"),
         "state": state_files(lab),
         "processes": commands(lab),
