@@ -65,7 +65,7 @@ def test_two_projects_share_ip_forward(world):
     assert len(first.dnsmasq()) == len(second.dnsmasq()) == 1
     first.drover("down", "-t", "0")
     assert namespace.ip_forward() == "1" and set(second.states().values()) == {"running"}
-    assert namespace.run("nft", "list", "tables").split() == ["table", "inet", f"drover-{second.name}"]
+    assert namespace.run("nft", "list", "tables", "inet").split() == ["table", "inet", f"drover-{second.name}"]
     second.assert_satisfied()
     second.drover("down", "-t", "0")
     assert namespace.ip_forward() == "0" and namespace.run("nft", "list", "tables") == ""
