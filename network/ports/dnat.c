@@ -133,5 +133,5 @@ dnat_ensure(struct home *home, const struct lab *lab, const GArray *forwards, co
         if (!forwarding_lock(host_state, &lock, error))
                 return FALSE;
         return chains ? table_ensure(home, table, chains, error)
-                      : table_remove(home, table, error) && forwarding_restore(home, host_state, error);
+                      : forwarding_restore(home, host_state, table, error) && table_remove(home, table, error);
 }
