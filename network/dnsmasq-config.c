@@ -15,6 +15,9 @@
 
 #include <string.h>
 
+/* The tag of a NIC whose VM has its default route through another one. No network's name has a dot. */
+#define SECOND "second.nic"
+
 enum { OPTION_DNS_SERVER = 6, OPTION_ROUTES = 121 };
 
 static void
@@ -81,8 +84,10 @@ add_routes(GString *text, const struct lab *lab, guint index)
         if (!routes->len)
                 return;
         if (network->gateway)
-                g_string_append_printf(routes, ",0.0.0.0/0,%s", lab_format_ip(network->gateway, ip));
-        g_string_append_printf(text, "dhcp-option=tag:%s,option:classless-static-route%s\n", network->name, routes->str);
+                g_string_append_printf(text, "dhcp-option=tag:%s,tag:!" SECOND ",option:classless-static-route%s,0.0.0.0/0,%s\n",
+                                       network->name, routes->str, lab_format_ip(network->gateway, ip));
+        g_string_append_printf(text, "dhcp-option=tag:%s,%soption:classless-static-route%s\n", network->name,
+                               network->gateway ? "tag:" SECOND "," : "", routes->str);
 }
 
 /* In quotes nothing has a meaning but quotes and backslashes; but what is quoted is text, and never an address or a number. */
@@ -152,8 +157,10 @@ add_network(GString *text, const struct lab *lab, guint index)
         add_range(text, network);
         add_range6(text, lab, index);
         if (network->gateway)
-                g_string_append_printf(text, "dhcp-option=tag:%s,option:router,%s\n", network->name,
-                                       lab_format_ip(network->gateway, ip));
+                g_string_append_printf(text,
+                                       "dhcp-option=tag:%s,tag:!" SECOND ",option:router,%s\n"
+                                       "dhcp-option=tag:%s,tag:" SECOND ",option:router\n",
+                                       network->name, lab_format_ip(network->gateway, ip), network->name);
         else
                 g_string_append_printf(text, "dhcp-option=tag:%s,option:router\n", network->name);
         add_routes(text, lab, index);
@@ -224,6 +231,8 @@ dnsmasq_reservations(const struct lab *lab)
                 if (!lab_is_served(network) || !network->dhcp.enabled || (!host->ip && !host->name))
                         continue;
                 add_mac(text, &host->mac);
+                if (host->second)
+                        g_string_append(text, ",set:" SECOND);
                 if (host->ip)
                         g_string_append_printf(text, ",%s", lab_format_ip(host->ip, ip));
                 if (!IN6_IS_ADDR_UNSPECIFIED(&host->ip6) && network->subnet6.prefix)

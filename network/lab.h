@@ -20,6 +20,7 @@ struct lab_host {
         struct in6_addr ip6;        /* all zero: none is reserved */
         const char *tap;            /* the interface of the NIC; NULL: a reservation */
         gboolean spoof_check;
+        gboolean second;            /* an earlier NIC of its VM has the default route */
 };
 
 struct lab {

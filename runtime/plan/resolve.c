@@ -160,6 +160,7 @@ resolve_nics(struct resolved *resolved, struct resolved_vm *vm)
 {
         const struct project *project = resolved->store->project;
         struct launch_nic *nics = g_new0(struct launch_nic, vm->vm->nic_count);
+        gboolean routed = FALSE;
 
         for (guint i = 0; i < vm->vm->nic_count; i++) {
                 const struct nic *nic = &vm->vm->nics[i];
@@ -170,6 +171,8 @@ resolve_nics(struct resolved *resolved, struct resolved_vm *vm)
                                         .aliases = further_names(resolved, vm->vm, nic), .ip6 = nic->ip6,
                                         .tap = resolve_keep(resolved, tap), .spoof_check = nic->spoof_check};
 
+                host.second = routed;
+                routed |= network->mode == MODE_BRIDGE || (network->gateway && network->dhcp.enabled);
                 nics[i].nic = nic;
                 nics[i].port = resolve_port(vm, id, nic->node);
                 nics[i].mtu = network->mtu;

@@ -34,7 +34,7 @@ static struct network networks[] = {
 };
 static const struct lab_host hosts[] = {
         {0, {{0x52, 0x54, 0, 0, 0, 1}}, 0x0a14000a, "db", aliases},
-        {1, {{0x52, 0x54, 0, 0, 0, 2}}, 0x0a15000a, "db", NULL},
+        {1, {{0x52, 0x54, 0, 0, 0, 2}}, 0x0a15000a, "db", NULL, .second = TRUE},
         {0, {{0x52, 0x54, 0, 0, 0, 3}}, 0, "dyn", NULL},
         {0, {{0x52, 0x54, 0, 0, 0, 4}}, 0x0a140032, NULL, NULL},
         {2, {{0x52, 0x54, 0, 0, 0, 5}}, 0x0a16000a, "quiet", NULL},
@@ -58,7 +58,8 @@ test_config(void)
                 "localise-queries", "domain-needed", "bogus-priv", "pid-file=/d/pid", "dhcp-leasefile=/d/leases",
                 "dhcp-hostsfile=/d/reservations", "hostsdir=/d/names", "log-facility=/d/log",
                 "interface=lan-1", "domain=lab.test,10.20.0.0/24", "local=/lab.test/",
-                "dhcp-range=set:lan,10.20.0.100,10.20.0.199,255.255.255.0,43200", "dhcp-option=tag:lan,option:router,10.20.0.1",
+                "dhcp-range=set:lan,10.20.0.100,10.20.0.199,255.255.255.0,43200", "dhcp-option=tag:lan,tag:!second.nic,option:router,10.20.0.1",
+                "dhcp-option=tag:lan,tag:second.nic,option:router",
                 "dhcp-option=tag:lan,option:dns-server,10.20.0.1",
                 "interface=dmz-1", "dhcp-range=set:dmz,10.21.0.16,10.21.0.32,255.255.255.192,600",
                 "dhcp-option=tag:dmz,option:router", "dhcp-option=tag:dmz,option:mtu,1400",
@@ -180,7 +181,7 @@ test_hosts(void)
 
         g_assert_cmpstr(reservations, ==,
                         "52:54:00:00:00:01,10.20.0.10,db\n"
-                        "52:54:00:00:00:02,10.21.0.10,db\n"
+                        "52:54:00:00:00:02,set:second.nic,10.21.0.10,db\n"
                         "52:54:00:00:00:03,dyn\n"
                         "52:54:00:00:00:04,10.20.0.50\n");
         g_assert_cmpstr(names, ==,
