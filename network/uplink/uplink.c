@@ -126,12 +126,20 @@ parse_resolvers(const char *text)
         return (char **)g_ptr_array_free(found, FALSE);
 }
 
+/* Where all asks a resolver on this host's loopback, systemd-resolved writes down whom that one asks. */
 static char **
 read_resolvers(void)
 {
-        g_autofree char *text = NULL;
+        static const char *const paths[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
+        char **servers = NULL;
 
-        return parse_resolvers(file_read("/etc/resolv.conf", RESOLV_CONF_MAX, &text, NULL, NULL) ? text : "");
+        for (size_t i = 0; i < G_N_ELEMENTS(paths) && (!servers || !*servers); i++) {
+                g_autofree char *text = NULL;
+
+                g_strfreev(servers);
+                servers = parse_resolvers(file_read(paths[i], RESOLV_CONF_MAX, &text, NULL, NULL) ? text : "");
+        }
+        return servers;
 }
 
 static gboolean
