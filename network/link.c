@@ -350,6 +350,17 @@ link_attach(struct netlink *netlink, const char *name, int bridge_ifindex, const
 }
 
 gboolean
+link_join(struct netlink *netlink, const char *name, int bridge_ifindex, GError **error)
+{
+        g_autofree char *what = g_strdup_printf(bridge_ifindex ? "join '%s' to its bridge" : "let '%s' go from its bridge", name);
+        struct nl_msg *message = link_message_new(RTM_SETLINK, 0, name, 0);
+
+        set_flags_up(message);
+        nla_put_u32(message, IFLA_MASTER, (guint32)bridge_ifindex);
+        return netlink_request(netlink, message, NULL, NULL, what, error);
+}
+
+gboolean
 link_set_up(struct netlink *netlink, const char *name, GError **error)
 {
         g_autofree char *what = g_strdup_printf("set link '%s' up", name);

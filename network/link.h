@@ -124,6 +124,9 @@ gboolean bridge_remove(struct netlink *netlink, const char *name, const struct e
 gboolean link_attach(struct netlink *netlink, const char *name, int bridge_ifindex, const char *alias, guint mtu,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** link_join() - Join somebody's link to a bridge (0: let it go), and set it up; all else of it stays */
+gboolean link_join(struct netlink *netlink, const char *name, int bridge_ifindex, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** link_set_up() - Set a link up by name, e.g. "lo" */
 gboolean link_set_up(struct netlink *netlink, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

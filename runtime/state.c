@@ -15,6 +15,7 @@ kept_network_free(gpointer data)
 
         g_free(kept->name);
         g_free(kept->bridge);
+        g_strfreev(kept->uplinks);
         g_free(kept);
 }
 
@@ -65,6 +66,7 @@ read_network(struct state *state, const char *name, const json_t *object, const 
         kept = g_new0(struct kept_network, 1);
         kept->name = g_strdup(name);
         kept->bridge = g_strdup(bridge);
+        kept->uplinks = json_text(object, "uplinks") ? g_strsplit(json_text(object, "uplinks"), " ", -1) : NULL;
         kept->subnet = cidr;
         kept->external = json_flag(object, "external");
         g_ptr_array_add(state->networks, kept);
@@ -112,6 +114,11 @@ encode(const struct state *state)
                 json_t *object = json_object();
 
                 json_set_text(object, "bridge", kept->bridge);
+                if (kept->uplinks) {
+                        g_autofree char *uplinks = g_strjoinv(" ", kept->uplinks);
+
+                        json_set_text(object, "uplinks", uplinks);
+                }
                 json_set_text(object, "subnet", kept->subnet.prefix ? subnet : NULL);
                 json_set(object, "external", kept->external ? json_true() : NULL);
                 json_set(networks, kept->name, object);
@@ -177,6 +184,23 @@ state_network(const struct state *state, const char *name)
         return NULL;
 }
 
+/* Those that joined once may still be there when drover was killed. */
+static char **
+keep_uplinks(const struct kept_network *before, const char *uplink)
+{
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        for (char **name = before ? before->uplinks : NULL; name && *name; name++)
+                if (g_strcmp0(*name, uplink) != 0)
+                        g_ptr_array_add(names, g_strdup(*name));
+        if (uplink)
+                g_ptr_array_add(names, g_strdup(uplink));
+        if (!names->len)
+                return NULL;
+        g_ptr_array_add(names, NULL);
+        return (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+}
+
 void
 state_keep_network(struct state *state, const struct network *network)
 {
@@ -184,6 +208,7 @@ state_keep_network(struct state *state, const struct network *network)
 
         kept->name = g_strdup(network->name);
         kept->bridge = g_strdup(network->bridge);
+        kept->uplinks = keep_uplinks(state_network(state, network->name), network->uplink);
         kept->subnet = network->subnet;
         kept->external = network->external;
         state_forget_network(state, network->name);

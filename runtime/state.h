@@ -21,6 +21,7 @@ enum { STATE_SCHEMA = 1 };
 struct kept_network {
         char *name;
         char *bridge;         /* interface name */
+        char **uplinks;       /* interfaces of the host that have joined it, now or before; or NULL */
         struct cidr4 subnet;  /* prefix 0: it has none */
         gboolean external;
 };

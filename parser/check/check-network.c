@@ -75,6 +75,10 @@ check_uplink(const struct check *check, const struct network *network, GHashTabl
         else if (g_strcmp0(network->uplink, network->bridge) == 0)
                 check_fault(check, "uplink-is-bridge", place, "the uplink is an interface that is there, the bridge is made",
                             "uplink of network '%s': '%s' cannot be its bridge too", network->name, network->uplink);
+        if (check->project->isolation == ISOLATION_PRIVATE)
+                store_refuse(check->store, place, "write 'isolation: host' and run drover as root",
+                             "uplink of network '%s': an interface of the host cannot join a bridge in a private namespace",
+                             network->name);
         if (other)
                 check_fault(check, "uplink-twice", place, "an interface is in one bridge at a time",
                             "uplink of network '%s': network '%s' has '%s' already", network->name, other->name,

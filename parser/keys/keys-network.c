@@ -48,7 +48,7 @@ static const struct key network_rows[] = {
         {.name = "vxlan", .type = KEY_OBJECT, IN(network, vxlan), .indirect = TRUE, .table = &keys_vxlan, .unbuilt = TRUE,
          .change = CHANGE_LIVE, .help = "joins this bridge with those of other hosts; default: none",
          .example = "{id: 42, remote: [192.0.2.7], port: 4790}"},
-        {.name = "uplink", .type = KEY_INTERFACE, IN(network, uplink), .unbuilt = TRUE, .change = CHANGE_LIVE,
+        {.name = "uplink", .type = KEY_INTERFACE, IN(network, uplink), .change = CHANGE_LIVE,
          .help = "with mode bridge, an interface of the host that joins our bridge; default: none", .example = "eth0"},
         {.name = NULL},
 };

@@ -51,6 +51,23 @@ refuse_router_advertisements(struct apply *apply, const char *bridge, GError **e
         return FALSE;
 }
 
+/* An interface of the host that joins our bridge; those that did before are let go. It keeps all that it has, and stays up. */
+static gboolean
+join_uplink(struct apply *apply, const struct network *network, int bridge, GError **error)
+{
+        const struct kept_network *kept = state_network(apply->session->world->state, network->name);
+        const struct links *links = apply->session->world->links;
+
+        for (char **name = kept && links ? kept->uplinks : NULL; name && *name; name++) {
+                const struct link *link = links_find(links, *name);
+
+                if (link && link->master == bridge && g_strcmp0(*name, network->uplink) != 0 &&
+                    !link_join(apply->host.netlink, *name, 0, error))
+                        return FALSE;
+        }
+        return !network->uplink || link_join(apply->host.netlink, network->uplink, bridge, error);
+}
+
 static gboolean
 ensure_network(struct apply *apply, const struct plan_step *step, GError **error)
 {
@@ -69,6 +86,8 @@ ensure_network(struct apply *apply, const struct plan_step *step, GError **error
 
         if (!network->external && (!bridge_ensure(apply->host.netlink, &bridge, &apply->bridges[step->index], error) ||
                                    !refuse_router_advertisements(apply, network->bridge, error)))
+                return FALSE;
+        if (!network->external && !join_uplink(apply, network, apply->bridges[step->index], error))
                 return FALSE;
         return attach_taps(apply, step->index, error);
 }

@@ -84,6 +84,54 @@ check_link(struct planner *planner, const struct network *network, const struct 
         plan_refuse(planner, faults);
 }
 
+/* What joins a bridge is heard through the bridge alone: addresses of it would fall silent, and with them perhaps whoever does
+ * this from afar. */
+static void
+check_uplink(struct planner *planner, const struct network *network, const struct link *bridge)
+{
+        const struct links *links = planner->world->links;
+        const struct link *link = links ? links_find(links, network->uplink) : NULL;
+        const struct link *master = link && link->master ? links_find_index(links, link->master) : NULL;
+        struct place place = project_place(network->node, "uplink");
+        g_autoptr(GPtrArray) faults = NULL;
+        gboolean addressed = FALSE;
+
+        for (guint i = 0; link && i < links->addresses->len; i++)
+                addressed |= g_array_index(links->addresses, struct link_address, i).ifindex == link->ifindex;
+        if (links && !link)
+                faults_add(&faults, "no-uplink", place, NULL, "uplink of network '%s': there is no interface '%s'", network->name,
+                           network->uplink);
+        else if (master && master != bridge)
+                faults_add(&faults, "uplink-in-use", place, "name that one with 'bridge: NAME' and 'external: true', if it is a bridge",
+                           "uplink of network '%s': '%s' belongs to '%s'", network->name, network->uplink, master->name);
+        else if (addressed)
+                faults_add(&faults, "uplink-has-address", place,
+                           "make a bridge that has them, and name it with 'bridge: NAME' and 'external: true'",
+                           "uplink of network '%s': '%s' has addresses of this host, which it would no longer hear for",
+                           network->name, network->uplink);
+        plan_refuse(planner, faults);
+}
+
+/* Has what the file wants joined the bridge, and what it wants no longer left it? */
+static void
+compare_uplink(const struct planner *planner, const struct network *network, const struct link *bridge, GPtrArray *changes)
+{
+        const struct kept_network *kept = state_network(planner->world->state, network->name);
+        const struct links *links = planner->world->links;
+        const struct link *now = network->uplink ? links_find(links, network->uplink) : NULL;
+        gboolean joined = now && now->master == bridge->ifindex && now->up;
+        const char *before = NULL;
+
+        for (char **name = kept ? kept->uplinks : NULL; name && *name; name++) {
+                const struct link *link = links_find(links, *name);
+
+                if (link && link != now && link->master == bridge->ifindex)
+                        before = *name;
+        }
+        if (before || (now && !joined))
+                plan_changes_add(changes, "uplink", before, network->uplink, CHANGE_LIVE);
+}
+
 static char *
 format_address(guint32 ip, guint8 prefix)
 {
@@ -168,6 +216,7 @@ compare_bridge(const struct planner *planner, const struct network *network, con
                 plan_changes_add(changes, "alias", link->alias, alias, CHANGE_LIVE);
         compare_addresses(planner, network, link, changes);
         compare_addresses6(planner, network, link, changes);
+        compare_uplink(planner, network, link, changes);
 }
 
 static void
@@ -182,6 +231,8 @@ plan_network(struct planner *planner, guint index)
         guint loose, narrow = 0;
 
         check_link(planner, network, link);
+        if (network->uplink)
+                check_uplink(planner, network, link);
         if (!network->external && link)
                 compare_bridge(planner, network, link, changes);
         loose = links ? count_loose_taps(planner, index, link ? link->ifindex : 0, network->mtu, &narrow) : 0;
@@ -310,12 +361,18 @@ add_leaving_nics(const struct planner *planner, const struct plan_step *step, co
         }
 }
 
-/* The taps of VMs that this plan stops: with the VM they are gone, and a VM that starts again comes back with other ones. */
+/* Uplinks, which hold nothing up, and the taps of VMs that this plan stops: with the VM they are gone, and a VM that starts again comes back with other ones. */
 static GHashTable *
 find_leaving_taps(const struct planner *planner)
 {
         GHashTable *taps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
+        for (guint i = 0; i < planner->world->state->networks->len; i++) {
+                const struct kept_network *kept = g_ptr_array_index(planner->world->state->networks, i);
+
+                for (char **name = kept->uplinks; name && *name; name++)
+                        g_hash_table_add(taps, g_strdup(*name));
+        }
         for (guint i = 0; i < planner->plan->steps->len; i++) {
                 const struct plan_step *step = g_ptr_array_index(planner->plan->steps, i);
                 const struct vm_world *vm = step->kind == KIND_VM ? world_vm(planner->world, step->name) : NULL;

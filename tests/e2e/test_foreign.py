@@ -75,12 +75,12 @@ def marks(namespace, lab):
     return sorted(line.strip() for line in rules(namespace).splitlines() if f'comment "drover:{lab.name}/' in line)
 
 
-def join(namespace, other, link, address):
+def join(namespace, other, link, address, far="eth0"):
     """A pair of links between two namespaces; the far end has the address."""
-    namespace.run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", other.name)
+    namespace.run("ip", "link", "add", link, "type", "veth", "peer", "name", far, "netns", other.name)
     namespace.run("ip", "link", "set", link, "up")
-    other.run("ip", "address", "add", address, "dev", "eth0")
-    other.run("ip", "link", "set", "eth0", "up")
+    other.run("ip", "address", "add", address, "dev", far)
+    other.run("ip", "link", "set", far, "up")
 
 
 def test_beside_other_firewalls(world):

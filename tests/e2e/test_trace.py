@@ -33,5 +33,6 @@ def test_no_program_for_the_network(world, isolation):
     with open(trace, encoding="utf-8", errors="replace") as file:
         names = [os.path.basename(name) for name in re.findall(r'execve\("([^"]*)"', file.read())]
     assert {"dnsmasq", "drover"} <= set(names) and len(names) > 5, names
-    assert not {"ip", "tc", "nft", "brctl", "bridge", "sysctl"} & set(names) and not [name for name in names if "tables" in name]
+    assert not {"ip", "tc", "nft", "brctl", "bridge", "sysctl"} & set(names)
+    assert not [name for name in names if "tables" in name]
     namespace.run("nft", "flush", "ruleset")

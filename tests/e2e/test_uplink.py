@@ -4,6 +4,7 @@ import ipaddress
 import sys
 
 import host
+from test_foreign import join
 from test_user import make_internet, serve, with_resolver
 
 
@@ -43,8 +44,8 @@ def test_root_uplink(world):
     """A guest of root's reaches what the host reaches, names included; nobody outside begins a connection to it."""
     near, far = make_internet(world)
     near.run("ip", "route", "add", "169.254.0.0/17", "dev", "up0")
-    lab, devices = make_root_lab(world, near, "networks:\n  lan: {subnet: 10.80.0.0/24}\n"
-                                 "vms:\n  web: {<<: *guest, networks: {lan: {ip: 10.80.0.10}}}\n")
+    lab, devices = make_root_lab(world, near, "networks:\n  lan: {subnet: 10.80.0.0/24}\n  more: {subnet: 10.81.0.0/24}\n"
+                                 "vms:\n  web: {<<: *guest, networks: {lan: {ip: 10.80.0.10}, more: {}}}\n")
     with_resolver(world, lab, "198.51.100.80")
     end = serve(world, far, "198.51.100.80")
     assert ("uplink", "create") in steps(lab)
@@ -53,6 +54,8 @@ def test_root_uplink(world):
     for name in ("198.51.100.80", "example.org"):
         assert lab.shell("web", f"wget -qO- http://{name}/") == "the internet sees 192.0.2.1"
     assert near.ip_forward() == "1"
+    host.wait_until(lambda: "10.81.0." in lab.shell("web", "ip address"), "an address on the second network")
+    assert [line.split()[2] for line in lab.shell("web", "ip route").splitlines() if line.startswith("default")] == ["10.80.0.1"]
     lab.assert_satisfied()
 
     link = outer_link(near, lab)
@@ -76,13 +79,46 @@ def test_root_uplink(world):
     far.run("ip", "route", "delete", str(outer.network))
 
     lab.replace("lan: {subnet: 10.80.0.0/24}", "lan: {subnet: 10.80.0.0/24, mode: isolated}")
+    lab.replace("more: {subnet: 10.81.0.0/24}", "more: {subnet: 10.81.0.0/24, mode: isolated}")
     lab.drover("up")
     assert [link["ifname"] for link in host.links(near.name)] == ["lo", "up0"] and near.ip_forward() == "0"
     lab.assert_satisfied()
-    lab.replace(", mode: isolated", "")
+    lab.replace("10.80.0.0/24, mode: isolated", "10.80.0.0/24")
     lab.drover("up")
     lab.drover("down", "-t", "0")
     assert lab.leftovers() == [] and near.ip_forward() == "0"
     end()
     near.run("ip", "link", "delete", "up0")
     far.run("ip", "address", "delete", "198.51.100.80/32", "dev", "lo")
+
+
+def test_interface_joins_bridge(world):
+    """With `uplink:` an interface of the host joins our bridge and is let go again; one that has addresses is refused."""
+    namespace, other, guest = world.namespace(), world.namespace("other"), world.namespace("guest")
+    join(namespace, other, "phy0", "192.0.2.2/24")
+    join(namespace, other, "phy1", "192.0.2.3/24", "eth1")
+    namespace.run("ip", "address", "add", "198.51.100.1/24", "dev", "phy1")
+    lab = world.lab("networks:\n  office: {mode: bridge, bridge: office0, uplink: phy1}\n"
+                    "vms:\n  web: {<<: *fake, networks: [office]}\n", namespace=namespace, fake=True)
+    refused = lab.drover("up", status=3)
+    assert "drover.yaml:" in refused.err and "'phy1' has addresses of this host" in refused.err, refused
+    lab.replace("uplink: phy1", "uplink: phy9")
+    assert "there is no interface 'phy9'" in lab.drover("plan", status=3).err
+    lab.replace("uplink: phy9", "uplink: phy0")
+    lab.drover("up")
+    join(namespace, guest, "tap0", "192.0.2.20/24")
+    namespace.run("ip", "link", "set", "tap0", "master", "office0")
+    assert guest.run(sys.executable, "-c", KNOCK, "192.0.2.2").strip() == "yes"
+    lab.assert_satisfied()
+    namespace.run("ip", "link", "set", "phy0", "nomaster")
+    assert steps(lab) == [("network", "update")]
+    lab.drover("up")
+    assert namespace.link("phy0")["master"] == "office0"
+    namespace.run("ip", "address", "flush", "dev", "phy1")
+    lab.replace("uplink: phy0", "uplink: phy1")
+    lab.drover("up")
+    assert namespace.link("phy1")["master"] == "office0" and "master" not in namespace.link("phy0")
+    lab.drover("down", "-t", "0")
+    assert "master" not in namespace.link("phy1") and namespace.link("phy1")["operstate"] == "UP"
+    for link in ("phy0", "phy1", "tap0"):
+        namespace.run("ip", "link", "delete", link)

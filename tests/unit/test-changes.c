@@ -101,6 +101,19 @@ add_link(struct links *links, const struct project *project, const struct networ
                 g_array_append_val(links->addresses6, address6);
 }
 
+/* An interface of the host's: an uplink, or a free one. */
+static void
+add_interface(struct links *links, const char *name, const char *bridge)
+{
+        struct link link = {.ifindex = (int)links->links->len + 1, .mtu = 1500, .up = TRUE};
+
+        for (guint i = 0; bridge && i < links->links->len; i++)
+                if (strcmp(g_array_index(links->links, struct link, i).name, bridge) == 0)
+                        link.master = g_array_index(links->links, struct link, i).ifindex;
+        g_strlcpy(link.name, name, sizeof link.name);
+        g_array_append_val(links->links, link);
+}
+
 static struct links *
 make_links(const struct bench *bench)
 {
@@ -117,6 +130,10 @@ make_links(const struct bench *bench)
         links->by_index = g_hash_table_new(NULL, NULL);
         for (guint i = 0; i < bench->resolved->lab.network_count; i++)
                 add_link(links, bench->project, &bench->resolved->lab.networks[i]);
+        for (guint i = 0; i < bench->resolved->lab.network_count; i++)
+                if (bench->resolved->lab.networks[i].uplink)
+                        add_interface(links, bench->resolved->lab.networks[i].uplink, bench->resolved->lab.networks[i].bridge);
+        add_interface(links, "eth1", NULL);
         for (guint i = 0; i < links->links->len; i++) {
                 struct link *link = &g_array_index(links->links, struct link, i);
 
