@@ -84,7 +84,8 @@ add_routes(GString *text, const struct lab *lab, guint index)
         if (!routes->len)
                 return;
         if (network->gateway)
-                g_string_append_printf(text, "dhcp-option=tag:%s,tag:!" SECOND ",option:classless-static-route%s,0.0.0.0/0,%s\n",
+                g_string_append_printf(text,
+                                       "dhcp-option=tag:%s,tag:!" SECOND ",option:classless-static-route%s,0.0.0.0/0,%s\n",
                                        network->name, routes->str, lab_format_ip(network->gateway, ip));
         g_string_append_printf(text, "dhcp-option=tag:%s,%soption:classless-static-route%s\n", network->name,
                                network->gateway ? "tag:" SECOND "," : "", routes->str);
@@ -193,7 +194,8 @@ dnsmasq_config(const struct lab *lab)
 
         if (lab->isolation == ISOLATION_PRIVATE)
                 g_string_append(text, "no-resolv\n");
-        for (const char *const *server = lab->isolation == ISOLATION_PRIVATE ? lab->resolvers : NULL; server && *server; server++)
+        for (const char *const *server = lab->isolation == ISOLATION_PRIVATE ? lab->resolvers : NULL; server && *server;
+             server++)
                 g_string_append_printf(text, "server=%s\n", *server);
         for (guint i = 0; i < lab->network_count; i++)
                 if (lab_is_served(&lab->networks[i]) && lab->networks[i].dhcp.enabled && lab->networks[i].subnet6.prefix) {

@@ -72,7 +72,7 @@ guint32 lab_netmask(guint8 prefix);
 /** lab_overlap() - Have these subnets an address in common? */
 gboolean lab_overlap(const struct cidr4 *a, const struct cidr4 *b);
 
-/** lab_link_name() - The interface name of something else that a project has one of, made as the two above. Returns a new string */
+/** lab_link_name() - The interface name of something else that a project has one of, made as the two above. A new string */
 char *lab_link_name(const char *project, const char *what);
 
 /** lab_link_mac() - And its MAC */

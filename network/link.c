@@ -352,7 +352,8 @@ link_attach(struct netlink *netlink, const char *name, int bridge_ifindex, const
 gboolean
 link_join(struct netlink *netlink, const char *name, int bridge_ifindex, GError **error)
 {
-        g_autofree char *what = g_strdup_printf(bridge_ifindex ? "join '%s' to its bridge" : "let '%s' go from its bridge", name);
+        g_autofree char *what =
+                g_strdup_printf(bridge_ifindex ? "join '%s' to its bridge" : "let '%s' go from its bridge", name);
         struct nl_msg *message = link_message_new(RTM_SETLINK, 0, name, 0);
 
         set_flags_up(message);

@@ -99,10 +99,11 @@ check_uplink(struct planner *planner, const struct network *network, const struc
         for (guint i = 0; link && i < links->addresses->len; i++)
                 addressed |= g_array_index(links->addresses, struct link_address, i).ifindex == link->ifindex;
         if (links && !link)
-                faults_add(&faults, "no-uplink", place, NULL, "uplink of network '%s': there is no interface '%s'", network->name,
-                           network->uplink);
+                faults_add(&faults, "no-uplink", place, NULL, "uplink of network '%s': there is no interface '%s'",
+                           network->name, network->uplink);
         else if (master && master != bridge)
-                faults_add(&faults, "uplink-in-use", place, "name that one with 'bridge: NAME' and 'external: true', if it is a bridge",
+                faults_add(&faults, "uplink-in-use", place,
+                           "name that one with 'bridge: NAME' and 'external: true', if it is a bridge",
                            "uplink of network '%s': '%s' belongs to '%s'", network->name, network->uplink, master->name);
         else if (addressed)
                 faults_add(&faults, "uplink-has-address", place,
@@ -486,7 +487,8 @@ plan_networks_removed(struct planner *planner)
 
         if (all && planner->world->dnsmasq.pid)
                 remove_after_vms(planner, KIND_SERVICE);
-        if (all && (planner->world->forwarder.pid || planner->world->forwarder.was_killed || planner->world->ports_listing))
+        if (all &&
+            (planner->world->forwarder.pid || planner->world->forwarder.was_killed || planner->world->ports_listing))
                 remove_after_vms(planner, KIND_PORTS);
         if (all && planner->world->uplink.was_started)
                 remove_after_vms(planner, KIND_UPLINK);

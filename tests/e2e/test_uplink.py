@@ -1,4 +1,4 @@
-"""test_uplink.py - the way out of root's private namespaces: a pair of links and NAT, mended when it was removed, gone with down"""
+"""test_uplink.py - the way out of root's private namespaces; interfaces of the host that join a bridge of ours"""
 
 import ipaddress
 import sys
@@ -55,7 +55,8 @@ def test_root_uplink(world):
         assert lab.shell("web", f"wget -qO- http://{name}/") == "the internet sees 192.0.2.1"
     assert near.ip_forward() == "1"
     host.wait_until(lambda: "10.81.0." in lab.shell("web", "ip address"), "an address on the second network")
-    assert [line.split()[2] for line in lab.shell("web", "ip route").splitlines() if line.startswith("default")] == ["10.80.0.1"]
+    routes = lab.shell("web", "ip route").splitlines()
+    assert [line.split()[2] for line in routes if line.startswith("default")] == ["10.80.0.1"]
     lab.assert_satisfied()
 
     link = outer_link(near, lab)
