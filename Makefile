@@ -146,12 +146,12 @@ $(BUILD)/bench/%: tests/bench/%.c $(LIBRARY)
 bench-build: all $(BENCH)
 
 bench:
-	@tests/setup.sh --tests
+	@tests/setup.sh --tests --bench
 	@$(MAKE) --no-print-directory -j$$(nproc) bench-build
 	@BUILD=$(BUILD) tests/bench/run
 
 bench-virsh:
-	@tests/setup.sh --tests --virsh
+	@tests/setup.sh --tests --bench --virsh
 	@$(MAKE) --no-print-directory -j$$(nproc) bench-build
 	@BUILD=$(BUILD) tests/bench/run --virsh
 

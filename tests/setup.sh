@@ -1,7 +1,8 @@
 #!/bin/bash
 # setup.sh - installs what is missing to build and run drover on Debian and Ubuntu; elsewhere prints the package names
 #
-#   tests/setup.sh [--tests] [--lint] [--virsh]      also what `make check`, `make lint` and `make bench-virsh` need
+#   tests/setup.sh [--tests] [--lint] [--bench] [--virsh]      also what `make check`, `make lint`, `make bench` and
+#                                                              `make bench-virsh` need
 #
 # Root rights are used (through sudo) for apt-get alone, and only when something is missing. Never installs a kernel, nor the
 # package `dnsmasq`, which starts a system daemon. As root it also makes the system user that QEMU runs as.
@@ -17,6 +18,7 @@ tests="python3 python3-pytest python3-pytest-xdist python3-yaml python3-jsonsche
        ?libclang-rt-dev mandoc util-linux
        e2fsprogs openssh-client rsync uidmap ?ansible-core"
 lint="clang-tidy cppcheck shellcheck mandoc"
+bench="iperf3"
 # Without libvirt-daemon-system, which would start the daemons on this host.
 virsh="libvirt-daemon libvirt-clients libvirt-daemon-driver-qemu iproute2 iptables"
 
@@ -116,8 +118,9 @@ for option; do
         case $option in
         --tests) wanted+=" $tests" ;;
         --lint) wanted+=" $lint" ;;
+        --bench) wanted+=" $bench" ;;
         --virsh) wanted+=" $virsh" ;;
-        *) fail "unknown option '$option'" "usage: tests/setup.sh [--tests] [--lint] [--virsh]" ;;
+        *) fail "unknown option '$option'" "usage: tests/setup.sh [--tests] [--lint] [--bench] [--virsh]" ;;
         esac
 done
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -362,7 +362,8 @@ add_leaving_nics(const struct planner *planner, const struct plan_step *step, co
         }
 }
 
-/* Uplinks, which hold nothing up, and the taps of VMs that this plan stops: with the VM they are gone, and a VM that starts again comes back with other ones. */
+/* Uplinks, which hold nothing up, and the taps of VMs that this plan stops: with the VM they are gone, and a VM that starts
+ * again comes back with other ones. */
 static GHashTable *
 find_leaving_taps(const struct planner *planner)
 {
