@@ -98,6 +98,11 @@ check_uplink(struct planner *planner, const struct network *network, const struc
 
         for (guint i = 0; link && i < links->addresses->len; i++)
                 addressed |= g_array_index(links->addresses, struct link_address, i).ifindex == link->ifindex;
+        for (guint i = 0; link && i < links->addresses6->len; i++) {
+                const struct link_address6 *address = &g_array_index(links->addresses6, struct link_address6, i);
+
+                addressed |= address->ifindex == link->ifindex && !IN6_IS_ADDR_LINKLOCAL(&address->ip);
+        }
         if (links && !link)
                 faults_add(&faults, "no-uplink", place, NULL, "uplink of network '%s': there is no interface '%s'",
                            network->name, network->uplink);

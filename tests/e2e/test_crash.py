@@ -59,7 +59,8 @@ def test_helper_killed(world):
     host.wait_until(lambda: any("guest=" in arguments for arguments in host.processes(lab.name).values()), "a QEMU runs")
     with open(f"/proc/{up.pid}/task/{up.pid}/children", encoding="ascii") as file:
         children = [int(pid) for pid in file.read().split()]
-    (helper,) = [pid for pid in children if os.readlink(f"/proc/{pid}/exe") == world.programs.drover]
+    (helper,) = [pid for pid in children if os.readlink(f"/proc/{pid}/exe") == world.programs.drover and
+                 os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")]
     host.end_process(helper)
     err = up.communicate(timeout=60)[1]
     assert up.returncode == 1 and "error: " in err, (up.returncode, err)

@@ -116,8 +116,10 @@ test_routes(void)
         pair.networks = two;
         pair.network_count = 2;
         text = dnsmasq_config(&pair);
-        g_assert_true(has_line(text, "dhcp-option=tag:lan,option:classless-static-route,10.21.0.0/26,10.20.0.1,"
+        g_assert_true(has_line(text, "dhcp-option=tag:lan,tag:!second.nic,option:classless-static-route,10.21.0.0/26,10.20.0.1,"
                                      "0.0.0.0/0,10.20.0.2"));
+        g_assert_true(has_line(text, "dhcp-option=tag:lan,tag:second.nic,option:classless-static-route,10.21.0.0/26,"
+                                     "10.20.0.1"));
         g_assert_true(has_line(text, "dhcp-option=tag:dmz,option:classless-static-route,10.20.0.0/24,10.21.0.1"));
         g_free(text);
         two[0].gateway = two[0].host_ip;
