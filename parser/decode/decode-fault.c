@@ -171,15 +171,14 @@ keys_hint(const struct key_table *table, const char *name)
 void
 decode_unknown_key(struct decoder *decoder, const struct key_table *table, const struct node *node, guint index)
 {
-        gboolean is_shown = decoder->diagnostics->error_count < DIAGNOSTIC_MAX_SHOWN; /* a hint costs a look at all keys */
-        const struct node *key_node = node->keys[index];
-        g_autofree char *where = decode_subject(decoder, NULL), *quoted = NULL;
-        g_autofree char *hint = is_shown ? keys_hint(table, key_node->text) : NULL;
-        struct place place = node_key_place(node, index);
+        gboolean is_shown = decoder->diagnostics->error_count < DIAGNOSTIC_MAX_SHOWN; /* more are only counted */
+        const char *name = node->keys[index]->text;
+        g_autofree char *where = is_shown ? decode_subject(decoder, NULL) : g_strdup("");
+        g_autofree char *quoted = is_shown ? value_quote(name) : g_strdup("");
+        g_autofree char *hint = is_shown ? keys_hint(table, name) : NULL; /* costs a look at all keys */
 
-        quoted = value_quote(key_node->text);
-        diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, "unknown-key", place, hint, "unknown key %s %s%s",
-                        quoted, *where ? "in " : "at the top of the file", where);
+        diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, "unknown-key", node_key_place(node, index), hint,
+                        "unknown key %s %s%s", quoted, *where ? "in " : "at the top of the file", where);
 }
 
 static const char *
