@@ -137,7 +137,7 @@ demo-down:
 	@tests/demo.sh --down $(BUILD)/drover
 
 # Starts the same QEMU command lines without drover, to measure it against.
-BENCH := $(addprefix $(BUILD)/bench/,bare-launcher bare-yaml measure vectors)
+BENCH := $(addprefix $(BUILD)/bench/,bare-launcher bare-yaml measure storage vectors)
 $(BUILD)/bench/%: tests/bench/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIBRARY) $(PACKAGE_LIBS)

@@ -19,9 +19,12 @@ compare_names(gconstpointer a, gconstpointer b)
 static void
 add_all(GHashTable *found, const struct catalogue *listed, const struct check *check)
 {
-        for (guint i = 0; i < listed->image_count; i++)
-                if (listed->images[i].image.name && check_image_sources(check, &listed->images[i].image, project_place(listed->images[i].image.node, NULL)))
-                        g_hash_table_replace(found, (gpointer)listed->images[i].image.name, &listed->images[i]);
+        for (guint i = 0; i < listed->image_count; i++) {
+                const struct image *image = &listed->images[i].image;
+
+                if (image->name && check_image_sources(check, image, project_place(image->node, NULL)))
+                        g_hash_table_replace(found, (gpointer)image->name, &listed->images[i]);
+        }
 }
 
 static void

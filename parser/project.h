@@ -244,6 +244,11 @@ struct disk_limits {
         guint64 read_bytes, write_bytes;
 };
 
+enum preallocation {
+        PREALLOCATION_METADATA, /* of qcow2 */
+        PREALLOCATION_FALLOC,
+};
+
 /** struct disk - A disk of a VM, or a named one of the project */
 struct disk {
         const struct node *node;
@@ -254,6 +259,9 @@ struct disk {
         guint64 size_bytes;      /* 0: the image's own size, or that of the file */
         enum disk_format format;
         enum media media;
+        gboolean preallocated;   /* otherwise it takes room as it is written */
+        enum preallocation preallocation;
+        guint64 cluster_bytes;   /* of qcow2, when it is made; 0: QEMU's default */
         gboolean read_only;
         gboolean is_root;
         gboolean shared;         /* other VMs may write to it at the same time; so it is raw */

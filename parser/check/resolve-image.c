@@ -45,8 +45,8 @@ fail_unknown(const struct check *check, const struct vm *vm)
         const char *nearest = more ? NULL : suggest(check, name);
         g_autofree char *hint = more      ? g_strdup_printf("the catalogue has %s", more)
                                 : nearest ? g_strdup_printf("did you mean '%s'?", nearest)
-                                          : g_strdup_printf("'drover images --catalogue' lists names; for a file, write a path, "
-                                                            "such as ./%s", name);
+                                          : g_strdup_printf("'drover images --catalogue' lists names; for a file, write "
+                                                            "a path, such as ./%s", name);
 
         check_fault(check, "unknown-image", project_place(vm->node, "image"), hint,
                     "image of vm '%s': there is no image '%s', neither in the file nor in the catalogue", vm->name, name);

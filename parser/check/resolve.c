@@ -136,6 +136,9 @@ resolve_named_disk(struct check *check, const struct vm *vm, struct disk *disk)
         if (named) {
                 disk->size_bytes = named->size_bytes;
                 disk->format = named->format;
+                disk->preallocated = named->preallocated;
+                disk->preallocation = named->preallocation;
+                disk->cluster_bytes = named->cluster_bytes;
         } else {
                 g_autofree char *subject = g_strdup_printf("disks of vm '%s'", vm->name);
                 struct place place = disk->node->kind == NODE_SCALAR ? disk->node->place : project_place(disk->node, "disk");

@@ -5,6 +5,9 @@
 /* clang-format off */
 
 static const char *const format_words[] = {"qcow2", "raw", NULL};
+static const char *const preallocation_words[] = {"metadata", "falloc", NULL};
+static const char *const preallocation_meant[] = {"full", "falloc", "on", "falloc", "true", "falloc", "yes", "falloc",
+                                                  "fallocate", "falloc", "fat", "falloc", NULL};
 static const char *const media_words[] = {"disk", "cdrom", NULL};
 static const char *const bus_words[] = {"virtio", "scsi", "sata", "ide", "nvme", "usb", NULL};
 static const char *const bus_meant[] = {"virtio-blk", "virtio", "virtio-scsi", "scsi", "ahci", "sata", "xhci", "usb", "pcie",
@@ -22,6 +25,16 @@ static const char *const discard_meant[] = {"on", "unmap", "true", "unmap", "yes
 #define ROW_DISK_FORMAT(text)                                                                                                  \
         {.name = "format", .type = KEY_ENUM, IN(disk, format), .words = format_words, .change = CHANGE_RECREATE, .help = text, \
          .example = "raw"}
+#define ROWS_DISK_MAKE                                                                                                         \
+        {.name = "preallocation", .type = KEY_ENUM, IN(disk, preallocation), .set_offset = offsetof(struct disk, preallocated),\
+         .words = preallocation_words, .meant = preallocation_meant, .change = CHANGE_NONE,                                    \
+         .help = "what is taken from the host's file system when the disk is made: all of it, or qcow2's tables; default: "    \
+                 "nothing",                                                                                                    \
+         .example = "falloc"},                                                                                                 \
+                {.name = "cluster_size", .type = KEY_SIZE, IN(disk, cluster_bytes), .min = 512, .max = 2 * MIB,                \
+                 .change = CHANGE_NONE,                                                                                        \
+                 .help = "how much qcow2 takes at a time, when the disk is made: a power of two; default: QEMU's, 64K",        \
+                 .example = "256K"}
 #define ROW_DISK_READ_ONLY                                                                                                     \
         {.name = "read_only", .type = KEY_BOOL, IN(disk, read_only), .fallback = "false", .change = CHANGE_RESTART,            \
          .help = "the guest cannot write to it; always so for a cdrom", .example = "true"}
@@ -82,6 +95,7 @@ static const struct key disk_rows[] = {
         {.name = "format", .type = KEY_ENUM, IN(disk, format), .words = format_words, .fallback = "qcow2",
          .change = CHANGE_RECREATE,
          .help = "format of the file", .example = "raw"},
+        ROWS_DISK_MAKE,
         {.name = NULL},
 };
 
@@ -90,6 +104,7 @@ static const char *const disk_aliases[] = {
         "src", "file", "image", "file", "readonly", "read_only", "ro", "read_only", "volume", "disk", "interface", "bus",
         "device_type", "media", "iotune", "limits", "throttle", "limits", "throttling", "limits", "iops", "limits",
         "cache_mode", "cache", "trim", "discard", "serial_number", "serial", "shareable", "shared", "multiattach", "shared",
+        "prealloc", "preallocation", "cluster", "cluster_size", "clustersize", "cluster_size",
         "dev", "device", "block_device", "device", "target", "bus", NULL,
 };
 
@@ -100,6 +115,7 @@ const struct key_table keys_disk = {
 static const struct key root_disk_rows[] = {
         ROW_DISK_SIZE("size; the image is grown to it, never shrunk; default: the image's own size"),
         ROW_DISK_FORMAT("format of the file; default: qcow2, and for 'file' found out from its content"),
+        ROWS_DISK_MAKE,
         ROW_DISK_FILE,
         ROW_DISK_READ_ONLY,
         ROW_DISK_DEVICE,
@@ -121,6 +137,7 @@ static const struct key vm_disk_rows[] = {
          .example = "scratch"},
         ROW_DISK_SIZE("size of a disk of the VM's own; it grows when this grows, and is never shrunk; default: none"),
         ROW_DISK_FORMAT("format of the file; default: qcow2, and for 'file' found out from its content"),
+        ROWS_DISK_MAKE,
         ROW_DISK_FILE,
         {.name = "media", .type = KEY_ENUM, IN(disk, media), .words = media_words, .fallback = "disk", .change = CHANGE_RESTART,
          .help = "a disk, or a CD-ROM drive with the file in it", .example = "cdrom"},

@@ -19,7 +19,8 @@ static const char *const format_meant[] = {
          .example = "https://example.org/debian-12.qcow2"},                                                                    \
         {.name = "file", .type = KEY_PATH, IN(image, file), .change = CHANGE_RECREATE,                                         \
          .help = "a file of the host; default: none, then there is a URL", .example = "./local.qcow2"},                        \
-        {.name = "sha256", .type = KEY_SPECIAL, IN(image, sha256), .codec = &codec_sha256, .max = 64, .change = CHANGE_RECREATE,\
+        {.name = "sha256", .type = KEY_SPECIAL, IN(image, sha256), .codec = &codec_sha256, .max = 64,                          \
+         .change = CHANGE_RECREATE,                                                                                            \
          .help = "its SHA-256, which is checked; default: not checked",                                                        \
          .example = "2f0c1b6e8d5a4c3b9e7f6a5d4c3b2a1908f7e6d5c4b3a2918070605040302010"},                                       \
         {.name = "sha512", .type = KEY_SPECIAL, IN(image, sha512), .codec = &codec_sha512, .max = 128,                         \

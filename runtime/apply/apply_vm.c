@@ -42,6 +42,7 @@ fail_small(const struct resolved_vm *vm, const struct launch_disk *disk, const s
 static gboolean
 create_disk(struct apply *apply, const struct plan_step *step, GError **error)
 {
+        static const char *const preallocations[] = {"metadata", "falloc"};
         const struct resolved_vm *vm = &apply->session->resolved->vms[step->index];
         const struct launch_disk *disk = &vm->launch.disks[step->disk];
         const struct kept_disk *kept = spec_disk(vm->spec, disk->disk->name);
@@ -53,6 +54,8 @@ create_disk(struct apply *apply, const struct plan_step *step, GError **error)
                 .backing_format = disk->backing_format,
                 .backing_size_bytes = kept ? kept->backing.virtual_size_bytes : 0,
                 .owner = apply->host.user,
+                .preallocation = disk->disk->preallocated ? preallocations[disk->disk->preallocation] : NULL,
+                .cluster_bytes = disk->disk->cluster_bytes,
                 .cache = apply->session->world->paths->cache,
         };
 

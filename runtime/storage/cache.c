@@ -95,7 +95,8 @@ find_url(const char *cache, const char *url, struct validators *ret_version)
         if (!cache_is_digest(digest))
                 return NULL;
         if (ret_version)
-                *ret_version = (struct validators){g_strdup(json_text(info, "etag")), g_strdup(json_text(info, "last_modified"))};
+                *ret_version = (struct validators){g_strdup(json_text(info, "etag")),
+                                                   g_strdup(json_text(info, "last_modified"))};
         return g_strdup(digest);
 }
 

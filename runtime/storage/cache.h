@@ -22,7 +22,7 @@ struct cache_source {
 
 struct cache_watch {
         void (*progress)(void *data, guint64 done_bytes, guint64 total_bytes); /* total 0: not known; or NULL */
-        void (*waiting)(void *data, int pid); /* another drover fetches the same; pid 0: not to be had, or it has ended. Or NULL */
+        void (*waiting)(void *data, int pid); /* another drover fetches the same; pid 0: not known, or it has ended; or NULL */
         void *data;
         const int *stop; /* see download.h */
         guint retry_ms;  /* see download.h */

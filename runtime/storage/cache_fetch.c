@@ -362,7 +362,8 @@ static gboolean
 read_checksums(struct fetch *fetch, GError **error)
 {
         const struct cache_source *source = fetch->source;
-        g_autofree char *text = read_list(fetch, error), *list = name_of_url(source->checksums), *file = name_of_url(source->url);
+        g_autofree char *list = name_of_url(source->checksums), *file = name_of_url(source->url);
+        g_autofree char *text = read_list(fetch, error);
 
         if (!text || !checksums_find(text, list, file, &fetch->sums, error))
                 return error_prefix(error, "image '%s' cannot be checked", file);

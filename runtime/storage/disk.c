@@ -53,26 +53,50 @@ put_in_place(const char *draft, const char *path, GError **error)
         return error_errno(error, "cannot put disk '%s' in place", path);
 }
 
+/** struct file_content - What a new file holds: what qemu-img makes of it, bytes, or nothing of a size */
+struct file_content {
+        const char *const *argv; /* or NULL */
+        GBytes *bytes;           /* or NULL */
+        guint64 raw_bytes;
+        gboolean allocate;       /* and takes that room at once */
+};
+
 /*
  * The file is synced so that it is never found empty under its name after a power cut; the directory is not: a disk that
  * is lost before anything was written to it is made again.
  */
 static gboolean
-make_file(const char *path, GBytes *content, guint64 raw_bytes, const struct child_user *owner, GError **error)
+fill_file(int fd, const char *path, const struct file_content *content, GError **error)
 {
-        g_autofree char *draft = file_draft_path(path);
-        auto_fd fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         const char *data;
         size_t length;
         gboolean ok;
 
+        if (content->argv)
+                return disk_run_qemu_img(content->argv, fd, NULL, error) || error_prefix(error, "cannot make disk '%s'", path);
+        data = content->bytes ? g_bytes_get_data(content->bytes, &length) : NULL;
+        if (data)
+                ok = write_sparse(fd, data, length);
+        else if (content->allocate)
+                ok = fallocate(fd, 0, 0, (off_t)content->raw_bytes) == 0;
+        else
+                ok = ftruncate(fd, (off_t)content->raw_bytes) == 0;
+        return ok || error_errno(error, "cannot write disk '%s'", path);
+}
+
+static gboolean
+make_file(const char *path, const struct file_content *content, const struct child_user *owner, GError **error)
+{
+        g_autofree char *draft = file_draft_path(path);
+        auto_fd fd = open(draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        gboolean ok;
+
         if (fd < 0)
                 return error_errno(error, "cannot make disk '%s'", path);
-        data = content ? g_bytes_get_data(content, &length) : NULL;
-        ok = data ? write_sparse(fd, data, length) : ftruncate(fd, (off_t)raw_bytes) == 0;
-        if (!ok || fchmod(fd, 0600) < 0 || fdatasync(fd) < 0)
+        ok = fill_file(fd, path, content, error);
+        if (ok && (fchmod(fd, 0600) < 0 || fdatasync(fd) < 0))
                 ok = error_errno(error, "cannot write disk '%s'", path);
-        else if (owner && fchown(fd, owner->uid, owner->gid) < 0)
+        else if (ok && owner && fchown(fd, owner->uid, owner->gid) < 0)
                 ok = error_errno(error, "cannot give disk '%s' to user '%s'", path, owner->name);
         ok = ok && put_in_place(draft, path, error);
         unlink(draft);
@@ -85,6 +109,8 @@ check_wish(const struct disk_wish *wish, GError **error)
         g_autofree char *size = text_format_size(wish->size_bytes), *least = text_format_size(wish->backing_size_bytes);
         guint64 bytes = wish->size_bytes ? wish->size_bytes : wish->backing_size_bytes;
 
+        if (wish->backing_path && wish->preallocation)
+                return error_set(error, DROVER_ERROR_FAILED, "an overlay takes room as it is written");
         if (wish->backing_path && strcmp(wish->format, "qcow2") != 0)
                 return error_set(error, DROVER_ERROR_FAILED, "a %s disk cannot stand on an image", wish->format);
         if (!bytes || bytes > G_MAXINT64)
@@ -95,26 +121,42 @@ check_wish(const struct disk_wish *wish, GError **error)
         return TRUE;
 }
 
+static char *
+make_options(const struct disk_wish *wish)
+{
+        GString *options = g_string_new("preallocation=");
+
+        g_string_append(options, wish->preallocation ? wish->preallocation : "off");
+        if (wish->cluster_bytes)
+                g_string_append_printf(options, ",cluster_size=%" G_GUINT64_FORMAT, wish->cluster_bytes);
+        return g_string_free(options, FALSE);
+}
+
 gboolean
 disk_ensure(const struct disk_wish *wish, GError **error)
 {
         guint64 bytes = wish->size_bytes ? wish->size_bytes : wish->backing_size_bytes;
         g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, bytes);
-        const char *blank[] = {"qemu-img", "create", "-q", "-f", "qcow2", DISK_TEMPLATE_FILE, size, NULL};
-        const char *overlay[] = {"qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", wish->backing_format,
+        g_autofree char *options = make_options(wish);
+        const char *blank[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-o", options, DISK_TEMPLATE_FILE, size, NULL};
+        const char *overlay[] = {"qemu-img", "create", "-q", "-u", "-f", "qcow2", "-o", options, "-F", wish->backing_format,
                                  "-b", wish->backing_path, DISK_TEMPLATE_FILE, size, NULL};
-        g_autoptr(GBytes) content = NULL;
+        g_autoptr(GBytes) template = NULL;
 
         if (file_exists(wish->path))
                 return TRUE;
         if (!check_wish(wish, error))
                 return error_prefix(error, "cannot make disk '%s'", wish->path);
         if (strcmp(wish->format, "raw") == 0)
-                return make_file(wish->path, NULL, bytes, wish->owner, error);
-        content = disk_template_get(wish->cache, wish->backing_path ? overlay : blank, error);
-        if (!content)
+                return make_file(wish->path,
+                                 &(struct file_content){.raw_bytes = bytes, .allocate = wish->preallocation != NULL},
+                                 wish->owner, error);
+        if (wish->preallocation)
+                return make_file(wish->path, &(struct file_content){.argv = blank}, wish->owner, error);
+        template = disk_template_get(wish->cache, wish->backing_path ? overlay : blank, error);
+        if (!template)
                 return error_prefix(error, "cannot make disk '%s'", wish->path);
-        return make_file(wish->path, content, 0, wish->owner, error);
+        return make_file(wish->path, &(struct file_content){.bytes = template}, wish->owner, error);
 }
 
 /* Source: qemu/docs/interop/qcow2.txt, "Header" */
@@ -203,5 +245,5 @@ disk_ensure_vars(const char *path, const char *template_path, const struct child
         content = disk_template_get(NULL, argv, error);
         if (!content)
                 return error_prefix(error, "cannot make UEFI variables '%s'", path);
-        return make_file(path, content, 0, owner, error);
+        return make_file(path, &(struct file_content){.bytes = content}, owner, error);
 }

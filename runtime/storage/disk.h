@@ -13,6 +13,8 @@ struct disk_wish {
         guint64 backing_size_bytes;  /* its virtual size */
         const struct child_user *owner; /* who the file shall belong to, or NULL */
         const char *cache;              /* where templates are kept (disk_template.h), or NULL */
+        const char *preallocation;      /* as qemu-img says it: "metadata" (of qcow2), "falloc"; NULL: none, as for overlays */
+        guint64 cluster_bytes;          /* of qcow2; 0: the default */
 };
 
 /**

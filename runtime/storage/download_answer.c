@@ -61,7 +61,8 @@ is_same_file(const struct download *download)
 {
         if (download->version.etag || download->answer_version.etag)
                 return g_strcmp0(download->version.etag, download->answer_version.etag) == 0;
-        return download->version.last_modified && g_strcmp0(download->version.last_modified, download->answer_version.last_modified) == 0;
+        return download->version.last_modified &&
+               g_strcmp0(download->version.last_modified, download->answer_version.last_modified) == 0;
 }
 
 static gboolean

@@ -179,7 +179,9 @@ gboolean
 download_fail_stopped(const struct download *download, GError **error)
 {
         error_set(error, DROVER_ERROR_INTERRUPTED, "'%s' was not fetched to its end", download->shown);
-        return download->version.etag || download->version.last_modified ? error_hint(error, "the next try goes on from there") : FALSE;
+        return download->version.etag || download->version.last_modified
+                       ? error_hint(error, "the next try goes on from there")
+                       : FALSE;
 }
 
 /* Before a new try; FALSE when it is to stop. */

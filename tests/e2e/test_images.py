@@ -111,7 +111,7 @@ vms:
 
 
 def test_catalogue(world, server, tmp_path):
-    """A name of the user's own: listed, suggested, fetched by itself and for a VM, checked by a list, and newer when that is."""
+    """A name of the user's own: listed, suggested, fetched by itself and for a VM, checked by a list, newer when that is."""
     config = tmp_path / "drover"
     config.mkdir()
     environment = {"XDG_CONFIG_HOME": str(tmp_path)}

@@ -148,7 +148,8 @@ answer(struct server *server, int fd, const char *request)
         } else if (g_str_has_prefix(request, "GET /SUMS") && server->sums) {
                 send_data(fd, server->sums, strlen(server->sums));
         } else if (g_str_has_prefix(request, "GET /dated")) { /* no ETag; the date is the version's */
-                g_autofree char *date = g_strdup_printf("Sun, 0%d Nov 2026 08:49:37 GMT", g_atomic_int_get(&server->version) + 1);
+                g_autofree char *date =
+                        g_strdup_printf("Sun, 0%d Nov 2026 08:49:37 GMT", g_atomic_int_get(&server->version) + 1);
                 g_autofree char *headers = g_strdup_printf("Last-Modified: %s\r\n", date);
 
                 if (strstr(request, date)) {

@@ -121,6 +121,48 @@ test_overlay(struct place *place, gconstpointer data)
 }
 
 /* qemu-img never opens the backing file: it need not even be there. */
+/* Room that is taken when the disk is made, and the size of clusters, also of an overlay. */
+static void
+test_making(struct place *place, gconstpointer data)
+{
+        static const struct {
+                const char *format, *preallocation;
+                guint64 cluster_bytes, least, most; /* bytes on the file system */
+        } cases[] = {
+                {"raw", "falloc", 0, 8 << 20, 9 << 20},
+                {"qcow2", "falloc", 0, 8 << 20, 10 << 20},
+                {"qcow2", "metadata", 65536, 0, 1 << 20},
+                {"qcow2", NULL, 2 << 20, 0, 1 << 20},
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *name = g_strdup_printf("%zu.%s", i, cases[i].format);
+                g_autofree char *path = inside(place, name);
+                const struct disk_wish wish = {.path = path,
+                                               .format = cases[i].format,
+                                               .size_bytes = 8 << 20,
+                                               .preallocation = cases[i].preallocation,
+                                               .cluster_bytes = cases[i].cluster_bytes};
+                g_autoptr(GError) error = NULL;
+                guint64 size = 0;
+                guint8 head[24];
+                struct stat st;
+                auto_fd fd = -1;
+
+                g_assert_true(disk_ensure(&wish, &error));
+                g_assert_no_error(error);
+                g_assert_cmpint(stat(path, &st), ==, 0);
+                g_assert_cmpuint((guint64)st.st_blocks * 512, >=, cases[i].least);
+                g_assert_cmpuint((guint64)st.st_blocks * 512, <=, cases[i].most);
+                g_assert_true(disk_read_size(path, cases[i].format, &size, &error));
+                g_assert_cmpuint(size, ==, 8 << 20);
+                fd = open(path, O_RDONLY | O_CLOEXEC);
+                g_assert_cmpint(read(fd, head, sizeof head), ==, sizeof head);
+                if (cases[i].cluster_bytes)
+                        g_assert_cmpuint(G_GUINT64_CONSTANT(1) << head[23], ==, cases[i].cluster_bytes);
+        }
+}
+
 static void
 test_absent_backing(struct place *place, gconstpointer data)
 {
@@ -380,6 +422,7 @@ main(int argc, char **argv)
         g_test_init(&argc, &argv, NULL);
         g_test_add("/disk/blank", struct place, NULL, place_make, test_blank, place_remove);
         g_test_add("/disk/overlay", struct place, NULL, place_make, test_overlay, place_remove);
+        g_test_add("/disk/making", struct place, NULL, place_make, test_making, place_remove);
         g_test_add("/disk/absent-backing", struct place, NULL, place_make, test_absent_backing, place_remove);
         g_test_add("/disk/never-over", struct place, NULL, place_make, test_never_over, place_remove);
         g_test_add("/disk/refusals", struct place, NULL, place_make, test_refusals, place_remove);
