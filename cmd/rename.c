@@ -45,7 +45,7 @@ tell(const struct session *session, const char *from, const char *to, gboolean a
         print_info("vm %s is vm %s now", from, to);
         if (alive)
                 print_note(
-                        "it runs on; until its next start its process and its taps keep the name '%s', and the guest its host "
+                        "it runs on; until it is stopped its process and its taps keep the name '%s', and the guest its host "
                         "name",
                         from);
         if (old && strcmp(old->name, from) == 0 && !old->has_replicas)

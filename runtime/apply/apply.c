@@ -153,6 +153,18 @@ save_state(struct apply *apply, GError **error)
                                         : state_save(session->world->paths, state, error);
 }
 
+/* The firewall knows taps by name: one that is only restarted keeps those that it had before it was renamed, unless a VM has that
+ * name now. */
+static void
+keep_tap_names(const struct apply *apply, const struct plan_step *step, struct spec *spec)
+{
+        if (step->action == ACTION_RESTART && spec->started_as &&
+            !project_find_vm(apply->session->project, spec->started_as))
+                return;
+        g_clear_pointer(&spec->started_as, g_free);
+        apply->session->resolved->vms[step->index].launch.tap_owner = NULL;
+}
+
 /* The specs of VMs that will be started, as they will be then: so that a disk's step and the start save the same. */
 static void
 mark_started(struct apply *apply)
@@ -177,7 +189,7 @@ mark_started(struct apply *apply)
                 spec->present = TRUE;
                 spec->stopped = FALSE;
                 spec->paused = FALSE;
-                g_clear_pointer(&spec->started_as, g_free);
+                keep_tap_names(apply, step, spec);
                 g_free(spec->password_stamp);
                 spec->password_stamp = g_strdup(world_password_stamp(apply->session->world, vm));
         }

@@ -159,6 +159,7 @@ static void
 resolve_nics(struct resolved *resolved, struct resolved_vm *vm)
 {
         const struct project *project = resolved->store->project;
+        const char *owner = vm->launch.tap_owner ? vm->launch.tap_owner : vm->vm->name;
         struct launch_nic *nics = g_new0(struct launch_nic, vm->vm->nic_count);
         gboolean routed = FALSE;
 
@@ -166,7 +167,7 @@ resolve_nics(struct resolved *resolved, struct resolved_vm *vm)
                 const struct nic *nic = &vm->vm->nics[i];
                 const struct network *network = &resolved->lab.networks[nic->network_index];
                 const char *kept = g_hash_table_lookup(vm->spec->macs, nic->name);
-                g_autofree char *id = qemu_nic_id(nic->name), *tap = lab_tap_name(project->name, vm->vm->name, nic->name);
+                g_autofree char *id = qemu_nic_id(nic->name), *tap = lab_tap_name(project->name, owner, nic->name);
                 struct lab_host host = {.network = nic->network_index, .ip = nic->ip, .name = vm->vm->hostname,
                                         .aliases = further_names(resolved, vm->vm, nic), .ip6 = nic->ip6,
                                         .tap = resolve_keep(resolved, tap), .spoof_check = nic->spoof_check};
@@ -320,6 +321,8 @@ resolve_vm(struct resolved *resolved, guint index, const struct world *world)
         resolve_disks(resolved, vm, world, FALSE);
         if (kept && kept->wish)
                 resolve_wish(vm); /* there is something to compare it with */
+        if (vm_is_alive(found) && vm->spec->started_as)
+                vm->launch.tap_owner = resolve_keep(resolved, vm->spec->started_as);
         resolve_nics(resolved, vm);
         resolve_firmware(resolved, vm, world);
         g_hash_table_iter_init(&iter, vm->spec->ports);

@@ -9,7 +9,7 @@ x-check: &check {{interval: 200ms, timeout: 300ms, retries: 1000}}
 vms:
   mute: {{<<: *guest, networks: {{lan: {{ip: 10.30.0.10}}}}, {mute}, healthcheck: {{<<: *check, tcp: 80}}}}
   closed: {{<<: *guest, networks: {{lan: {{ip: 10.30.0.11}}}}, healthcheck: {{<<: *check, tcp: 99}}}}
-  panics: {{<<: *guest, networks: [lan], {panics}, healthcheck: {{<<: *check, ping: true}}}}
+  panics: {{<<: *guest, networks: [lan], {panics}, healthcheck: {{<<: *check, tcp: 99}}}}
   small: {{<<: *guest, memory: 64M, networks: [], healthcheck: {{<<: *check, tcp: 80}}}}
   empty: {{memory: 64M, disk: 1M, networks: [lan], healthcheck: {{<<: *check, tcp: 80}}}}
 """
