@@ -42,7 +42,7 @@ def test_init_overwrites_nothing(world):
     assert read(os.path.join(directory, "drover.yaml")) == before
     os.rename(os.path.join(directory, "drover.yaml"), os.path.join(directory, "drover.yml"))
     assert "there is a 'drover.yml' already" in lab.drover("init", cwd=directory, status=1).err
-    for image, reason in (("./no.qcow2", "there is no file"), ("debian", "not supported yet")):
+    for image, reason in (("./no.qcow2", "there is no file"), ("debian", "there is no image 'debian'")):
         assert reason in lab.drover("init", "--output", "other.yaml", image, cwd=directory, status=3).err
     lab.drover("--dry-run", "init", "--output", "other.yaml", cwd=directory)
     assert os.listdir(directory) == ["drover.yml"]
