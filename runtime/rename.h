@@ -13,8 +13,8 @@
  * rename_vm() - Rename it; under the project's lock
  *
  * UUID, MACs, disks and logs stay. A QEMU that runs keeps the old name for its process until it is restarted, and for its
- * taps (spec.started_as) until it is stopped. Fails with DROVER_ERROR_NOT_FOUND where nothing of @from is here, and with DROVER_ERROR_EXISTS where
- * something of @to is.
+ * taps (spec.started_as) until it is stopped. Fails with DROVER_ERROR_NOT_FOUND where nothing of @from is here, and with
+ * DROVER_ERROR_EXISTS where something of @to is.
  */
 gboolean rename_vm(const struct paths *paths, const char *from, const char *to, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

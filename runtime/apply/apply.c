@@ -153,8 +153,8 @@ save_state(struct apply *apply, GError **error)
                                         : state_save(session->world->paths, state, error);
 }
 
-/* The firewall knows taps by name: one that is only restarted keeps those that it had before it was renamed, unless a VM has that
- * name now. */
+/* The firewall knows taps by name: one that is only restarted keeps those that it had before it was renamed, unless a VM has
+ * that name now. */
 static void
 keep_tap_names(const struct apply *apply, const struct plan_step *step, struct spec *spec)
 {
