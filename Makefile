@@ -167,7 +167,7 @@ lint-setup:
 
 # As wide as .clang-format makes them; what is compared with output is as long as that is.
 lint-lines:
-	@! git ls-files -z -- '*.c' '*.h' '*.py' '*.sh' Makefile man .ci tests/run tests/guest tests/bench | \
+	@! git ls-files -z -- '*.c' '*.h' '*.py' '*.sh' Makefile man .ci tests/run tests/check-crash tests/guest tests/bench | \
 	        LC_ALL=C.UTF-8 xargs -0 grep -nE '^.{129}' /dev/null
 
 lint-build: lint-setup

@@ -1,8 +1,8 @@
 """sweep.py - drover killed, or refused by the kernel, at its system calls; and what has to stand afterwards
 
 A scenario is a verb and the state that it starts from. A first run under strace gives the points: (name, how many of that name
-so far) is what strace takes to hit the same call again, and calls that only look are one point with the next that acts. The same
-run gives every version of the state files that there may be, in order: what a kill leaves has to be one of these moments.
+so far) is what strace takes to hit the same call again, and calls that only look are one point with the next that acts. The
+same run gives every version of the state files that there may be, in order: what a kill leaves has to be one of these moments.
 """
 
 import collections
@@ -145,9 +145,8 @@ class History:
             json.loads(content)
             versions = [moment.get(path) for moment in self.moments]
             assert content in versions, f"'{path}' is none of {len(versions)} versions: {content}"
-        names = {path: [moment.get(path) for moment in self.moments].index(found.get(path))
-                 for path in set(found).union(*self.moments) if found.get(path) in [moment.get(path) for moment in self.moments]}
-        assert found in self.moments, f"mixed, by the number of the moment: {names}"
+        first = {path: [moment.get(path) for moment in self.moments].index(content) for path, content in found.items()}
+        assert found in self.moments, f"mixed, by the number of the moment: {first}"
 
 
 def normal_rules(text):
@@ -356,7 +355,7 @@ ERRORS = [  # name of the call, what its arguments have to have, errors
 
 
 def faults(calls, seed=0):
-    """[(call, error)]: what the kernel can say to each of these calls: EINTR, and the others in turn, from one call to the next."""
+    """[(call, error)]: what the kernel can say to each of them: EINTR, and the others in turn, from call to call."""
     found, turns = [], collections.Counter()
     for call in calls:
         if re.search(r'"/etc/|</etc/', call.arguments):
@@ -380,7 +379,7 @@ class Outcome:
 
 
 def visit(items, seconds, seed, function, tell):
-    """Calls function(*item) for a random sample of the items, as long as there is time (0: for all); failures are told at once."""
+    """Calls function(*item) for a random sample, as long as there is time (0: for all); failures are told at once."""
     items, outcome = list(items), Outcome()
     if seconds:
         random.Random(seed).shuffle(items)

@@ -26,7 +26,7 @@ def timed(lab, *arguments, limit, **options):
 
 
 def test_stopped_qemu(world):
-    """A QEMU that somebody stopped: every verb ends in bounded time and says what it saw; down ends it without its power cut."""
+    """A QEMU that somebody stopped: every verb ends in bounded time and says what it saw; down ends it by SIGTERM."""
     lab = world.lab(LAB, fake=True)
     lab.drover("up")
     os.kill(lab.pids()["one"], signal.SIGSTOP)
@@ -77,8 +77,8 @@ class Mounted:
 
     def __init__(self, world, directory, options):
         script = 'mount -t tmpfs -o "$1" tmpfs "$0" && echo ready && read -r end'
-        self.holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, directory, options],
-                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, directory,
+                                        options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         world.ignore.add(self.holder.pid)
         world.closers.append(self.close)
         assert self.holder.stdout.readline() == "ready\n", "cannot mount"

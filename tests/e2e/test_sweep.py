@@ -14,7 +14,7 @@ import host
 import strace
 import sweep
 
-SECONDS = float(os.environ.get("DROVER_SWEEP_SECONDS") or 45)
+SECONDS = float(os.environ.get("DROVER_SWEEP_SECONDS") or 40)
 SEED = int(os.environ.get("DROVER_SWEEP_SEED") or 1)
 MOMENTS = 5 if SECONDS else 100
 REFUSED = ("new", "change", "restart", "down", "remove")
@@ -35,7 +35,7 @@ def sweep_over(capsys, what, points, function):
 
 @pytest.mark.parametrize("name", sweep.SCENARIOS)
 def test_calls(world, capsys, name):
-    """Killed before each call that does something, with up or only down next; and each call fails with what it may fail with."""
+    """Killed before each call that does something, with up or only down next; and each call fails as it may fail."""
     swept = sweep.Sweep(world, sweep.SCENARIOS[name])
     points = [(call, (number + SEED) % 2 == 0) for number, call in enumerate(strace.acting(swept.calls))]
     sweep_over(capsys, f"killed {name}", points, swept.kill)
