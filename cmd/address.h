@@ -29,7 +29,7 @@ GArray *address_book_find(const struct address_book *book, const struct vm_world
 /** address_text() - "10.0.0.2, fd00:20::2, 10.0.1.2", without those that are not known. New string */
 char *address_text(const GArray *addresses);
 
-/** address_to_json() - [{"network", "ip", "mac", "source", "ip6", "source6"}], the last two where there is one. New reference */
+/** address_to_json() - [{"network", "ip", "mac", "source", "ip6", "source6"}], the last two where known. New reference */
 json_t *address_to_json(const GArray *addresses);
 
 /** address_format_ip(), address_format_ip6() - New string */

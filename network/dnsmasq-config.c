@@ -46,7 +46,8 @@ has_option(const struct network *network, guint number)
 }
 
 /* Guests make addresses of their own, and those that the file gives one have it by DHCP as well. The router is this host, but
- * where the network has another or none, and needs none to reach others. ra-names: a guest's own address has its name too, once it answers there. */
+ * where the network has another or none, and needs none to reach others. ra-names: a guest's own address has its name too,
+ * once it answers there. */
 static void
 add_range6(GString *text, const struct lab *lab, guint index)
 {

@@ -218,9 +218,8 @@ check_served_files(const struct lab *lab, const struct child_user *user, GError 
 {
         for (guint i = 0; user && i < lab->network_count; i++) {
                 const struct network *network = &lab->networks[i];
-                g_autofree char *inside = network->dhcp.boot && network->dhcp.boot->tftp_root && lab_is_served(network)
-                                                  ? g_build_filename(network->dhcp.boot->tftp_root, network->dhcp.boot->file, NULL)
-                                                  : NULL;
+                const struct dhcp_boot *boot = lab_is_served(network) ? network->dhcp.boot : NULL;
+                g_autofree char *inside = boot && boot->tftp_root ? g_build_filename(boot->tftp_root, boot->file, NULL) : NULL;
 
                 if (inside && !check_reachable(inside, user, "tftp_root", error))
                         return error_prefix(error, "cannot serve files to network '%s'", network->name);

@@ -252,7 +252,8 @@ links_advertised(struct netlink *netlink, GError **error)
         g_autoptr(links_t) links = links_dump(netlink, error);
         GPtrArray *names;
 
-        if (!links || !dump(netlink, RTM_GETROUTE, &header, sizeof header, receive_advertised, indices, "list IPv6 routes", error))
+        if (!links ||
+            !dump(netlink, RTM_GETROUTE, &header, sizeof header, receive_advertised, indices, "list IPv6 routes", error))
                 return NULL;
         names = g_ptr_array_new_with_free_func(g_free);
         for (guint i = 0; i < indices->len; i++) {

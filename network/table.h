@@ -24,7 +24,8 @@ char *table_elements(GPtrArray *elements);
 /**
  * table_is_same() - Does `nft list table` say just what table_commands() would load? Pure
  *
- * Chains are written in the words in which nft lists them, so that the two are compared line by line, elements of maps in our order.
+ * Chains are written in the words in which nft lists them, so that the two are compared line by line; elements of maps in
+ * our order.
  */
 gboolean table_is_same(const char *table, const char *chains, const char *listing);
 

@@ -25,7 +25,7 @@ def packed(address):
 
 
 def receive(port, kind, marker):
-    """The next frame of a kind of ICMPv6 (or UDP port) that holds the marker; questions for bob's MAC are answered meanwhile."""
+    """The next frame of a kind of ICMPv6 (or UDP port) that holds the marker; questions for bob's MAC are answered."""
     for _ in range(200):
         frame = port.next()
         if frame[12:14] == b"\x86\xdd" and frame[20] == 58 and frame[54] == 135 and packed(LINK_LOCAL) in frame[62:78]:

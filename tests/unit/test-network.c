@@ -297,9 +297,12 @@ ask_as(const char *mac, const char *wanted)
 static void
 check_options(void)
 {
-        g_assert_true(g_file_set_contents("/run/show", "#!/bin/sh\necho \"$1 $ntpsrv; $wpad; $search; $rootpath;\"\n", -1, NULL));
+        static const char script[] = "#!/bin/sh\necho \"$1 $ntpsrv; $wpad; $search; $rootpath;\"\n";
+
+        g_assert_true(g_file_set_contents("/run/show", script, -1, NULL));
         g_assert_cmpint(chmod("/run/show", 0755), ==, 0);
-        must_run(INSIDE "timeout 20 busybox udhcpc -i g0 -n -q -f -t 9 -O ntpsrv -O 252 -O search -O rootpath -s /run/show >/run/shown");
+        must_run(INSIDE "timeout 20 busybox udhcpc -i g0 -n -q -f -t 9 -O ntpsrv -O 252 -O search -O rootpath -s /run/show "
+                        ">/run/shown");
         must_run("grep 'bound 10.20.0.7 10.20.0.8; http://wpad/x; a.test b.test; /a, \"b\" # c;' /run/shown");
 }
 
