@@ -253,6 +253,6 @@ home_serve(int socket, const struct home_options *options)
 {
         while (serve_one(socket, options))
                 ;
-        while (fd_retry(waitpid(-1, NULL, 0)) > 0) /* who waits for us waits for the branches too: each ends with its connection */
+        while (fd_retry(waitpid(-1, NULL, 0)) > 0) /* who waits for us waits for the branches: each ends with its connection */
                 ;
 }
