@@ -25,13 +25,13 @@ def fenced(kind):
 
 def displays():
     """The project files in the manual page, each with the files beside it: the displays before it that a comment names."""
-    pattern = r'^(?:\.\\" file: (\S+)\n)?^\.Bd -literal.*?\n(.*?)^\.Ed$'
+    pattern = r'^(?:\.\\" (no project file|file: \S+)\n)?^\.Bd -literal.*?\n(.*?)^\.Ed$'
     beside, found = {}, []
     for name, text in re.findall(pattern, read("man", "drover.yaml.5.in"), re.MULTILINE | re.DOTALL):
         text = text.replace("\\e", "\\")
-        if name:
-            beside[name] = text
-        else:
+        if name.startswith("file: "):
+            beside[name[len("file: "):]] = text
+        elif not name:
             found.append((text, beside))
             beside = {}
     return found
