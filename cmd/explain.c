@@ -283,8 +283,8 @@ const struct verb verb_explain = {
         .synopsis = "[KEY]",
         .help = "Print what a key of the project file means",
         .text = "KEY is a path of keys with dots between, such as vms.networks.ip; names of the file may stand in it: "
-                "vms.web.memory. A key that is in one place only may stand alone: memory. Without it, the keys at the top of the "
-                "file are listed.",
+                "vms.web.memory. A key that is in one place only may stand alone: memory. Without it, the keys at the top of "
+                "the file are listed.",
         .max_arguments = 1,
         .options = rows,
         .options_size = sizeof(struct explain_options),

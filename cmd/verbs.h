@@ -57,7 +57,7 @@ struct verb {
         size_t options_size;
         size_t scale_offset;                /* of --scale in the options, a char **; 0: it has none */
         gboolean completes_vms;             /* arguments are VM names */
-        gboolean (*names_one)(const struct verb_call *call);       /* does an option name the only VM that matters? NULL: never */
+        gboolean (*names_one)(const struct verb_call *call);       /* an option names the only VM that matters; NULL: never */
         gboolean (*wants_variables)(const struct verb_call *call); /* then one that is not set is no fault; NULL: never */
         gboolean (*only_checks)(const struct verb_call *call);     /* then --format json prints what is wrong; NULL: never */
         int (*run)(struct verb_call *call); /* returns an exit status; has printed its errors */

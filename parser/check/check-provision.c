@@ -16,7 +16,8 @@ check_mounts(const struct users *users, const struct vm *vm)
 
         if (vm->mount_count && (strcmp(vm->machine, "pc") == 0 || g_str_has_prefix(vm->machine, "pc-i440fx")))
                 check_fault(users->check, "mount-machine", project_place(vm->node, "machine"),
-                            "write 'machine: q35', or leave it out", "mounts of vm '%s': machine '%s' has no place for them", vm->name, vm->machine);
+                            "write 'machine: q35', or leave it out", "mounts of vm '%s': machine '%s' has no place for them",
+                            vm->name, vm->machine);
         for (guint i = 0; i < vm->mount_count; i++) {
                 const struct mount *mount = &vm->mounts[i];
                 struct place place = project_place(mount->node, "target");

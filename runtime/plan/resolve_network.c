@@ -66,7 +66,8 @@ choose_subnet(struct resolved *resolved, const struct world *world, struct netwo
 static void
 fill_addresses(struct network *network)
 {
-        guint32 first = network->subnet.address + 1, last = (network->subnet.address | ~lab_netmask(network->subnet.prefix)) - 1;
+        guint32 first = network->subnet.address + 1;
+        guint32 last = (network->subnet.address | ~lab_netmask(network->subnet.prefix)) - 1;
 
         if (!network->host_ip && !network->host_ip_none)
                 network->host_ip = first;

@@ -1,8 +1,8 @@
 /* resolve_published.c - published ports: where each leads, and an address for NICs that need one and were given none
  *
  * A port leads to the address of the VM's first NIC, and a NIC with spoof_check sends from its own only. Where the file
- * reserves none, one is reserved: the one that dnsmasq has leased to that NIC, else one that its names decide. So it stays the same without being remembered, and a VM that runs keeps
- * its own when ports are added to it.
+ * reserves none, one is reserved: the one that dnsmasq has leased to that NIC, else one that its names decide. So it stays
+ * the same without being remembered, and a VM that runs keeps its own when ports are added to it.
  */
 #include "runtime/plan/resolve_build.h"
 

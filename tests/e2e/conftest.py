@@ -28,7 +28,7 @@ def find_program(variable, *places):
 
 @pytest.fixture(scope="session", autouse=True)
 def network():
-    """All tests run in a network namespace of their own: drover as root makes links and rules in what it takes for the host's."""
+    """All tests run in a network namespace of their own: root's drover makes links and rules in what it takes for the host's."""
     if os.geteuid() != 0:
         return
     if ctypes.CDLL(None, use_errno=True).unshare(0x40000000) != 0:  # CLONE_NEWNET; os.unshare() is not in Python 3.11
@@ -51,14 +51,16 @@ def programs():
     for path in (drover, fake, os.path.join(guest, "vmlinuz"), os.path.join(guest, "initrd.gz")):
         shutil.copy(path, directory)
     yield types.SimpleNamespace(drover=os.path.join(directory, os.path.basename(drover)),
-                                fake_qemu=os.path.join(directory, os.path.basename(fake)), guest=directory, guest_cache=guest, source=TOP)
+                                fake_qemu=os.path.join(directory, os.path.basename(fake)), guest=directory,
+                                guest_cache=guest, source=TOP)
     shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")
 def debian(programs):
     """The disk image of a Debian guest; kernel and initrd of the tiny one boot it."""
-    done = subprocess.run([os.path.join(TOP, "tests/guest/debian")], env={**os.environ, "DROVER_GUEST_DIR": programs.guest_cache},
+    done = subprocess.run([os.path.join(TOP, "tests/guest/debian")],
+                          env={**os.environ, "DROVER_GUEST_DIR": programs.guest_cache},
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
