@@ -353,7 +353,7 @@ test_cost(void)
                 {"memory: 1G", "memory: 3G", "web", "", 2048, 0, "it may take 2.0 GiB of memory more"},
                 {"{lan: {ip: 10.0.0.10}}", "[]", "", "web/lan", 0, 0, NULL},
                 {"{lan: {ip: 10.0.0.10}}", "{lan: {ip: 10.0.0.10, link: down}}", "", "web/lan", 0, 0, NULL},
-                {"ip: 10.0.0.10", "ip: 10.0.0.11", "", "", 0, 0, "vm 'web' takes its new address on network "},
+                {"ip: 10.0.0.10", "ip: 10.0.0.11", "", "", 0, 0, NULL},
                 {"web: {disk: 1G", "web: {disk: 4G", "", "", 0, 3072, "its disks may grow by 3.0 GiB, and there are 2.0 GiB"},
                 {"  db: {", "  new: {disk: 512M, memory: 256M}\n  db: {", "", "", 256, 512, NULL},
         };
