@@ -33,7 +33,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
 SOURCES := $(wildcard $(addsuffix /*.c,$(DIRS)) $(addsuffix /*/*.c,$(DIRS)))
 LIBRARY_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out cmd/main.c,$(SOURCES)))
-LIBRARY_OBJECTS += $(BUILD)/data/catalogue.o
+LIBRARY_OBJECTS += $(BUILD)/parser/catalogue-text.o
 LIBRARY := $(BUILD)/libdrover.a
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test-*.c))
 
@@ -45,12 +45,12 @@ $(BUILD)/%.o: %.c
 	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The catalogue of images, as a text that is linked in.
-$(BUILD)/data/catalogue.c: data/catalogue.yaml
+$(BUILD)/parser/catalogue-text.c: parser/catalogue.yaml
 	@mkdir -p $(@D)
 	@{ echo 'extern const char catalogue_text[];'; echo 'const char catalogue_text[] ='; \
 	        sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $<; echo ';'; } >$@
 
-$(BUILD)/data/catalogue.o: $(BUILD)/data/catalogue.c
+$(BUILD)/parser/catalogue-text.o: $(BUILD)/parser/catalogue-text.c
 	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIBRARY): $(LIBRARY_OBJECTS)

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-extern const char catalogue_text[]; /* data/catalogue.yaml */
+extern const char catalogue_text[]; /* parser/catalogue.yaml */
 
 static int
 compare_names(gconstpointer a, gconstpointer b)

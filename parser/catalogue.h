@@ -1,6 +1,6 @@
 /* catalogue.h - images that are known by name in every project: those built in, and files that add to them
  *
- * The built-in list is data/catalogue.yaml, compiled in. A file has a map `images` as a project file has it; in its URLs,
+ * The built-in list is parser/catalogue.yaml, compiled in. A file has a map `images` as a project file has it; in its URLs,
  * {arch} stands for what `archs` says of the machine's architecture. Variables are not replaced.
  */
 #pragma once
