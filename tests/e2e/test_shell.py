@@ -88,7 +88,7 @@ def complete(lab, *words):
 def test_completion(world):
     """Verbs, options, the words of an option, and the VMs of the file, also of one that -f names."""
     lab = world.lab(PAIR)
-    assert complete(lab, "re") == ["restart"]
+    assert complete(lab, "res") == ["restart"]
     assert {"up", "down", "ps", "doctor"} <= set(complete(lab, ""))
     assert complete(lab, "ps", "--f") == ["--file", "--format"]
     assert complete(lab, "ps", "--format", "") == ["table", "json"]
