@@ -49,6 +49,7 @@ free_network(gpointer data)
 
         g_free(network->name);
         g_free(network->bridge);
+        g_strfreev(network->uplinks);
         g_free(network);
 }
 
