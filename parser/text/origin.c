@@ -87,6 +87,7 @@ find_name(const struct node *node, const char *name)
 static void
 walk_named(struct walk *walk, const struct key_table *table, const json_t *object, const struct node *named)
 {
+        const struct node *first = named;
         const char *name;
         json_t *value;
 
@@ -94,8 +95,8 @@ walk_named(struct walk *walk, const struct key_table *table, const json_t *objec
         {
                 size_t length = enter(walk, name);
 
-                walk_value(walk, keys_find_in(table, name), value, named);
-                named = NULL;
+                walk_value(walk, keys_find_in(table, name), value, first);
+                first = NULL;
                 g_string_truncate(walk->path, length);
         }
 }

@@ -65,8 +65,8 @@ report_duplicate(struct reader *reader, const struct node *first, const struct n
 static void
 collect_pairs(struct reader *reader, const struct frame *frame)
 {
-        struct node **nodes = reader->pending + frame->first;
         guint count = reader->pending_count - frame->first;
+        struct node **nodes = count ? reader->pending + frame->first : NULL; /* of an empty one there is nothing yet */
         const struct node *merge_key = NULL;
         guint merge = 0;
 

@@ -336,9 +336,10 @@ unpack_stream(gssize (*read)(void *data, const void **ret_bytes, GError **error)
         g_autoptr(GByteArray) head = g_byte_array_new();
         struct stream stream = {read, data, NULL};
         struct output output = {fd, max_bytes, 0, find_room(fd), stop};
-        struct unpacked unpacked = {archive_read_new(), &stream, head, FALSE};
+        struct unpacked unpacked = {NULL, &stream, head, FALSE};
         gboolean ok;
 
+        unpacked.outer = archive_read_new();
         if (!unpacked.outer)
                 return error_set(error, DROVER_ERROR_FAILED, "cannot set up libarchive");
         archive_read_support_filter_gzip(unpacked.outer);
