@@ -43,17 +43,23 @@ def _read(path):
         return b""
 
 
-def _links_of(pid):
-    for folder in ("fd", "ns"):
-        try:
-            names = os.listdir(f"/proc/{pid}/{folder}")
-        except OSError:
-            continue
-        for name in names:
+def links_in(pid, folder):
+    """The links in a folder of /proc/PID: {name: what it leads to}. One that goes meanwhile is not there."""
+    found = {}
+    try:
+        for name in os.listdir(f"/proc/{pid}/{folder}"):
             try:
-                yield os.readlink(f"/proc/{pid}/{folder}/{name}")
+                found[name] = os.readlink(f"/proc/{pid}/{folder}/{name}")
             except OSError:
                 pass
+    except OSError:
+        pass
+    return found
+
+
+def _links_of(pid):
+    for folder in ("fd", "ns"):
+        yield from links_in(pid, folder).values()
     try:
         yield os.readlink(f"/proc/{pid}/cwd")
     except OSError:

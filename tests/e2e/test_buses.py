@@ -65,9 +65,9 @@ vms:
     assert "a-serial-of-more-than-twenty" in lab.shell("one", "tail -c +5 /sys/block/sdb/device/vpd_pg80; echo")
     assert lab.shell("one", "cat /sys/block/vda/queue/write_cache /sys/block/sdb/queue/write_cache") == \
         "write back\nwrite through\n"
-    flags = {os.readlink(f"/proc/{lab.pids()['one']}/fd/{fd}"): fd for fd in os.listdir(f"/proc/{lab.pids()['one']}/fd")}
+    files = host.links_in(lab.pids()["one"], "fd")
     for name, direct in (("root.0.qcow2", True), ("a.0.qcow2", False)):
-        (fd,) = [fd for path, fd in flags.items() if path.endswith("/" + name)]
+        fd = max((fd for fd, path in files.items() if path.endswith("/" + name)), key=int)  # QEMU's own of the one it was given
         with open(f"/proc/{lab.pids()['one']}/fdinfo/{fd}", encoding="ascii") as file:
             line = next(line for line in file if line.startswith("flags:"))
         assert bool(int(line.split()[1], 8) & O_DIRECT) == direct, (name, line)

@@ -339,8 +339,7 @@ def test_media(world):
     lab.drover("up")
     lab.assert_satisfied()
     assert disc() == (2 << 20, False) and lab.pids() == pids
-    assert os.path.join(lab.directory, "one.iso") not in [os.readlink(f"/proc/{pids['web']}/fd/{fd}")
-                                                          for fd in os.listdir(f"/proc/{pids['web']}/fd")]
+    assert os.path.join(lab.directory, "one.iso") not in host.links_in(pids["web"], "fd").values()
     lab.replace(", {name: cd, file: ./two.iso, media: cdrom}", "")
     assert changes(lab, "vm", "web")["disks.cd"]["change"] == "restart"
 
