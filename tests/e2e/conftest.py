@@ -28,7 +28,7 @@ def find_program(variable, *places):
 
 @pytest.fixture(scope="session", autouse=True)
 def network():
-    """All tests run in a network namespace of their own: root's drover makes links and rules in what it takes for the host's."""
+    """All tests run in a network namespace of their own, which root's drover takes for the host's."""
     if os.geteuid() != 0:
         return
     if ctypes.CDLL(None, use_errno=True).unshare(0x40000000) != 0:  # CLONE_NEWNET; os.unshare() is not in Python 3.11
