@@ -33,6 +33,28 @@ receive_link(const struct nlmsghdr *message, void *data)
                 g_array_append_val(links, link);
 }
 
+static gboolean
+attribute_ip6(struct nlattr *attribute, struct in6_addr *ret_ip)
+{
+        if (!attribute || nla_len(attribute) != sizeof *ret_ip)
+                return FALSE;
+        memcpy(ret_ip, nla_data(attribute), sizeof *ret_ip);
+        return !IN6_IS_ADDR_LINKLOCAL(ret_ip);
+}
+
+/* The header of an address of @family, or NULL when it is none; its attributes in @attributes. */
+static const struct ifaddrmsg *
+parse_address(const struct nlmsghdr *message, int family, struct nlattr *attributes[IFA_MAX + 1])
+{
+        const struct ifaddrmsg *header = nlmsg_data(message);
+
+        if (message->nlmsg_type != RTM_NEWADDR || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
+            header->ifa_family != family ||
+            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, IFA_MAX, NULL) < 0)
+                return NULL;
+        return header;
+}
+
 static void
 receive_address(const struct nlmsghdr *message, void *data)
 {
@@ -45,25 +67,13 @@ receive_address(const struct nlmsghdr *message, void *data)
                 g_array_set_size(addresses, 0);
                 return;
         }
-        header = nlmsg_data(message);
-        if (message->nlmsg_type != RTM_NEWADDR || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
-            header->ifa_family != AF_INET ||
-            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, IFA_MAX, NULL) < 0)
-                return;
-        if (!attribute_ip(attributes[IFA_LOCAL], &address.ip) && !attribute_ip(attributes[IFA_ADDRESS], &address.ip))
+        header = parse_address(message, AF_INET, attributes);
+        if (!header ||
+            (!attribute_ip(attributes[IFA_LOCAL], &address.ip) && !attribute_ip(attributes[IFA_ADDRESS], &address.ip)))
                 return;
         address.ifindex = (int)header->ifa_index;
         address.prefix = header->ifa_prefixlen;
         g_array_append_val(addresses, address);
-}
-
-static gboolean
-attribute_ip6(struct nlattr *attribute, struct in6_addr *ret_ip)
-{
-        if (!attribute || nla_len(attribute) != sizeof *ret_ip)
-                return FALSE;
-        memcpy(ret_ip, nla_data(attribute), sizeof *ret_ip);
-        return !IN6_IS_ADDR_LINKLOCAL(ret_ip);
 }
 
 static void
@@ -78,40 +88,29 @@ receive_address6(const struct nlmsghdr *message, void *data)
                 g_array_set_size(addresses, 0);
                 return;
         }
-        header = nlmsg_data(message);
-        if (message->nlmsg_type != RTM_NEWADDR || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
-            header->ifa_family != AF_INET6 ||
-            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, IFA_MAX, NULL) < 0 ||
-            !attribute_ip6(attributes[IFA_ADDRESS], &address.ip))
+        header = parse_address(message, AF_INET6, attributes);
+        if (!header || !attribute_ip6(attributes[IFA_ADDRESS], &address.ip))
                 return;
         address.ifindex = (int)header->ifa_index;
         address.prefix = header->ifa_prefixlen;
         g_array_append_val(addresses, address);
 }
 
-static void
-receive_neighbour6(const struct nlmsghdr *message, void *data)
+/* The same for a neighbour; with its MAC, all zero where it is not known, and whether it does not answer. */
+static const struct ndmsg *
+parse_neighbour(const struct nlmsghdr *message, int family, struct nlattr *attributes[NDA_MAX + 1], struct ether_addr *ret_mac,
+                gboolean *ret_failed)
 {
-        struct nlattr *attributes[NDA_MAX + 1];
-        const struct ndmsg *header;
-        struct link_neighbour6 neighbour = {0};
-        GArray *neighbours = data;
+        const struct ndmsg *header = nlmsg_data(message);
 
-        if (!message) {
-                g_array_set_size(neighbours, 0);
-                return;
-        }
-        header = nlmsg_data(message);
         if (message->nlmsg_type != RTM_NEWNEIGH || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
-            header->ndm_family != AF_INET6 || header->ndm_type != RTN_UNICAST ||
-            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, NDA_MAX, NULL) < 0 ||
-            !attribute_ip6(attributes[NDA_DST], &neighbour.ip))
-                return;
+            header->ndm_family != family || header->ndm_type != RTN_UNICAST ||
+            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, NDA_MAX, NULL) < 0)
+                return NULL;
         if (attributes[NDA_LLADDR] && nla_len(attributes[NDA_LLADDR]) == ETH_ALEN)
-                memcpy(&neighbour.mac, nla_data(attributes[NDA_LLADDR]), ETH_ALEN);
-        neighbour.ifindex = header->ndm_ifindex;
-        neighbour.failed = (header->ndm_state & (NUD_FAILED | NUD_INCOMPLETE)) != 0;
-        g_array_append_val(neighbours, neighbour);
+                memcpy(ret_mac, nla_data(attributes[NDA_LLADDR]), ETH_ALEN);
+        *ret_failed = (header->ndm_state & (NUD_FAILED | NUD_INCOMPLETE)) != 0;
+        return header;
 }
 
 static void
@@ -126,16 +125,29 @@ receive_neighbour(const struct nlmsghdr *message, void *data)
                 g_array_set_size(neighbours, 0);
                 return;
         }
-        header = nlmsg_data(message);
-        if (message->nlmsg_type != RTM_NEWNEIGH || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
-            header->ndm_family != AF_INET || header->ndm_type != RTN_UNICAST ||
-            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, NDA_MAX, NULL) < 0 ||
-            !attribute_ip(attributes[NDA_DST], &neighbour.ip))
+        header = parse_neighbour(message, AF_INET, attributes, &neighbour.mac, &neighbour.failed);
+        if (!header || !attribute_ip(attributes[NDA_DST], &neighbour.ip))
                 return;
-        if (attributes[NDA_LLADDR] && nla_len(attributes[NDA_LLADDR]) == ETH_ALEN)
-                memcpy(&neighbour.mac, nla_data(attributes[NDA_LLADDR]), ETH_ALEN);
         neighbour.ifindex = header->ndm_ifindex;
-        neighbour.failed = (header->ndm_state & (NUD_FAILED | NUD_INCOMPLETE)) != 0;
+        g_array_append_val(neighbours, neighbour);
+}
+
+static void
+receive_neighbour6(const struct nlmsghdr *message, void *data)
+{
+        struct nlattr *attributes[NDA_MAX + 1];
+        const struct ndmsg *header;
+        struct link_neighbour6 neighbour = {0};
+        GArray *neighbours = data;
+
+        if (!message) {
+                g_array_set_size(neighbours, 0);
+                return;
+        }
+        header = parse_neighbour(message, AF_INET6, attributes, &neighbour.mac, &neighbour.failed);
+        if (!header || !attribute_ip6(attributes[NDA_DST], &neighbour.ip))
+                return;
+        neighbour.ifindex = header->ndm_ifindex;
         g_array_append_val(neighbours, neighbour);
 }
 
