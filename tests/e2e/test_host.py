@@ -2,6 +2,7 @@
 
 import json
 
+import host
 import systemd
 
 NAT = """
@@ -17,7 +18,10 @@ def test_foreign_link_of_our_name(world):
     namespace = world.namespace()
     for kind, add in (("tap", "tuntap add br-lab mode tap"), ("bridge", "link add br-lab type bridge")):
         namespace.run("ip", *add.split())
+        namespace.run("sysctl", "-qw", "net.ipv6.conf.br-lab.disable_ipv6=1")  # its address would come at some later time
         namespace.run("ip", "link", "set", "br-lab", "address", "02:11:22:33:44:55", "alias", "mine", "up")
+        host.wait_until(lambda: "NO-CARRIER" in namespace.link("br-lab")["flags"] and
+                        namespace.link("br-lab")["operstate"] == "DOWN", "the kernel has seen that nothing is behind br-lab")
         before = namespace.snapshot()
         lab = world.lab(NAT.replace("lan: {", "lan: {bridge: br-lab, "), name=kind, namespace=namespace, fake=True)
         for verb in ("plan", "up"):
