@@ -175,6 +175,23 @@ add_network(GString *text, const struct lab *lab, guint index)
         add_boot(text, network);
 }
 
+static gboolean
+has_dhcp(const struct network *network)
+{
+        return lab_is_served(network) && network->dhcp.enabled;
+}
+
+/* Not as `set:` in the file of reservations: dnsmasq 2.90 aborts when it rereads one whose tag a lease has used. */
+static void
+add_tags(GString *text, const struct lab *lab)
+{
+        char mac[LAB_MAC_LENGTH];
+
+        for (guint i = 0; i < lab->host_count; i++)
+                if (lab->hosts[i].second && has_dhcp(&lab->networks[lab->hosts[i].network]))
+                        g_string_append_printf(text, "dhcp-mac=set:" SECOND ",%s\n", lab_format_mac(&lab->hosts[i].mac, mac));
+}
+
 char *
 dnsmasq_config(const struct lab *lab)
 {
@@ -199,7 +216,7 @@ dnsmasq_config(const struct lab *lab)
              server++)
                 g_string_append_printf(text, "server=%s\n", *server);
         for (guint i = 0; i < lab->network_count; i++)
-                if (lab_is_served(&lab->networks[i]) && lab->networks[i].dhcp.enabled && lab->networks[i].subnet6.prefix) {
+                if (has_dhcp(&lab->networks[i]) && lab->networks[i].subnet6.prefix) {
                         g_string_append(text, "enable-ra\n");
                         break;
                 }
@@ -211,14 +228,8 @@ dnsmasq_config(const struct lab *lab)
         for (guint i = 0; i < lab->network_count; i++)
                 if (lab_is_served(&lab->networks[i]))
                         add_network(text, lab, i);
+        add_tags(text, lab);
         return g_string_free(text, FALSE);
-}
-
-static void
-add_mac(GString *text, const struct ether_addr *mac)
-{
-        for (int i = 0; i < ETH_ALEN; i++)
-                g_string_append_printf(text, "%s%02x", i ? ":" : "", mac->ether_addr_octet[i]);
 }
 
 char *
@@ -229,13 +240,11 @@ dnsmasq_reservations(const struct lab *lab)
         for (guint i = 0; i < lab->host_count; i++) {
                 const struct lab_host *host = &lab->hosts[i];
                 const struct network *network = &lab->networks[host->network];
-                char ip[LAB_IP_LENGTH], ip6[LAB_IP6_LENGTH];
+                char ip[LAB_IP_LENGTH], ip6[LAB_IP6_LENGTH], mac[LAB_MAC_LENGTH];
 
-                if (!lab_is_served(network) || !network->dhcp.enabled || (!host->ip && !host->name))
+                if (!has_dhcp(network) || (!host->ip && !host->name))
                         continue;
-                add_mac(text, &host->mac);
-                if (host->second)
-                        g_string_append(text, ",set:" SECOND);
+                g_string_append(text, lab_format_mac(&host->mac, mac));
                 if (host->ip)
                         g_string_append_printf(text, ",%s", lab_format_ip(host->ip, ip));
                 if (!IN6_IS_ADDR_UNSPECIFIED(&host->ip6) && network->subnet6.prefix)

@@ -64,7 +64,7 @@ test_config(void)
                 "dhcp-option=tag:lan,option:dns-server,10.20.0.1",
                 "interface=dmz-1", "dhcp-range=set:dmz,10.21.0.16,10.21.0.32,255.255.255.192,600",
                 "dhcp-option=tag:dmz,option:router", "dhcp-option=tag:dmz,option:mtu,1400",
-                "interface=dns-1", "no-dhcp-interface=dns-1"};
+                "interface=dns-1", "no-dhcp-interface=dns-1", "dhcp-mac=set:second.nic,52:54:00:00:00:02"};
         g_autofree char *text = dnsmasq_config(&lab);
 
         for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
@@ -184,7 +184,7 @@ test_hosts(void)
 
         g_assert_cmpstr(reservations, ==,
                         "52:54:00:00:00:01,10.20.0.10,db\n"
-                        "52:54:00:00:00:02,set:second.nic,10.21.0.10,db\n"
+                        "52:54:00:00:00:02,10.21.0.10,db\n"
                         "52:54:00:00:00:03,dyn\n"
                         "52:54:00:00:00:04,10.20.0.50\n");
         g_assert_cmpstr(names, ==,
