@@ -18,6 +18,9 @@
 /* The tag of a NIC whose VM has its default route through another one. No network's name has a dot. */
 #define SECOND "second.nic"
 
+/* That of a NIC with an mtu of its own. */
+#define MTU_TAG "mtu%u.nic"
+
 enum { OPTION_DNS_SERVER = 6, OPTION_ROUTES = 121 };
 
 static void
@@ -185,11 +188,23 @@ has_dhcp(const struct network *network)
 static void
 add_tags(GString *text, const struct lab *lab)
 {
-        char mac[LAB_MAC_LENGTH];
+        g_autoptr(GHashTable) mtus = g_hash_table_new(NULL, NULL);
 
-        for (guint i = 0; i < lab->host_count; i++)
-                if (lab->hosts[i].second && has_dhcp(&lab->networks[lab->hosts[i].network]))
-                        g_string_append_printf(text, "dhcp-mac=set:" SECOND ",%s\n", lab_format_mac(&lab->hosts[i].mac, mac));
+        for (guint i = 0; i < lab->host_count; i++) {
+                const struct lab_host *host = &lab->hosts[i];
+                char mac[LAB_MAC_LENGTH];
+
+                if (!has_dhcp(&lab->networks[host->network]))
+                        continue;
+                lab_format_mac(&host->mac, mac);
+                if (host->second)
+                        g_string_append_printf(text, "dhcp-mac=set:" SECOND ",%s\n", mac);
+                if (host->mtu)
+                        g_string_append_printf(text, "dhcp-mac=set:" MTU_TAG ",%s\n", host->mtu, mac);
+                /* Without the network's tag it comes before the network's own. */
+                if (host->mtu && g_hash_table_add(mtus, GUINT_TO_POINTER(host->mtu)))
+                        g_string_append_printf(text, "dhcp-option=tag:" MTU_TAG ",option:mtu,%u\n", host->mtu, host->mtu);
+        }
 }
 
 char *

@@ -20,6 +20,7 @@ struct lab_host {
         struct in6_addr ip6;        /* all zero: none is reserved */
         const char *tap;            /* the interface of the NIC; NULL: a reservation */
         gboolean spoof_check;
+        guint mtu;                  /* of the NIC, where it is not the network's; else 0 */
         gboolean second;            /* an earlier NIC of its VM has the default route */
 };
 

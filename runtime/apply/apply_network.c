@@ -27,7 +27,7 @@ attach_taps(struct apply *apply, guint network, GError **error)
                         if (vm_nic_is_on(found, &vm->nics[n], project->networks[network].name) &&
                             links_find(apply->session->world->links, tap) &&
                             !link_attach(apply->host.netlink, tap, apply->bridges[network], alias,
-                                         apply->session->resolved->lab.networks[network].mtu, &reason) &&
+                                         apply->session->resolved->vms[i].launch.nics[n].tap_mtu, &reason) &&
                             !g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND)) { /* gone with its VM meanwhile */
                                 g_propagate_error(error, g_steal_pointer(&reason));
                                 return error_prefix(error, "cannot attach the tap of vm '%s'", vm->name);

@@ -314,7 +314,8 @@ add_disk_changes(const struct world *world, const struct vm_world *found, const 
         }
 }
 
-/* A NIC tells its guest the network's mtu when it is made: the bridge has a new one at once, the guest after a restart. */
+/* A NIC tells its guest its mtu, or the network's, when it is made: links have a new one at once, the guest after a restart.
+ * What was told counts, not what was once written. */
 static void
 add_mtu_changes(const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
 {
@@ -324,9 +325,12 @@ add_mtu_changes(const struct vm_world *found, const struct launch *launch, GPtrA
                 guint told = GPOINTER_TO_UINT(g_hash_table_lookup(found->mtus, id));
                 g_autofree char *key = NULL, *from = NULL, *to = NULL;
 
-                if (!told || !nic->mtu || told == nic->mtu || nic->nic->model != NIC_VIRTIO)
+                if (!told || !nic->mtu || nic->nic->model != NIC_VIRTIO)
                         continue;
                 key = g_strdup_printf("networks.%s.mtu", nic->nic->name);
+                g_ptr_array_remove(changes, plan_changes_find(changes, key));
+                if (told == nic->mtu)
+                        continue;
                 from = g_strdup_printf("%u", told);
                 to = g_strdup_printf("%u", nic->mtu);
                 plan_changes_add(changes, key, from, to, CHANGE_RESTART);

@@ -317,6 +317,16 @@ media_is_live(const struct vm_world *found, const struct launch *launch, const s
         return change->from && change->to && was_cdrom(found, name) && is_drive(launch, name) && !is_refused(found, id);
 }
 
+/* What cannot be told by its NIC hears it from DHCP, when it next asks. */
+static gboolean
+hears_mtu_from_dhcp(const struct launch *launch, const char *name)
+{
+        for (guint i = 0; i < launch->nic_count; i++)
+                if (strcmp(launch->nics[i].nic->name, name) == 0)
+                        return launch->nics[i].nic->model != NIC_VIRTIO;
+        return FALSE;
+}
+
 static enum change
 settle(const struct vm_world *found, const struct launch *launch, const struct plan_change *change, const GPtrArray *changes)
 {
@@ -324,6 +334,8 @@ settle(const struct vm_world *found, const struct launch *launch, const struct p
         gboolean disk = strcmp(parts[0], "disks") == 0, live = TRUE;
 
         if (disk && parts[1] && g_strcmp0(parts[2], "file") == 0 && media_is_live(found, launch, change, parts[1]))
+                return CHANGE_LIVE;
+        if (strcmp(parts[0], "networks") == 0 && g_strcmp0(parts[2], "mtu") == 0 && hears_mtu_from_dhcp(launch, parts[1]))
                 return CHANGE_LIVE;
         if (change->how != CHANGE_LIVE)
                 return change->how;

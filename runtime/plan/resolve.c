@@ -155,8 +155,17 @@ further_names(struct resolved *resolved, const struct vm *vm, const struct nic *
         return (const char *const *)(gconstpointer)g_ptr_array_free(g_steal_pointer(&names), FALSE);
 }
 
+/* What the guest that runs was told when its NIC was made; 0: nothing, or not known. */
+static guint
+told_mtu(const struct world *world, const struct vm *vm, const char *id)
+{
+        const struct vm_world *found = world_vm(world, vm->name);
+
+        return found && found->mtus ? GPOINTER_TO_UINT(g_hash_table_lookup(found->mtus, id)) : 0;
+}
+
 static void
-resolve_nics(struct resolved *resolved, struct resolved_vm *vm)
+resolve_nics(struct resolved *resolved, struct resolved_vm *vm, const struct world *world)
 {
         const struct project *project = resolved->store->project;
         const char *owner = vm->launch.tap_owner ? vm->launch.tap_owner : vm->vm->name;
@@ -170,13 +179,15 @@ resolve_nics(struct resolved *resolved, struct resolved_vm *vm)
                 g_autofree char *id = qemu_nic_id(nic->name), *tap = lab_tap_name(project->name, owner, nic->name);
                 struct lab_host host = {.network = nic->network_index, .ip = nic->ip, .name = vm->vm->hostname,
                                         .aliases = further_names(resolved, vm->vm, nic), .ip6 = nic->ip6,
-                                        .tap = resolve_keep(resolved, tap), .spoof_check = nic->spoof_check};
+                                        .tap = resolve_keep(resolved, tap), .spoof_check = nic->spoof_check,
+                                        .mtu = nic->mtu == network->mtu ? 0 : nic->mtu};
 
                 host.second = routed;
                 routed |= network->mode == MODE_BRIDGE || (network->gateway && network->dhcp.enabled);
                 nics[i].nic = nic;
                 nics[i].port = resolve_port(vm, id, nic->node);
-                nics[i].mtu = network->mtu;
+                nics[i].mtu = nic->mtu ? nic->mtu : network->mtu;
+                nics[i].tap_mtu = MAX(nics[i].mtu, told_mtu(world, vm->vm, id));
                 if (nic->has_mac) {
                         nics[i].mac = nic->mac;
                 } else if (!kept || !value_parse_mac(kept, &nics[i].mac, NULL)) {
@@ -323,7 +334,7 @@ resolve_vm(struct resolved *resolved, guint index, const struct world *world)
                 resolve_wish(vm); /* there is something to compare it with */
         if (vm_is_alive(found) && vm->spec->started_as)
                 vm->launch.tap_owner = resolve_keep(resolved, vm->spec->started_as);
-        resolve_nics(resolved, vm);
+        resolve_nics(resolved, vm, world);
         resolve_firmware(resolved, vm, world);
         g_hash_table_iter_init(&iter, vm->spec->ports);
         while (g_hash_table_iter_next(&iter, &id, &port))

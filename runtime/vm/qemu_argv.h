@@ -26,6 +26,7 @@ struct launch_nic {
         guint port;
         struct ether_addr mac;
         guint mtu;                  /* 0: not told to the guest */
+        guint tap_mtu;              /* of its tap while it runs: not less than the guest was told */
 };
 
 /** struct launch - A VM with all that the project file leaves open decided */

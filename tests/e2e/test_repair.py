@@ -232,6 +232,14 @@ def test_bridge_changes_in_place(world):
     assert lab.pids() == pids
 
 
+def tap_of(lab, vm):
+    return next(link["ifname"] for link in lab.links().values() if link.get("ifalias") == f"drover:{lab.name}/{vm}/lan")
+
+
+def tap_mtus(lab):
+    return sorted(link["mtu"] for link in lab.links().values() if link.get("master"))
+
+
 def test_mtu_reaches_the_guest_with_a_restart(world):
     """The bridge has a new MTU at once; what the NICs tell their guests waits, is shown, and is done by --restart."""
     lab = world.lab(FAKES, fake=True)
@@ -245,8 +253,26 @@ def test_mtu_reaches_the_guest_with_a_restart(world):
     assert "! restart required vm one\n    networks.lan.mtu: 1500 → 1400 (restart)\n" in plan, plan
     assert plan.endswith("plan: 2 pending\n  drover up --restart\n"), plan
     assert lab.vms()["one"]["pending"], lab.vms()
+    assert tap_mtus(lab) == [1500, 1500], "what a guest was told of still gets through"
     lab.drover("up", "--restart", "-t", "0")
     lab.assert_satisfied()
+    assert tap_mtus(lab) == [1400, 1400]
+
+    lab.replace("two: {<<: *fake, networks: [lan]}", "two: {<<: *fake, networks: {lan: {mtu: 1300}}}")
+    lab.drover("up")
+    assert [change["key"] for change in lab.vms()["two"]["pending"]] == ["networks.lan.mtu"] and not lab.vms()["one"]["pending"]
+    host.command("ip", "-n", f"drover-{lab.name}", "link", "set", tap_of(lab, "two"), "mtu", "1200")
+    assert "taps with another mtu: 1 → 0" in lab.drover("plan").out
+    lab.drover("up", "--restart", "-t", "0")
+    lab.assert_satisfied()
+    assert tap_mtus(lab) == [1300, 1400] and lab.bridge("lan")["mtu"] == 1400
+    lab.replace("{lan: {mtu: 1300}}", "{lan: {mtu: 1350, model: e1000}}")
+    lab.drover("up", "--restart", "-t", "0")
+    lab.replace("mtu: 1350", "mtu: 1340")
+    assert actions(lab) == {("network", "lan"): "repair", ("service", ""): "update", ("vm", "two"): "update"}, "by DHCP"
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert tap_mtus(lab) == [1340, 1400]
 
 
 def test_mtu_outlives_the_ports(world):

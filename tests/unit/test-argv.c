@@ -93,7 +93,7 @@ decide_nic(struct decided *decided, const struct project *project, const struct 
         *out = (struct launch_nic){.nic = nic, .port = decided->launch.port_count++, .mac = nic->mac};
         if (!nic->has_mac)
                 out->mac = (struct ether_addr){{2, 0, 0, 0, 0, number}};
-        out->mtu = network->mtu != 1500 ? network->mtu : 0;
+        out->mtu = nic->mtu ? nic->mtu : network->mtu != 1500 ? network->mtu : 0;
 }
 
 static struct decided

@@ -34,7 +34,7 @@ static struct network networks[] = {
 };
 static const struct lab_host hosts[] = {
         {0, {{0x52, 0x54, 0, 0, 0, 1}}, 0x0a14000a, "db", aliases},
-        {1, {{0x52, 0x54, 0, 0, 0, 2}}, 0x0a15000a, "db", NULL, .second = TRUE},
+        {1, {{0x52, 0x54, 0, 0, 0, 2}}, 0x0a15000a, "db", NULL, .second = TRUE, .mtu = 1300},
         {0, {{0x52, 0x54, 0, 0, 0, 3}}, 0, "dyn", NULL},
         {0, {{0x52, 0x54, 0, 0, 0, 4}}, 0x0a140032, NULL, NULL},
         {2, {{0x52, 0x54, 0, 0, 0, 5}}, 0x0a16000a, "quiet", NULL},
@@ -64,6 +64,7 @@ test_config(void)
                 "dhcp-option=tag:lan,option:dns-server,10.20.0.1",
                 "interface=dmz-1", "dhcp-range=set:dmz,10.21.0.16,10.21.0.32,255.255.255.192,600",
                 "dhcp-option=tag:dmz,option:router", "dhcp-option=tag:dmz,option:mtu,1400",
+                "dhcp-mac=set:mtu1300.nic,52:54:00:00:00:02", "dhcp-option=tag:mtu1300.nic,option:mtu,1300",
                 "interface=dns-1", "no-dhcp-interface=dns-1", "dhcp-mac=set:second.nic,52:54:00:00:00:02"};
         g_autofree char *text = dnsmasq_config(&lab);
 
