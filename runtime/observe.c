@@ -122,6 +122,17 @@ find_root_disk(const struct world *world, struct vm_world *vm)
                 vm->root_written = (guint64)st.st_mtime;
 }
 
+/* A throw-away VM outlives a drover that was killed, not the next one that changes something. */
+static void
+find_awaiter(const struct world *world, struct vm_world *vm)
+{
+        g_autofree char *directory = paths_vm_data(world->paths, vm->name);
+        g_autofree char *path = g_build_filename(directory, VM_THROWAWAY_FILE, NULL);
+
+        vm->throwaway = file_exists(path);
+        vm->awaited = vm->throwaway && file_is_locked(path);
+}
+
 static void
 add_vm(struct world *world, const char *name, gboolean in_file, gboolean kept)
 {
@@ -133,6 +144,8 @@ add_vm(struct world *world, const char *name, gboolean in_file, gboolean kept)
         g_hash_table_insert(world->vms_by_name, vm->name, vm);
         if (!kept)
                 return;
+        if (!in_file)
+                find_awaiter(world, vm);
         vm->spec = spec_load(world->paths, name, &vm->error);
         if (g_error_matches(vm->error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
                 g_clear_error(&vm->error);

@@ -32,6 +32,8 @@ struct vm_world {
         char *detail;           /* QEMU's own word for its state, or why it is unreachable; or NULL */
         GError *error;          /* its spec.json cannot be read; spoils nobody else's line */
         gboolean in_file;       /* the project file has it */
+        gboolean throwaway;     /* it has not, since `drover run` made it */
+        gboolean awaited;       /* that drover lives */
         struct actual *actual;  /* what its QEMU has; NULL: nobody asked, or it gave no answer */
         GHashTable *mtus;       /* device id -> GUINT: host_mtu of its NICs as it runs; NULL: nobody asked */
         guint64 root_written;   /* mtime of an existing root disk, seconds since the epoch; 0: none */

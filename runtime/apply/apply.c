@@ -280,7 +280,7 @@ build_graph(struct apply *apply, guint *ret_count, GArray *edges)
         return nodes;
 }
 
-/* Identity and logs of VMs that were removed with their disks. */
+/* Identity and logs of VMs that were removed with their disks, and all of those that were to be thrown away. */
 static gboolean
 forget_vms(struct apply *apply, GError **error)
 {
@@ -288,7 +288,7 @@ forget_vms(struct apply *apply, GError **error)
                 const struct plan_step *step = g_ptr_array_index(apply->plan->steps, i);
                 g_autofree char *directory = paths_vm_data(apply->session->world->paths, step->name);
 
-                if (step->kind == KIND_VM && step->action == ACTION_REMOVE &&
+                if (step->kind == KIND_VM && step->action == ACTION_REMOVE && (apply->plan->forget || step->forget) &&
                     !vm_is_locked(apply->session->world->paths, step->name) && !file_remove_tree(directory, error))
                         return FALSE;
         }
@@ -342,7 +342,7 @@ finish(struct apply *apply, GError **error)
 {
         const struct paths *paths = apply->session->world->paths;
 
-        if (apply->plan->forget && !forget_vms(apply, error))
+        if (!forget_vms(apply, error))
                 return FALSE;
         if (apply->plan->remove_namespace) {
                 if (apply->host.home && !home_remove(apply->host.home, error))

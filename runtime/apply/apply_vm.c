@@ -113,8 +113,8 @@ apply_grace_ms(const struct apply *apply, const struct plan_step *step)
         const char *text;
         guint64 ms;
 
-        if (step->action == ACTION_KILL || (found && found->status == VM_STARTING))
-                return 0; /* what has not begun to run cannot hear the button */
+        if (step->action == ACTION_KILL || step->forget || (found && found->status == VM_STARTING))
+                return 0; /* nothing of it is kept, or it has not begun to run and cannot hear the button */
         if (apply->options->grace_ms >= 0)
                 return apply->options->grace_ms;
         if (step->index != G_MAXUINT)

@@ -92,6 +92,7 @@ struct plan_step {
         gboolean awaits;     /* VM: not started before its dependencies are healthy or done, where the file says so */
         gboolean fresh;      /* VM: with new disks */
         gboolean idle;       /* VM: made, but not started */
+        gboolean forget;     /* VM that is removed: with all that is kept of it */
         struct transfer *transfer; /* KIND_IMAGE */
 };
 

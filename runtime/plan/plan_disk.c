@@ -189,6 +189,8 @@ plan_disks_removed(struct planner *planner)
 
                 if (options->vms && (named || !plan_is_named(planner, vm)))
                         continue;
+                if (!named && world_vm(planner->world, vm) && world_vm(planner->world, vm)->throwaway)
+                        continue; /* goes with its VM */
                 removed = named ? options->volumes : options->volumes || options->fresh;
                 step = plan_add(planner, KIND_DISK, removed ? ACTION_REMOVE : ACTION_KEEP, name, G_MAXUINT);
                 step->path = g_strdup(g_ptr_array_index(paths, i));

@@ -46,13 +46,19 @@ wish_free(gpointer wish)
         json_decref(wish);
 }
 
+static gboolean
+is_orphan(const struct vm_world *vm)
+{
+        return !vm->in_file && !vm->throwaway;
+}
+
 static guint
 count_orphans(const struct planner *planner)
 {
         guint count = 0;
 
         for (guint i = 0; i < planner->world->vms->len; i++)
-                count += !((const struct vm_world *)g_ptr_array_index(planner->world->vms, i))->in_file;
+                count += is_orphan(g_ptr_array_index(planner->world->vms, i));
         return count;
 }
 
@@ -137,16 +143,37 @@ describe_orphan(const struct planner *planner, const struct vm_world *vm, const 
         return g_strdup_printf("%s; --remove-orphans removes it", why);
 }
 
+/*
+ * What `drover run` made is removed by it. Where that was killed, by whoever comes next and changes something. TRUE: that is all
+ * there is to plan for it
+ */
+static gboolean
+plan_throwaway(struct planner *planner, const struct vm_world *vm)
+{
+        const struct plan_options *options = planner->options;
+        gboolean comes_next = options->goal == GOAL_UP || options->goal == GOAL_CREATE || options->goal == GOAL_START;
+        gboolean meant = options->goal == GOAL_REMOVE && (options->vms ? plan_is_named(planner, vm->name) : TRUE);
+        struct plan_step *step;
+
+        if (!meant && (!comes_next || vm->awaited))
+                return !plan_goes_down(options->goal) || options->goal == GOAL_REMOVE;
+        step = plan_add(planner, KIND_VM, ACTION_REMOVE, vm->name, G_MAXUINT);
+        step->forget = TRUE;
+        if (!vm->awaited)
+                step->detail = g_strdup("its 'drover run' has ended");
+        return TRUE;
+}
+
 static void
 plan_orphan(struct planner *planner, const struct vm_world *vm, const struct guesses *guesses)
 {
         const struct plan_options *options = planner->options;
-        gboolean here = vm_is_alive(vm) || vm->status == VM_CRASHED || (vm->spec && vm->spec->present);
+        gboolean here = vm->throwaway || vm_is_alive(vm) || vm->status == VM_CRASHED || (vm->spec && vm->spec->present);
         const struct vm *unwished = find_unwished(planner, vm);
         enum plan_action action = ACTION_ORPHAN;
         struct plan_step *step;
 
-        if (!here)
+        if (!here || (vm->throwaway && plan_throwaway(planner, vm)))
                 return;
         if (plan_is_named(planner, vm->name) ||
             (!options->vms && plan_goes_down(options->goal) && options->goal != GOAL_REMOVE))
