@@ -249,6 +249,13 @@ enum preallocation {
         PREALLOCATION_FALLOC,
 };
 
+/** struct encryption - LUKS, of what is in a qcow2 file */
+struct encryption {
+        const struct node *node;
+        const char *key_file; /* absolute path of the file that holds the key, byte for byte */
+        guint iter_ms;        /* when the disk is made: how long it takes to try a key */
+};
+
 /** struct disk - A disk of a VM, or a named one of the project */
 struct disk {
         const struct node *node;
@@ -262,6 +269,7 @@ struct disk {
         gboolean preallocated;   /* otherwise it takes room as it is written */
         enum preallocation preallocation;
         guint64 cluster_bytes;   /* of qcow2, when it is made; 0: QEMU's default */
+        struct encryption *encryption; /* or NULL */
         gboolean read_only;
         gboolean is_root;
         gboolean shared;         /* other VMs may write to it at the same time; so it is raw */

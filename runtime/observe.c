@@ -54,6 +54,12 @@ world_image(const struct world *world, const char *path)
         return world->images && path ? g_hash_table_lookup(world->images, path) : NULL;
 }
 
+const struct probed_key *
+world_key(const struct world *world, const char *path)
+{
+        return world->keys && path ? g_hash_table_lookup(world->keys, path) : NULL;
+}
+
 const char *
 world_password_stamp(const struct world *world, const struct vm *vm)
 {
@@ -98,6 +104,7 @@ world_free(struct world *world)
         g_clear_pointer(&world->images, g_hash_table_unref);
         g_clear_pointer(&world->plain_files, g_hash_table_unref);
         g_clear_pointer(&world->stamps, g_hash_table_unref);
+        g_clear_pointer(&world->keys, g_hash_table_unref);
         g_clear_pointer(&world->uses, g_hash_table_unref);
         g_clear_pointer(&world->files, g_hash_table_unref);
         qemu_info_free(world->qemu);

@@ -238,7 +238,7 @@ encode_one(const struct key *key, const void *object, gboolean defaults)
 static gboolean
 is_foreign(const struct key_table *table, const struct key *key, const void *object)
 {
-        static const char *const not_for_named[] = {"name", "size", "format", "preallocation", "cluster_size",
+        static const char *const not_for_named[] = {"name", "size", "format", "preallocation", "cluster_size", "encryption",
                                                     "file", "device", "media", NULL};
 
         if (table == &keys_network) {

@@ -56,6 +56,8 @@ create_disk(struct apply *apply, const struct plan_step *step, GError **error)
                 .owner = apply->host.user,
                 .preallocation = disk->disk->preallocated ? preallocations[disk->disk->preallocation] : NULL,
                 .cluster_bytes = disk->disk->cluster_bytes,
+                .key_file = disk->key_file,
+                .iter_ms = disk->key_file ? disk->disk->encryption->iter_ms : 0,
                 .cache = apply->session->world->paths->cache,
         };
 
