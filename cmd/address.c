@@ -4,7 +4,6 @@
 #include "parser/value/value.h"
 
 #include <string.h>
-#include <time.h>
 
 struct address_book {
         GHashTable *leases;     /* MAC as guint64 -> const guint32 *: the address */
@@ -36,7 +35,6 @@ address_book_new(const struct session *session)
 {
         struct address_book *book = g_new0(struct address_book, 1);
         const struct world *world = session->world;
-        gint64 now = time(NULL);
 
         book->leases = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         book->neighbours = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
@@ -45,7 +43,7 @@ address_book_new(const struct session *session)
         for (guint i = 0; world->leases && i < world->leases->len; i++) {
                 const struct lease *lease = &g_array_index(world->leases, struct lease, i);
 
-                if (!lease->expires || lease->expires > now)
+                if (!lease->ended)
                         add(book->leases, &lease->mac, &lease->ip);
         }
         for (guint i = 0; world->links && i < world->links->neighbours->len; i++) {
@@ -120,14 +118,13 @@ look_up_kept(const struct address_book *book, GArray *addresses, const struct sp
 
         json_object_foreach(nics, name, nic)
         {
-                const char *text = g_hash_table_lookup(spec->macs, name);
                 const char *network = json_text(nic, "network"), *reserved = json_text(nic, "ip");
                 const char *reserved6 = json_text(nic, "ip6");
                 struct in6_addr ip6 = in6addr_any;
                 struct ether_addr mac;
                 guint32 ip = 0;
 
-                if (!text || !value_parse_mac(text, &mac, NULL))
+                if (!spec_nic_mac(spec, name, &mac))
                         continue;
                 if (reserved && !value_parse_ipv4(reserved, &ip, NULL))
                         ip = 0;
@@ -146,8 +143,11 @@ address_book_find(const struct address_book *book, const struct vm_world *vm)
         g_array_set_clear_func(addresses, address_clear);
         for (guint i = 0; resolved && i < resolved->launch.nic_count; i++) {
                 const struct launch_nic *nic = &resolved->launch.nics[i];
+                struct ether_addr mac = nic->mac;
 
-                look_up(book, addresses, nic->nic->network, nic->nic->ip, &nic->nic->ip6, &nic->mac);
+                if (vm_is_alive(vm) && vm->spec)
+                        spec_nic_mac(vm->spec, nic->nic->name, &mac);
+                look_up(book, addresses, nic->nic->network, nic->nic->ip, &nic->nic->ip6, &mac);
         }
         if (!resolved && vm->spec && vm->spec->wish)
                 look_up_kept(book, addresses, vm->spec);

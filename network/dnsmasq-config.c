@@ -5,6 +5,7 @@
  *   dhcp-ignore-clid     clones of one image share their client-id, not their MAC
  *   dhcp-authoritative   a guest that comes back from another network is told at once
  *   dhcp-ignore-names    a guest that nobody named cannot take the name of another
+ *   (dhcp-host=NEW,OLD)  an address is not given to another MAC while the old one's lease lasts, unless both are named
  *   dhcp-lease-max       a /16 has more than the default of 1000
  *   bind-dynamic         only our bridges, also those that come later
  *   localise-queries     a VM on two networks resolves to its address on the asker's
@@ -194,7 +195,7 @@ add_tags(GString *text, const struct lab *lab)
                 const struct lab_host *host = &lab->hosts[i];
                 char mac[LAB_MAC_LENGTH];
 
-                if (!has_dhcp(&lab->networks[host->network]))
+                if (!has_dhcp(&lab->networks[host->network]) || host->unserved)
                         continue;
                 lab_format_mac(&host->mac, mac);
                 if (host->second)
@@ -250,6 +251,7 @@ dnsmasq_config(const struct lab *lab)
 char *
 dnsmasq_reservations(const struct lab *lab)
 {
+        static const struct ether_addr none;
         GString *text = g_string_new(NULL);
 
         for (guint i = 0; i < lab->host_count; i++) {
@@ -257,9 +259,11 @@ dnsmasq_reservations(const struct lab *lab)
                 const struct network *network = &lab->networks[host->network];
                 char ip[LAB_IP_LENGTH], ip6[LAB_IP6_LENGTH], mac[LAB_MAC_LENGTH];
 
-                if (!has_dhcp(network) || (!host->ip && !host->name))
+                if (!has_dhcp(network) || host->unserved || (!host->ip && !host->name))
                         continue;
                 g_string_append(text, lab_format_mac(&host->mac, mac));
+                if (memcmp(&host->old_mac, &none, sizeof none) != 0)
+                        g_string_append_printf(text, ",%s", lab_format_mac(&host->old_mac, mac));
                 if (host->ip)
                         g_string_append_printf(text, ",%s", lab_format_ip(host->ip, ip));
                 if (!IN6_IS_ADDR_UNSPECIFIED(&host->ip6) && network->subnet6.prefix)
@@ -291,7 +295,7 @@ dnsmasq_names(const struct lab *lab)
                 const struct network *network = &lab->networks[host->network];
                 char ip[LAB_IP_LENGTH], ip6[LAB_IP6_LENGTH];
 
-                if (!lab_is_served(network) || !host->name)
+                if (!lab_is_served(network) || host->unserved || !host->name)
                         continue;
                 if (host->ip)
                         add_names(text, lab_format_ip(host->ip, ip), host, network);

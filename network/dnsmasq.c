@@ -369,6 +369,7 @@ parse_lease(const char *line, struct lease *ret_lease)
         if (g_strv_length(fields) < 4 || !ether_aton_r(fields[1], &ret_lease->mac) || inet_pton(AF_INET, fields[2], &ip) != 1)
                 return FALSE;
         ret_lease->expires = g_ascii_strtoll(fields[0], NULL, 10);
+        ret_lease->ended = ret_lease->expires && ret_lease->expires <= g_get_real_time() / G_USEC_PER_SEC;
         ret_lease->ip = ntohl(ip.s_addr);
         ret_lease->name = strcmp(fields[3], "*") == 0 ? NULL : g_strdup(fields[3]);
         return TRUE;

@@ -22,6 +22,7 @@ struct lease {
         struct ether_addr mac;
         char *name;       /* or NULL */
         gint64 expires;   /* seconds since the epoch; 0: never */
+        gboolean ended;   /* it has, when it was read */
 };
 
 /** struct dnsmasq_state - What is there */

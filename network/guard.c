@@ -66,17 +66,27 @@ add_ip6_rules(GString *text, const struct network *network, const struct lab_hos
         g_string_append(text, " drop\n");
 }
 
+/* Dropped, unless @field is an address of the guest. */
 static void
-add_address_rules(GString *text, const struct network *network, const struct lab_host *host)
+add_ip_check(GString *text, const char *before, const char *field, const struct lab_host *host)
 {
         char ip[LAB_IP_LENGTH];
 
+        g_string_append_printf(text, "\t\t%s%s != %s", before, field, lab_format_ip(host->ip, ip));
+        if (host->old_ip)
+                g_string_append_printf(text, " %s != %s", field, lab_format_ip(host->old_ip, ip));
+        g_string_append(text, " drop\n");
+}
+
+static void
+add_address_rules(GString *text, const struct network *network, const struct lab_host *host)
+{
         if (host->ip) {
-                lab_format_ip(host->ip, ip);
-                g_string_append_printf(text, "\t\tarp saddr ip != 0.0.0.0 arp saddr ip != %s drop\n", ip);
+                add_ip_check(text, "arp saddr ip != 0.0.0.0 ", "arp saddr ip", host);
                 g_string_append(text, "\t\tudp sport 68 udp dport 67 @th,288,48 ");
                 add_number(text, host->mac.ether_addr_octet, ETH_ALEN);
-                g_string_append_printf(text, " accept\n\t\tip saddr != %s drop\n", ip);
+                g_string_append(text, " accept\n");
+                add_ip_check(text, "", "ip saddr", host);
         }
         if (network->mode != MODE_BRIDGE)
                 add_ip6_rules(text, network, host);

@@ -21,6 +21,10 @@ struct lab_host {
         const char *tap;            /* the interface of the NIC; NULL: a reservation */
         gboolean spoof_check;
         guint mtu;                  /* of the NIC, where it is not the network's; else 0 */
+        guint32 old_ip;             /* what the guest still has, until it renews its lease; 0: nothing else */
+        struct ether_addr old_mac;  /* whose lease of this address has not ended; all zero: nobody's */
+        const char *leaving;        /* a VM that runs with this NIC, which the file no longer has; NULL: the file has it */
+        gboolean unserved;          /* no DHCP and no DNS: the file gives its address or its MAC to another */
         gboolean second;            /* an earlier NIC of its VM has the default route */
 };
 

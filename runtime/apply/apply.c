@@ -368,6 +368,7 @@ session_apply(struct session *session, const struct plan *plan, const struct app
 
         g_mutex_init(&apply.firewall_mutex);
         g_cond_init(&apply.firewall_settled);
+        apply_lab_init(&apply);
         ok = prepare(&apply, error);
         if (ok) {
                 nodes = build_graph(&apply, &count, after);
@@ -390,6 +391,7 @@ session_apply(struct session *session, const struct plan *plan, const struct app
         fd_clear(&session->cache_fd); /* what lies on which image is recorded */
         g_mutex_clear(&apply.firewall_mutex);
         g_cond_clear(&apply.firewall_settled);
+        apply_lab_clear(&apply);
         g_free(apply.actions);
         g_free(apply.bridges);
         return ok;

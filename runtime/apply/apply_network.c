@@ -116,6 +116,7 @@ gboolean
 apply_firewall(struct apply *apply, const struct plan_step *step, GError **error)
 {
         g_autofree char *host_state = paths_host_state(apply->session->world->paths);
+        struct lab lab;
         gboolean ok;
 
         if (goes_with_namespace(apply, step))
@@ -123,7 +124,10 @@ apply_firewall(struct apply *apply, const struct plan_step *step, GError **error
         if (step->action == ACTION_REMOVE)
                 return firewall_remove(apply->host.home, apply->session->project->name, apply->session->world->isolation,
                                        host_state, error);
-        ok = firewall_ensure(apply->host.home, &apply->session->resolved->lab, host_state, error);
+        g_mutex_lock(&apply->guard_mutex);
+        lab = apply_lab(apply);
+        ok = firewall_ensure(apply->host.home, &lab, host_state, error);
+        g_mutex_unlock(&apply->guard_mutex);
         g_mutex_lock(&apply->firewall_mutex);
         apply->firewall_progress = ok ? FIREWALL_STANDS : FIREWALL_FAILED;
         g_cond_broadcast(&apply->firewall_settled);
@@ -159,9 +163,16 @@ apply_service(struct apply *apply, const struct plan_step *step, GError **error)
 {
         g_autofree char *directory = g_build_filename(apply->session->world->paths->data, "dnsmasq", NULL);
 
+        struct lab lab;
+        gboolean ok;
+
         if (step->action == ACTION_REMOVE)
                 return dnsmasq_stop(directory, error);
-        return dnsmasq_ensure(apply->host.home, &apply->session->resolved->lab, error);
+        g_mutex_lock(&apply->service_mutex);
+        lab = apply_lab(apply);
+        ok = dnsmasq_ensure(apply->host.home, &lab, error);
+        g_mutex_unlock(&apply->service_mutex);
+        return ok;
 }
 
 gboolean

@@ -139,6 +139,8 @@ start_vm(struct apply *apply, const struct plan_step *step, GError **error)
                 return FALSE;
         if (vm->launch.firmware_vars && !disk_ensure_vars(vm->launch.firmware_vars, world->uefi_vars, apply->host.user, error))
                 return error_prefix(error, "cannot make its UEFI variables");
+        if (!apply_lab_starts(apply, step, error))
+                return FALSE;
         if (!apply_seed(apply, vm, error))
                 return error_prefix(error, "cannot make its seed for cloud-init");
         if (!vm_start(&apply->host, &vm->launch, vm->spec, apply->options->paused, error))
@@ -189,12 +191,12 @@ apply_vm(struct apply *apply, const struct plan_step *step, GError **error)
                 return ok ? TRUE : error_prefix(error, "cannot start vm '%s'", step->name);
         case ACTION_RESTART:
                 ok = apply_await_dependencies(apply, step, error) && stop_vm(apply, step, error) &&
-                     start_vm(apply, step, error);
+                     apply_lab_ended(apply, step, error) && start_vm(apply, step, error);
                 return ok ? TRUE : error_prefix(error, "cannot restart vm '%s'", step->name);
         case ACTION_STOP:
         case ACTION_KILL:
         case ACTION_REMOVE:
-                ok = stop_vm(apply, step, error);
+                ok = stop_vm(apply, step, error) && apply_lab_ended(apply, step, error);
                 return ok ? TRUE : error_prefix(error, "cannot stop vm '%s'", step->name);
         case ACTION_PAUSE:
         case ACTION_CONTINUE:

@@ -66,6 +66,9 @@ plan_goes_down(enum goal goal)
         return goal == GOAL_STOP || goal == GOAL_KILL || goal == GOAL_REMOVE;
 }
 
+/** plan_orphan_action() - What becomes of a VM that is not in the file; ACTION_ORPHAN: it stays (plan_orphan.c) */
+enum plan_action plan_orphan_action(const struct planner *planner, const struct vm_world *vm);
+
 /** plan_is_named() - Was this VM, or the one that it is a replica of, asked for by name? (plan_orphan.c) */
 gboolean plan_is_named(const struct planner *planner, const char *name);
 

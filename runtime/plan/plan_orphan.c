@@ -164,17 +164,13 @@ plan_throwaway(struct planner *planner, const struct vm_world *vm)
         return TRUE;
 }
 
-static void
-plan_orphan(struct planner *planner, const struct vm_world *vm, const struct guesses *guesses)
+enum plan_action
+plan_orphan_action(const struct planner *planner, const struct vm_world *vm)
 {
         const struct plan_options *options = planner->options;
-        gboolean here = vm->throwaway || vm_is_alive(vm) || vm->status == VM_CRASHED || (vm->spec && vm->spec->present);
         const struct vm *unwished = find_unwished(planner, vm);
         enum plan_action action = ACTION_ORPHAN;
-        struct plan_step *step;
 
-        if (!here || (vm->throwaway && plan_throwaway(planner, vm)))
-                return;
         if (plan_is_named(planner, vm->name) ||
             (!options->vms && plan_goes_down(options->goal) && options->goal != GOAL_REMOVE))
                 action = options->goal == GOAL_REMOVE ? ACTION_REMOVE : options->goal == GOAL_KILL ? ACTION_KILL : ACTION_STOP;
@@ -185,9 +181,21 @@ plan_orphan(struct planner *planner, const struct vm_world *vm, const struct gue
                 action = ACTION_REMOVE;
         else if (options->remove_orphans && !unwished)
                 action = ACTION_REMOVE;
-        if ((action == ACTION_STOP || action == ACTION_KILL) && !vm_is_alive(vm))
+        return action;
+}
+
+static void
+plan_orphan(struct planner *planner, const struct vm_world *vm, const struct guesses *guesses)
+{
+        gboolean here = vm->throwaway || vm_is_alive(vm) || vm->status == VM_CRASHED || (vm->spec && vm->spec->present);
+        const struct vm *unwished = find_unwished(planner, vm);
+        enum plan_action action = plan_orphan_action(planner, vm);
+        struct plan_step *step;
+
+        if (!here || (vm->throwaway && plan_throwaway(planner, vm)) ||
+            ((action == ACTION_STOP || action == ACTION_KILL) && !vm_is_alive(vm)))
                 return;
-        if (action == ACTION_ORPHAN && (!options->networks || unwished))
+        if (action == ACTION_ORPHAN && (!planner->options->networks || unwished))
                 return;
         step = plan_add(planner, KIND_VM, action, vm->name, G_MAXUINT);
         step->renamed_to = g_strdup(unwished ? NULL : guess_new_name(planner, vm, guesses));

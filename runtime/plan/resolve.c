@@ -170,8 +170,10 @@ resolve_nics(struct resolved *resolved, struct resolved_vm *vm, const struct wor
         const struct project *project = resolved->store->project;
         const char *owner = vm->launch.tap_owner ? vm->launch.tap_owner : vm->vm->name;
         struct launch_nic *nics = g_new0(struct launch_nic, vm->vm->nic_count);
+        const struct vm_world *found = world_vm(world, vm->vm->name);
         gboolean routed = FALSE;
 
+        vm->first_host = resolved->store->hosts->len;
         for (guint i = 0; i < vm->vm->nic_count; i++) {
                 const struct nic *nic = &vm->vm->nics[i];
                 const struct network *network = &resolved->lab.networks[nic->network_index];
@@ -198,6 +200,8 @@ resolve_nics(struct resolved *resolved, struct resolved_vm *vm, const struct wor
                         g_hash_table_replace(vm->spec->macs, g_strdup(nic->name), g_steal_pointer(&text));
                 }
                 host.mac = nics[i].mac;
+                if (vm_is_alive(found) && found->spec)
+                        spec_nic_mac(found->spec, nic->name, &host.mac); /* another one comes with its next start */
                 g_array_append_val(resolved->store->hosts, host);
         }
         vm->launch.nics = nics;
@@ -387,7 +391,9 @@ resolve(const struct project *project, const struct world *world)
         for (guint i = 0; i < project->vm_count; i++)
                 resolve_vm(resolved, i, world);
         add_reservations(resolved);
+        resolve_running(resolved, world);
         resolve_published(resolved, world);
+        resolve_leases(resolved, world);
         resolved->lab.hosts = (const struct lab_host *)(gpointer)store->hosts->data;
         resolved->lab.host_count = store->hosts->len;
         return resolved;

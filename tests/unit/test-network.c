@@ -342,6 +342,12 @@ test_dnsmasq(void)
         dnsmasq_observe(&lab, &state);
         g_assert_true(state.pid == first && state.hosts_same);
         ask_as("02:00:00:00:00:01", "10.20.0.11 ");
+        hosts[0].old_mac = hosts[0].mac; /* it has another MAC since, and the lease of the old one lasts */
+        hosts[0].mac.ether_addr_octet[5] = 4;
+        g_assert_true(dnsmasq_ensure(home, &lab, NULL));
+        ask_as("02:00:00:00:00:04", "10.20.0.11 ");
+        hosts[0].mac = hosts[0].old_mac;
+        hosts[0].old_mac = (struct ether_addr){{0}};
         networks[1].mtu = 1400;
         g_assert_true(dnsmasq_ensure(home, &lab, NULL));
         dnsmasq_observe(&lab, &state);
