@@ -81,6 +81,13 @@ guint plan_image(struct planner *planner, guint index);
 GArray *plan_vm_disks(struct planner *planner, guint index);
 GArray *plan_vm_live_disks(struct planner *planner, guint index, const GPtrArray *changes);
 
+/**
+ * plan_loose_taps() - How many taps of living VMs hang on no bridge, or a wrong one, or are down (plan_taps.c)
+ * @ifindex:   the network's bridge, or 0: one that was deleted lets go of its ports
+ * @ret_unfit: is raised by those with another MTU or alias than they have to have
+ */
+guint plan_loose_taps(const struct planner *planner, guint network, int ifindex, guint *ret_unfit);
+
 /** The parts: each adds its steps. Those that may fail say why */
 void plan_networks(struct planner *planner);
 void plan_services(struct planner *planner);

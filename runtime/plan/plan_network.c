@@ -25,38 +25,6 @@ has_living_vm(const struct planner *planner, guint network)
         return FALSE;
 }
 
-/* Taps of living VMs that hang on no bridge or a wrong one: a bridge that was deleted lets go of its ports. And those with
- * another MTU than they have to have. */
-static guint
-count_loose_taps(const struct planner *planner, guint network, int ifindex, guint *ret_unfit)
-{
-        guint loose = 0;
-
-        for (guint i = 0; i < planner->project->vm_count; i++) {
-                const struct vm *vm = &planner->project->vms[i];
-                const struct vm_world *found = world_vm(planner->world, vm->name);
-
-                if (!vm_is_alive(found))
-                        continue;
-                for (guint n = 0; n < vm->nic_count; n++) {
-                        g_autofree char *name = NULL;
-                        const struct link *tap;
-                        guint mtu;
-
-                        if (!vm_nic_is_on(found, &vm->nics[n], planner->project->networks[network].name))
-                                continue;
-                        mtu = planner->resolved->vms[i].launch.nics[n].tap_mtu;
-                        name = lab_tap_name(planner->project->name, spec_tap_owner(found->spec, vm->name), vm->nics[n].name);
-                        tap = links_find(planner->world->links, name);
-                        if (tap && (tap->master != ifindex || !tap->up || !ifindex))
-                                loose++;
-                        else if (tap && mtu && tap->mtu != mtu)
-                                (*ret_unfit)++;
-                }
-        }
-        return loose;
-}
-
 /* What stands where the bridge has to be, or does not where it ought to. */
 static void
 check_link(struct planner *planner, const struct network *network, const struct link *link)
@@ -243,7 +211,7 @@ plan_network(struct planner *planner, guint index)
                 check_uplink(planner, network, link);
         if (!network->external && link)
                 compare_bridge(planner, network, link, changes);
-        loose = links ? count_loose_taps(planner, index, link ? link->ifindex : 0, &unfit) : 0;
+        loose = links ? plan_loose_taps(planner, index, link ? link->ifindex : 0, &unfit) : 0;
         if (link && !changes->len && !loose && !unfit)
                 return;
         step = plan_add(planner, KIND_NETWORK,
@@ -264,7 +232,7 @@ plan_network(struct planner *planner, guint index)
         if (unfit) {
                 g_autofree char *text = g_strdup_printf("%u", unfit);
 
-                plan_changes_add(changes, "taps with another mtu", text, "0", CHANGE_LIVE);
+                plan_changes_add(changes, "taps with another mtu or alias", text, "0", CHANGE_LIVE);
         }
         g_ptr_array_unref(step->changes);
         step->changes = g_steal_pointer(&changes);

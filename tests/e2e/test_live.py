@@ -326,6 +326,9 @@ def test_memory_and_cpus(world):
     lab.drover("up", "--restart", "-t", "0")
     lab.assert_satisfied()
     assert len(Monitor(lab, "web").call("query-cpus-fast")) == 2 and lab.pids() != pids
+    slots = Monitor(lab, "web").call("query-hotpluggable-cpus")
+    Monitor(lab, "web").call("device_add", {"driver": slots[0]["type"], "id": "more", **slots[0]["props"]})
+    assert changes(lab, "vm", "web")["cpus"] == {"key": "cpus", "from": "3", "to": "2", "change": "restart", "drift": True}
 
 
 def test_media(world):
@@ -344,6 +347,14 @@ def test_media(world):
     lab.assert_satisfied()
     assert disc() == (2 << 20, False) and lab.pids() == pids
     assert os.path.join(lab.directory, "one.iso") not in host.links_in(pids["web"], "fd").values()
+    monitor = Monitor(lab, "web")
+    for hand in (("blockdev-change-medium", {"id": "disk-cd", "filename": os.path.join(lab.directory, "one.iso")}),
+                 ("eject", {"id": "disk-cd", "force": True})):
+        monitor.call(*hand)
+        assert changes(lab, "vm", "web")["disks.cd.file"]["drift"]
+        lab.drover("up")
+        lab.assert_satisfied()
+        assert disc() == (2 << 20, False) and lab.pids() == pids
     lab.replace(", {name: cd, file: ./two.iso, media: cdrom}", "")
     assert changes(lab, "vm", "web")["disks.cd"]["change"] == "restart"
 
