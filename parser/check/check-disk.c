@@ -54,8 +54,8 @@ check_device_kind(const struct check *check, const struct vm *vm, const struct d
 static void
 check_kind(const struct check *check, const struct vm *vm, const struct disk *disk)
 {
-        static const char *const not_for_named[] = {"name", "size", "format", "preallocation", "cluster_size", "encryption",
-                                                    "file", "device", "media", NULL};
+        static const char *const not_for_named[] = {"name", "size", "format", "preallocation", "cluster_size", "compression_type",
+                                                    "encryption", "file", "device", "media", NULL};
         const struct node *node = disk->node;
 
         if (disk->named && node->kind == NODE_MAP) {
@@ -88,11 +88,14 @@ check_raw_making(const struct check *check, const struct disk *disk, const char 
         if (disk->format != FORMAT_RAW)
                 return;
         if (disk->preallocated && disk->preallocation == PREALLOCATION_METADATA)
-                check_fault(check, "raw-metadata", disk_place(disk, "preallocation"), "write 'falloc', or 'format: qcow2'",
+                check_fault(check, "raw-metadata", disk_place(disk, "preallocation"), "write 'falloc' or 'full', or 'format: qcow2'",
                             "%s: a raw file has no metadata", title);
         if (disk->cluster_bytes)
                 check_fault(check, "raw-clusters", disk_place(disk, "cluster_size"), "remove it, or write 'format: qcow2'",
                             "%s: a raw file has no clusters", title);
+        if (disk->has_compression)
+                check_fault(check, "raw-compression", disk_place(disk, "compression_type"), "remove it, or write 'format: qcow2'",
+                            "%s: a raw file is never packed", title);
         if (disk->encryption)
                 check_fault(check, "raw-encryption", disk_place(disk, "encryption"), "remove it, or write 'format: qcow2'",
                             "%s: only a qcow2 file is encrypted", title);
@@ -102,11 +105,11 @@ check_raw_making(const struct check *check, const struct disk *disk, const char 
 static void
 check_making(const struct users *users, const struct vm *vm, const struct disk *disk, gboolean overlay)
 {
-        static const char *const keys[] = {"preallocation", "cluster_size", "encryption"};
+        static const char *const keys[] = {"preallocation", "cluster_size", "compression_type", "encryption"};
         const struct check *check = users->check;
         g_autofree char *title = NULL;
 
-        if (!disk->preallocated && !disk->cluster_bytes && !disk->encryption)
+        if (!disk->preallocated && !disk->cluster_bytes && !disk->has_compression && !disk->encryption)
                 return;
         title = vm ? g_strdup_printf("disk '%s' of vm '%s'", disk->name, vm->name) : g_strdup_printf("disk '%s'", disk->name);
         for (size_t i = 0; i < G_N_ELEMENTS(keys) && is_in_place(disk->node); i++)

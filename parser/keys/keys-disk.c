@@ -5,8 +5,11 @@
 /* clang-format off */
 
 static const char *const format_words[] = {"qcow2", "raw", NULL};
-static const char *const preallocation_words[] = {"metadata", "falloc", NULL};
-static const char *const preallocation_meant[] = {"full", "falloc", "on", "falloc", "true", "falloc", "yes", "falloc",
+static const char *const preallocation_words[] = {"metadata", "falloc", "full", NULL};
+static const char *const compression_words[] = {"zlib", "zstd", NULL};
+static const char *const compression_meant[] = {"deflate", "zlib", "gzip", "zlib", "zst", "zstd", "on", "zstd", "true", "zstd",
+                                                "yes", "zstd", NULL};
+static const char *const preallocation_meant[] = {"on", "falloc", "true", "falloc", "yes", "falloc",
                                                   "fallocate", "falloc", "fat", "falloc", NULL};
 static const char *const media_words[] = {"disk", "cdrom", NULL};
 static const char *const bus_words[] = {"virtio", "scsi", "sata", "ide", "nvme", "usb", NULL};
@@ -28,13 +31,19 @@ static const char *const discard_meant[] = {"on", "unmap", "true", "unmap", "yes
 #define ROWS_DISK_MAKE                                                                                                         \
         {.name = "preallocation", .type = KEY_ENUM, IN(disk, preallocation), .set_offset = offsetof(struct disk, preallocated),\
          .words = preallocation_words, .meant = preallocation_meant, .change = CHANGE_NONE,                                    \
-         .help = "what is taken from the host's file system when the disk is made: all of it, or qcow2's tables; default: "    \
-                 "nothing",                                                                                                    \
+         .help = "what is taken from the host's file system when the disk is made: qcow2's tables, all of it (falloc), or "    \
+                 "all of it and written (full); default: nothing",                                                             \
          .example = "falloc"},                                                                                                 \
                 {.name = "cluster_size", .type = KEY_SIZE, IN(disk, cluster_bytes), .min = 512, .max = 2 * MIB,                \
                  .change = CHANGE_NONE,                                                                                        \
                  .help = "how much qcow2 takes at a time, when the disk is made: a power of two; default: QEMU's, 64K",        \
-                 .example = "256K"}
+                 .example = "256K"},                                                                                           \
+                {.name = "compression_type", .type = KEY_ENUM, IN(disk, compression),                                          \
+                 .set_offset = offsetof(struct disk, has_compression), .words = compression_words,                             \
+                 .meant = compression_meant, .change = CHANGE_NONE,                                                            \
+                 .help = "how qcow2 packs clusters that are written packed (qemu-img -c); the guest's never are; default: "    \
+                         "QEMU's, zlib",                                                                                       \
+                 .example = "zstd"}
 #define ROW_DISK_ENCRYPTION                                                                                                    \
         {.name = "encryption", .type = KEY_OBJECT, IN(disk, encryption), .indirect = TRUE, .table = &keys_encryption,          \
          .change = CHANGE_RECREATE, .help = "LUKS, of qcow2: made with the disk, opened by its key; default: none",            \
@@ -132,6 +141,7 @@ static const char *const disk_aliases[] = {
         "cache_mode", "cache", "trim", "discard", "serial_number", "serial", "shareable", "shared", "multiattach", "shared",
         "encrypt", "encryption", "encrypted", "encryption", "luks", "encryption", "key_file", "encryption",
         "prealloc", "preallocation", "cluster", "cluster_size", "clustersize", "cluster_size",
+        "compression", "compression_type", "compress", "compression_type",
         "dev", "device", "block_device", "device", "target", "bus", NULL,
 };
 

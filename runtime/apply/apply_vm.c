@@ -42,7 +42,8 @@ fail_small(const struct resolved_vm *vm, const struct launch_disk *disk, const s
 static gboolean
 create_disk(struct apply *apply, const struct plan_step *step, GError **error)
 {
-        static const char *const preallocations[] = {"metadata", "falloc"};
+        static const char *const preallocations[] = {"metadata", "falloc", "full"};
+        static const char *const compressions[] = {"zlib", "zstd"};
         const struct resolved_vm *vm = &apply->session->resolved->vms[step->index];
         const struct launch_disk *disk = &vm->launch.disks[step->disk];
         const struct kept_disk *kept = spec_disk(vm->spec, disk->disk->name);
@@ -56,9 +57,13 @@ create_disk(struct apply *apply, const struct plan_step *step, GError **error)
                 .owner = apply->host.user,
                 .preallocation = disk->disk->preallocated ? preallocations[disk->disk->preallocation] : NULL,
                 .cluster_bytes = disk->disk->cluster_bytes,
+                .compression_type = disk->disk->has_compression ? compressions[disk->disk->compression] : NULL,
                 .key_file = disk->key_file,
                 .iter_ms = disk->key_file ? disk->disk->encryption->iter_ms : 0,
                 .cache = apply->session->world->paths->cache,
+                .progress = step->transfer ? transfer_note : NULL,
+                .data = step->transfer,
+                .stop = (const int *)apply->options->cancel,
         };
 
         if (kept && disk->backing_path && wish.size_bytes && wish.size_bytes < wish.backing_size_bytes)

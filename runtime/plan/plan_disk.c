@@ -87,6 +87,8 @@ plan_disk(struct planner *planner, guint index, guint number, guint image, GArra
         step->disk = number;
         step->path = g_strdup(disk->path);
         step->detail = describe_disk(disk);
+        if (disk->disk->preallocated && disk->disk->preallocation == PREALLOCATION_FULL)
+                step->transfer = g_new0(struct transfer, 1);
         last = plan_last(planner);
         g_hash_table_insert(planner->disk_steps, (gpointer)disk->path, GUINT_TO_POINTER(last));
         g_array_append_val(numbers, last);

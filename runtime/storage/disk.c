@@ -61,7 +61,50 @@ struct file_content {
         GBytes *bytes;           /* or NULL */
         guint64 raw_bytes;
         gboolean allocate;       /* and takes that room at once */
+        const struct disk_wish *filled; /* and all of its room is written, for this disk; or NULL */
 };
+
+static gboolean
+write_zeros(int fd, off_t from, off_t to, off_t size, const struct disk_wish *wish, GError **error)
+{
+        enum { STEP_BYTES = 1 << 20, SYNC_BYTES = 64 << 20 };
+        g_autofree char *zeros = g_malloc0(STEP_BYTES);
+
+        while (from < to) {
+                ssize_t n = fd_retry(pwrite(fd, zeros, (size_t)MIN(to - from, (off_t)STEP_BYTES), from));
+
+                if (n < 0)
+                        return error_errno(error, "cannot write disk '%s'", wish->path);
+                from += n;
+                /* Now and then, so that what is left for the end is soon done. */
+                if (from % SYNC_BYTES < n && fdatasync(fd) < 0)
+                        return error_errno(error, "cannot write disk '%s'", wish->path);
+                if (wish->progress)
+                        wish->progress(wish->data, (guint64)from, (guint64)size);
+                if (wish->stop && __atomic_load_n(wish->stop, __ATOMIC_RELAXED))
+                        return error_set(error, DROVER_ERROR_INTERRUPTED, "interrupted while disk '%s' was written", wish->path);
+        }
+        return TRUE;
+}
+
+/* What reads as zero is written as zero: what is in the file stays as it is. */
+static gboolean
+fill_holes(int fd, const struct disk_wish *wish, GError **error)
+{
+        off_t size = lseek(fd, 0, SEEK_END), at = 0;
+
+        while (at < size) {
+                off_t hole = lseek(fd, at, SEEK_HOLE);
+                off_t data = hole >= 0 ? lseek(fd, hole, SEEK_DATA) : -1;
+
+                if (hole < 0)
+                        return error_errno(error, "cannot write disk '%s'", wish->path);
+                at = data < 0 ? size : data;
+                if (!write_zeros(fd, hole, at, size, wish, error))
+                        return FALSE;
+        }
+        return TRUE;
+}
 
 static gboolean
 run_with_key(const char *const *argv, int fd, const char *key_file, const struct child_user *user, GError **error)
@@ -105,6 +148,7 @@ make_file(const char *path, const struct file_content *content, const struct chi
         if (fd < 0)
                 return error_errno(error, "cannot make disk '%s'", path);
         ok = fill_file(fd, path, content, error);
+        ok = ok && (!content->filled || fill_holes(fd, content->filled, error));
         if (ok && (fchmod(fd, 0600) < 0 || fdatasync(fd) < 0))
                 ok = error_errno(error, "cannot write disk '%s'", path);
         else if (ok && owner && fchown(fd, owner->uid, owner->gid) < 0)
@@ -134,14 +178,22 @@ check_wish(const struct disk_wish *wish, GError **error)
         return TRUE;
 }
 
+static gboolean
+is_full(const struct disk_wish *wish)
+{
+        return g_strcmp0(wish->preallocation, "full") == 0;
+}
+
 static char *
 make_options(const struct disk_wish *wish)
 {
         GString *options = g_string_new("preallocation=");
 
-        g_string_append(options, wish->preallocation ? wish->preallocation : "off");
+        g_string_append(options, !wish->preallocation ? "off" : is_full(wish) ? "metadata" : wish->preallocation);
         if (wish->cluster_bytes)
                 g_string_append_printf(options, ",cluster_size=%" G_GUINT64_FORMAT, wish->cluster_bytes);
+        if (wish->compression_type)
+                g_string_append_printf(options, ",compression_type=%s", wish->compression_type);
         if (wish->key_file)
                 g_string_append_printf(options, ",encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=%u",
                                        wish->iter_ms);
@@ -177,18 +229,21 @@ disk_ensure(const struct disk_wish *wish, GError **error)
         g_autofree char *options = make_options(wish);
         g_autofree const char **argv = make_argv(wish, options, size);
         g_autoptr(GBytes) template = NULL;
+        struct file_content content = {0};
 
         if (file_exists(wish->path))
                 return TRUE;
         if (!check_wish(wish, error))
                 return error_prefix(error, "cannot make disk '%s'", wish->path);
+        content.filled = is_full(wish) ? wish : NULL;
+        content.raw_bytes = bytes;
+        content.allocate = g_strcmp0(wish->preallocation, "falloc") == 0;
+        content.key_file = wish->key_file;
         if (strcmp(wish->format, "raw") == 0)
-                return make_file(wish->path,
-                                 &(struct file_content){.raw_bytes = bytes, .allocate = wish->preallocation != NULL},
-                                 wish->owner, error);
+                return make_file(wish->path, &content, wish->owner, error);
+        content.argv = argv;
         if (wish->preallocation || wish->key_file)
-                return make_file(wish->path, &(struct file_content){.argv = argv, .key_file = wish->key_file}, wish->owner,
-                                 error);
+                return make_file(wish->path, &content, wish->owner, error);
         template = disk_template_get(wish->cache, argv, error);
         if (!template)
                 return error_prefix(error, "cannot make disk '%s'", wish->path);

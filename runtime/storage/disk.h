@@ -13,10 +13,14 @@ struct disk_wish {
         guint64 backing_size_bytes;  /* its virtual size */
         const struct child_user *owner; /* who the file shall belong to, or NULL */
         const char *cache;              /* where templates are kept (disk_template.h), or NULL */
-        const char *preallocation;      /* as qemu-img says it: "metadata" (of qcow2), "falloc"; NULL: none, as for overlays */
+        const char *preallocation;      /* "metadata" (of qcow2), "falloc", "full" (zeros are written); NULL: none, as for overlays */
         guint64 cluster_bytes;          /* of qcow2; 0: the default */
+        const char *compression_type;   /* of qcow2, "zlib" or "zstd"; NULL: the default */
         const char *key_file;           /* LUKS (qcow2 only): the file with the key, see disk_key.h; NULL: none */
         guint iter_ms;                  /* and how long it shall take to try one */
+        void (*progress)(void *data, guint64 done_bytes, guint64 total_bytes); /* of "full"; or NULL */
+        void *data;
+        const int *stop;                /* when it becomes nonzero "full" ends with DROVER_ERROR_INTERRUPTED; or NULL */
 };
 
 /** struct disk_head - What the header of a disk file says */

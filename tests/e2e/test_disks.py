@@ -171,13 +171,14 @@ def test_uefi(world):
 def test_making(world):
     """Room taken in advance, and clusters as the file says, of a disk of the project and of the VM's own."""
     lab = world.lab("""
-disks: {keep: {size: 8M, preallocation: falloc, cluster_size: 128K}}
+disks: {keep: {size: 8M, preallocation: full, cluster_size: 128K, compression_type: zstd}}
 vms: {one: {<<: *fake, disks: [keep, {name: own, size: 8M, format: raw, preallocation: falloc}]}}
 """, fake=True)
     lab.drover("up")
     own, keep = sorted(host.disk_files(lab.data), key=lambda path: not path.endswith(".raw"))
     assert os.stat(own).st_blocks * 512 >= 8 << 20 and os.stat(keep).st_blocks * 512 >= 8 << 20
     assert look(keep)["cluster-size"] == 128 << 10
+    assert look(keep)["format-specific"]["data"]["compression-type"] == "zstd"
     lab.replace("128K", "64K")
     lab.assert_satisfied()
 

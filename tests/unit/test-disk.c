@@ -212,8 +212,7 @@ test_key(struct place *place, gconstpointer data)
         }
 }
 
-/* qemu-img never opens the backing file: it need not even be there. */
-/* Room that is taken when the disk is made, and the size of clusters, also of an overlay. */
+/* Room that is taken when the disk is made, and the size of clusters. */
 static void
 test_making(struct place *place, gconstpointer data)
 {
@@ -222,7 +221,9 @@ test_making(struct place *place, gconstpointer data)
                 guint64 cluster_bytes, least, most; /* bytes on the file system */
         } cases[] = {
                 {"raw", "falloc", 0, 8 << 20, 9 << 20},
+                {"raw", "full", 0, 8 << 20, 9 << 20},
                 {"qcow2", "falloc", 0, 8 << 20, 10 << 20},
+                {"qcow2", "full", 0, 8 << 20, 10 << 20},
                 {"qcow2", "metadata", 65536, 0, 1 << 20},
                 {"qcow2", NULL, 2 << 20, 0, 1 << 20},
         };
@@ -255,6 +256,71 @@ test_making(struct place *place, gconstpointer data)
         }
 }
 
+struct watched {
+        guint64 done, total;
+        int stop, stop_at_first;
+};
+
+static void
+watch(void *data, guint64 done_bytes, guint64 total_bytes)
+{
+        struct watched *watched = data;
+
+        g_assert_cmpuint(done_bytes, >, watched->done);
+        watched->done = done_bytes;
+        watched->total = total_bytes;
+        watched->stop = watched->stop_at_first;
+}
+
+/* All that is written says how far it is, and ends when it is told to, with nothing left. */
+static void
+test_full(struct place *place, gconstpointer data)
+{
+        static const char *const formats[] = {"raw", "qcow2"};
+        g_autofree char *key = inside(place, "key");
+
+        g_assert_true(file_write_atomic(key, "k", 1, 0600, NULL));
+        for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
+                g_autofree char *path = inside(place, formats[i]);
+                struct watched watched = {.stop_at_first = 1};
+                gboolean raw = strcmp(formats[i], "raw") == 0;
+                struct disk_wish wish = {.path = path, .format = formats[i], .size_bytes = 3 * MIB, .preallocation = "full",
+                                         .key_file = raw ? NULL : key, .iter_ms = 1, .progress = watch, .data = &watched,
+                                         .stop = &watched.stop};
+                g_autoptr(GError) error = NULL;
+
+                g_assert_false(disk_ensure(&wish, &error));
+                g_assert_error(error, DROVER_ERROR, DROVER_ERROR_INTERRUPTED);
+                g_clear_error(&error);
+                g_assert_cmpuint(watched.done, <, watched.total);
+                expect_files(place, 1 + (guint)i);
+                watched = (struct watched){0};
+                ensure(&wish);
+                g_assert_cmpuint(watched.done, ==, watched.total);
+                expect_files(place, 2 + (guint)i);
+                g_assert_true(raw || opens_with(path, key));
+        }
+}
+
+static void
+test_compression_type(struct place *place, gconstpointer data)
+{
+        static const char *const types[] = {"zlib", "zstd"};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
+                g_autofree char *path = inside(place, types[i]);
+                struct disk_wish wish = {.path = path, .format = "qcow2", .size_bytes = MIB, .compression_type = types[i]};
+                g_autoptr(json_t) info = NULL;
+                const json_t *specific;
+
+                ensure(&wish);
+                info = image_info(path, "qcow2");
+                specific = json_object_get(json_object_get(info, "format-specific"), "data");
+                g_assert_cmpstr(json_text(specific, "compression-type"), ==, types[i]);
+        }
+}
+
+/* qemu-img never opens the backing file: it need not even be there. */
 static void
 test_absent_backing(struct place *place, gconstpointer data)
 {
@@ -516,6 +582,8 @@ main(int argc, char **argv)
         g_test_add("/disk/overlay", struct place, NULL, place_make, test_overlay, place_remove);
         g_test_add("/disk/encryption", struct place, NULL, place_make, test_encryption, place_remove);
         g_test_add("/disk/key", struct place, NULL, place_make, test_key, place_remove);
+        g_test_add("/disk/full", struct place, NULL, place_make, test_full, place_remove);
+        g_test_add("/disk/compression-type", struct place, NULL, place_make, test_compression_type, place_remove);
         g_test_add("/disk/making", struct place, NULL, place_make, test_making, place_remove);
         g_test_add("/disk/absent-backing", struct place, NULL, place_make, test_absent_backing, place_remove);
         g_test_add("/disk/never-over", struct place, NULL, place_make, test_never_over, place_remove);

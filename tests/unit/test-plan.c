@@ -476,6 +476,38 @@ test_cost(void)
         }
 }
 
+/* What is taken when disks are made has to be there; what they may take one day is a note. */
+static void
+test_room(void)
+{
+        static const char *const disks[] = {"{size: 3G}", "{size: 3G, preallocation: metadata}", "{size: 3G, preallocation: falloc}",
+                                            "{size: 3G, format: raw, preallocation: full}"};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(disks); i++) {
+                g_autofree char *text = g_strdup_printf("name: lab\nisolation: private\nvms:\n  one: {networks: [], disk: %s}\n",
+                                                        disks[i]);
+                g_autoptr(plan_t) plan = NULL;
+                g_autofree char *found = NULL;
+                GError *error = NULL;
+                struct bench bench;
+
+                bench_init(&bench, text);
+                resolve_again(&bench);
+                bench.world->disk_free = (guint64)2 << 30;
+                plan = make_plan(&bench, &up, &error);
+                found = format_faults(&bench);
+                if (i < 2) {
+                        g_assert_no_error(error);
+                } else {
+                        g_assert_error(error, DROVER_ERROR, DROVER_ERROR_BUSY);
+                        g_assert_nonnull(strstr(found, "disk 'root' and others like it take 3.0 GiB when they are made, and there "
+                                                       "are 2.0 GiB free"));
+                }
+                g_clear_error(&error);
+                bench_clear(&bench);
+        }
+}
+
 static void
 test_down(void)
 {
@@ -545,6 +577,7 @@ main(int argc, char **argv)
         g_test_add_func("/plan/orphans", test_orphans);
         g_test_add_func("/plan/probable-renames", test_probable_renames);
         g_test_add_func("/plan/cost", test_cost);
+        g_test_add_func("/plan/room", test_room);
         g_test_add_func("/plan/down", test_down);
         g_test_add_func("/plan/fresh-disks", test_fresh_disks);
         g_test_add_func("/plan/isolation-changed", test_isolation_changed);
