@@ -77,6 +77,9 @@ guint32 lab_netmask(guint8 prefix);
 /** lab_overlap() - Have these subnets an address in common? */
 gboolean lab_overlap(const struct cidr4 *a, const struct cidr4 *b);
 
+/** lab_overlap6() - The same for IPv6 */
+gboolean lab_overlap6(const struct cidr6 *a, const struct cidr6 *b);
+
 /** lab_link_name() - The interface name of something else that a project has one of, made as the two above. A new string */
 char *lab_link_name(const char *project, const char *what);
 

@@ -93,6 +93,7 @@ def test_subnet_that_the_host_has(world):
     namespace.run("sysctl", "-qw", "net.ipv6.conf.vpn0.disable_ipv6=1")  # its address of IPv6 would come later, at some time
     namespace.run("ip", "address", "add", "10.60.0.5/16", "dev", "vpn0")
     namespace.run("ip", "link", "set", "vpn0", "up")
+    namespace.run("ip", "-6", "route", "add", "fd00:60::/60", "dev", "lo")
     namespace.before = namespace.snapshot()
     lab = world.lab(NAT, namespace=namespace, fake=True)
     for verb in ("plan", "up"):
@@ -100,7 +101,11 @@ def test_subnet_that_the_host_has(world):
         assert "subnet 10.60.0.0/24 of network 'lan' is in use on this host: 10.60.0.0/16 goes to interface 'vpn0'" \
             in refused.err, refused
         assert "drover.yaml:" in refused.err
-    lab.replace("subnet: 10.60.0.0/24", "subnet: auto")
+    lab.replace("subnet: 10.60.0.0/24", 'subnet: auto, subnet6: "fd00:60:0:1::/64"')
+    refused = lab.drover("plan", status=3)
+    assert "subnet6 fd00:60:0:1::/64 of network 'lan' is in use on this host: fd00:60::/60 goes to interface 'lo'" in refused.err
+    assert "10.60" not in refused.err
+    lab.replace("fd00:60:0:1::/64", "fd00:60:0:10::/64")
     lab.drover("up")
     kept = json.loads(lab.drover("inspect", "network/lan", "--format", "json").out)["observed"]["subnet"]
     assert kept.endswith("/24") and not kept.startswith("10.60.")
