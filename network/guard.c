@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { IP6_MAX = 3 };
+enum { IP6_MAX = 4 };
 
 static gboolean
 is_guarded(const struct network *network)
@@ -45,6 +45,8 @@ find_ip6(const struct network *network, const struct lab_host *host, struct in6_
                 addresses[count++] = lab_ip6_of_mac(&network->subnet6, &host->mac);
         if (!IN6_IS_ADDR_UNSPECIFIED(&host->ip6))
                 addresses[count++] = host->ip6;
+        if (!IN6_IS_ADDR_UNSPECIFIED(&host->old_ip6))
+                addresses[count++] = host->old_ip6;
         return count;
 }
 

@@ -22,6 +22,7 @@ struct lab_host {
         gboolean spoof_check;
         guint mtu;                  /* of the NIC, where it is not the network's; else 0 */
         guint32 old_ip;             /* what the guest still has, until it renews its lease; 0: nothing else */
+        struct in6_addr old_ip6;    /* the same; all zero: nothing else */
         struct ether_addr old_mac;  /* whose lease of this address has not ended; all zero: nobody's */
         const char *leaving;        /* a VM that runs with this NIC, which the file no longer has; NULL: the file has it */
         gboolean unserved;          /* no DHCP and no DNS: the file gives its address or its MAC to another */

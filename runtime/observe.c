@@ -96,6 +96,7 @@ world_free(struct world *world)
         g_clear_pointer(&world->vms_by_name, g_hash_table_unref);
         g_clear_pointer(&world->vms, g_ptr_array_unref);
         g_clear_pointer(&world->leases, g_array_unref);
+        g_clear_pointer(&world->leases6, g_array_unref);
         g_clear_pointer(&world->taken_ports, g_array_unref);
         forwarder_state_clear(&world->forwarder);
         g_free(world->ports_listing);

@@ -328,6 +328,7 @@ observe_serving(const struct session *session, struct world *world, gboolean ser
         g_autofree char *directory = g_build_filename(world->paths->data, "dnsmasq", NULL);
 
         world->leases = dnsmasq_leases(directory);
+        world->leases6 = dnsmasq_leases6(directory);
         observe_forwarder(world);
         return world->isolation != ISOLATION_PRIVATE ||
                uplink_observe(session->project->name, world->paths->data, session->root, services, &world->uplink, error);

@@ -96,6 +96,7 @@ struct world {
         gboolean ipv6;                    /* this host has IPv6 */
         gboolean supervised;              /* the supervisor lives */
         GArray *leases;                   /* struct lease */
+        GArray *leases6;                  /* struct lease6; both NULL: nobody looked */
         struct qemu_info *qemu;           /* NULL where no QEMU is installed */
         const char *uefi_code, *uefi_vars; /* firmware files, or NULL where none is installed */
         char *virtiofsd;                  /* the program, or NULL where none is installed */

@@ -143,6 +143,30 @@ find_old_address(struct resolved *resolved, const struct world *world, guint num
         host->old_ip = ip == host->ip ? 0 : ip;
 }
 
+static gboolean
+is_ip6_of_another(const struct resolved *resolved, const struct in6_addr *ip6)
+{
+        for (guint i = 0; i < resolved->store->hosts->len; i++)
+                if (IN6_ARE_ADDR_EQUAL(&g_array_index(resolved->store->hosts, struct lab_host, i).ip6, ip6))
+                        return TRUE;
+        return FALSE;
+}
+
+static void
+find_old_address6(struct resolved *resolved, const struct world *world, guint number)
+{
+        struct lab_host *host = &g_array_index(resolved->store->hosts, struct lab_host, number);
+        const struct network *network = &resolved->lab.networks[host->network];
+
+        for (guint i = 0; host->spoof_check && network->subnet6.prefix && world->leases6 && i < world->leases6->len; i++) {
+                const struct lease6 *lease = &g_array_index(world->leases6, struct lease6, i);
+
+                if (!lease->ended && g_strcmp0(lease->name, host->name) == 0 &&
+                    value_in_cidr6(&network->subnet6, &lease->ip6) && !is_ip6_of_another(resolved, &lease->ip6))
+                        host->old_ip6 = lease->ip6;
+        }
+}
+
 static guint64
 mac_number(const struct ether_addr *mac)
 {
@@ -182,8 +206,10 @@ resolve_leases(struct resolved *resolved, const struct world *world)
 {
         for (guint i = 0; i < resolved->store->hosts->len; i++)
                 find_address(resolved, world, i);
-        for (guint i = 0; i < resolved->store->hosts->len; i++)
+        for (guint i = 0; i < resolved->store->hosts->len; i++) {
                 find_old_address(resolved, world, i);
+                find_old_address6(resolved, world, i);
+        }
         if (world->leases && world->leases->len)
                 find_old_macs(resolved, world);
 }
