@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -219,6 +220,8 @@ stand_inside(int socket, const struct home_options *options)
                 reply.code = (guint32)error->code;
                 reply.length = (guint32)strlen(error->message);
         }
+        if (!options->root)
+                prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* entering a user namespace closed our /proc to the user's own programs */
         if (home_send(socket, &reply, sizeof reply, -1, error ? error->message : "", reply.length) && reply.result == HOME_DONE)
                 home_serve(socket, options);
         _exit(0);
@@ -301,6 +304,12 @@ home_namespace(struct home *home, GError **error)
         }
         g_mutex_unlock(&home->namespace_mutex);
         return fd;
+}
+
+pid_t
+home_pid(const struct home *home)
+{
+        return home->pid;
 }
 
 int

@@ -51,6 +51,9 @@ int home_netlink_socket(struct home *home, GError **error) G_GNUC_WARN_UNUSED_RE
 /** home_namespace() - A descriptor of the network namespace, for QEMU to inherit; the caller closes it; -1 on failure */
 int home_namespace(struct home *home, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** home_pid() - The process that stands inside: its /proc/PID/ns/ leads a program of ours in, as long as @home lives */
+pid_t home_pid(const struct home *home);
+
 /**
  * home_tap() - Make a tap device inside: IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, never persistent
  *

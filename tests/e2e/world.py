@@ -1,5 +1,6 @@
 """world.py - a test's own corner of the host (World) and the projects in it (Lab)"""
 
+import hashlib
 import json
 import os
 import secrets
@@ -237,10 +238,17 @@ class Lab:
         return next((link for link in self.links().values()
                      if link.get("ifalias") == f"drover:{self.name}/{network}"), None)
 
+    def uplinks(self):
+        """The pids and programs of an ordinary user's uplink, which is known by a MAC alone."""
+        digest = hashlib.sha256(f"drover uplink {self.name} {self.data}".encode()).hexdigest()
+        mac = ":".join(["02", *(digest[i:i + 2] for i in range(0, 10, 2))])
+        return {pid: os.path.basename(arguments.split(" ")[0]) for pid, arguments in host.processes(f"={mac}").items()}
+
     def leftovers(self, files=False):
         """What of this project is on the host; with files, also its run and data directories."""
         directories = [path for path in (self.run_directory, self.data) if os.path.exists(path)]
-        return host.leftovers(self.name, self.world.ignore) + ([f"directory {path}" for path in directories] if files else [])
+        ways = [f"uplink {pid}: {program}" for pid, program in self.uplinks().items()]
+        return ways + host.leftovers(self.name, self.world.ignore) + ([f"directory {path}" for path in directories] if files else [])
 
     def remove(self):
         """down -v, without the project's file; returns complaints as lines."""
