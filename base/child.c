@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "base/trace.h"
@@ -86,8 +87,11 @@ static void
 child_place_descriptors(const struct child *child, int null_fd, int *report)
 {
         int parked[CHILD_MAX_FDS], standard[3] = {child->stdin_fd, child->stdout_fd, child->stderr_fd};
+        int high = fcntl(*report, F_DUPFD_CLOEXEC, PARKED_FDS);
 
-        *report = fcntl(*report, F_DUPFD_CLOEXEC, PARKED_FDS);
+        if (high < 0)
+                child_fail(*report, "dup");
+        *report = high;
         for (int i = 0; i < 3; i++) {
                 standard[i] = fcntl(standard[i] < 0 ? null_fd : standard[i], F_DUPFD_CLOEXEC, PARKED_FDS);
                 if (standard[i] < 0)
@@ -214,7 +218,7 @@ wait_for_exec(int report, pid_t pid, const char *program, GError **error)
         do
                 n = read(report, &failure, sizeof failure);
         while (n < 0 && errno == EINTR);
-        if (n == 0)
+        if (n == 0 && process_has_execed(pid)) /* its end is closed by exec, and by its death */
                 return TRUE;
         if (n != sizeof failure)
                 kill(pid, SIGKILL); /* nothing says that it ends by itself */
