@@ -116,6 +116,10 @@ receive_reply(int socket, char **ret_text, int *ret_fd, GError **error)
                 error_set(error, (enum drover_error)reply.code, "%s", text);
                 return HOME_FAILED;
         }
+        if (ret_fd && fd < 0) { /* it was sent, and there was no room for it here */
+                error_from_errno(error, EMFILE, "cannot take a descriptor from the network namespace");
+                return HOME_FAILED;
+        }
         if (ret_text)
                 *ret_text = g_steal_pointer(&text);
         if (ret_fd)
