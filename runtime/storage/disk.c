@@ -264,7 +264,7 @@ read_qcow2_head(int fd, struct disk_head *ret_head)
         } header;
 
         G_STATIC_ASSERT(sizeof header == 40);
-        if (pread(fd, &header, sizeof header, 0) != sizeof header || memcmp(header.magic, "QFI\xfb", 4) != 0)
+        if (fd_retry(pread(fd, &header, sizeof header, 0)) != sizeof header || memcmp(header.magic, "QFI\xfb", 4) != 0)
                 return FALSE;
         *ret_head = (struct disk_head){GUINT64_FROM_BE(header.size), header.crypt_method != 0};
         return TRUE;

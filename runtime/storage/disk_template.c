@@ -153,7 +153,7 @@ make(const char *const *argv, GError **error)
         if (st.st_size > TEMPLATE_MAX_BYTES)
                 return error_set(error, DROVER_ERROR_FAILED, "qemu-img makes a disk that is not empty"), NULL;
         data = g_malloc((gsize)st.st_size + 1);
-        if (pread(fd, data, (size_t)st.st_size, 0) != st.st_size)
+        if (fd_retry(pread(fd, data, (size_t)st.st_size, 0)) != st.st_size)
                 return error_errno(error, "cannot make a disk"), NULL;
         return g_bytes_new_take(g_steal_pointer(&data), (gsize)st.st_size);
 }
