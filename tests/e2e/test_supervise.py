@@ -168,6 +168,19 @@ def test_supervisor_stopped_and_killed(world):
     host.wait_until(lambda: lab.pids()["one"] not in (None, pid), "the new one watches")
 
 
+def test_what_ended_unseen(world):
+    """What ended while there was no supervisor is started again by the next one, by its policy."""
+    lab = lab_of(world, "restart: always")
+    before = lab.pids()
+    for pid in (*lab.supervisors(), *before.values(), *lab.dnsmasq()):
+        host.end_process(pid)
+    lab.drover("start", "two")
+    host.wait_until(lambda: lab.pids()["one"] not in (None, before["one"]), "one runs again")
+    host.wait_until(lambda: len(lab.dnsmasq()) == 1, "dnsmasq runs again")
+    wait_for_event(lab, "one", "start", "supervisor")
+    lab.assert_satisfied()
+
+
 def test_no_wakeups(world):
     """Nothing happens, and the supervisor sleeps."""
     lab = lab_of(world, "restart: always")
