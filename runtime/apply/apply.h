@@ -49,6 +49,9 @@ gboolean apply_lab_starts(struct apply *apply, const struct plan_step *step, GEr
 /** apply_lab_ended() - A step has ended a VM, or NICs of it, that the file no longer has: nobody serves and guards them */
 gboolean apply_lab_ended(struct apply *apply, const struct plan_step *step, GError **error);
 
+/** apply_lab_left() - A network that the file no longer has is gone: nobody keeps its rules */
+gboolean apply_lab_left(struct apply *apply, const struct plan_step *step, GError **error);
+
 /** apply_update() - What a VM that runs gets while it runs (apply_live.c) */
 gboolean apply_update(struct apply *apply, const struct plan_step *step, GError **error);
 

@@ -163,6 +163,24 @@ take_nics(struct apply *apply, const struct plan_step *step)
         return TRUE;
 }
 
+/* Where it stood there is nothing of ours: the numbers of the others stay. */
+static gboolean
+drop_network(struct apply *apply, const char *name)
+{
+        struct network *networks = NULL;
+
+        for (guint i = apply->session->project->network_count; i < apply->lab.network_count; i++) {
+                if (strcmp(apply->lab.networks[i].name, name) != 0)
+                        continue;
+                networks = g_memdup2(apply->lab.networks, sizeof *networks * apply->lab.network_count);
+                networks[i].external = TRUE;
+                networks[i].mode = MODE_BRIDGE;
+                apply->lab.networks = networks;
+                g_ptr_array_add(apply->kept, networks);
+        }
+        return networks != NULL;
+}
+
 static gboolean
 load_guard(struct apply *apply, GError **error)
 {
@@ -184,7 +202,7 @@ load_hosts(struct apply *apply, GError **error)
 
         g_mutex_lock(&apply->service_mutex);
         lab = apply_lab(apply);
-        ok = !dnsmasq_is_needed(&lab) || dnsmasq_ensure(apply->host.home, &lab, error);
+        ok = dnsmasq_is_needed(&lab) ? dnsmasq_ensure(apply->host.home, &lab, error) : dnsmasq_stop(lab.directory, error);
         g_mutex_unlock(&apply->service_mutex);
         return ok;
 }
@@ -215,4 +233,27 @@ apply_lab_starts(struct apply *apply, const struct plan_step *step, GError **err
         apply->guard_is_old = apply->hosts_are_old = FALSE;
         g_mutex_unlock(&apply->lab_mutex);
         return (!guard || load_guard(apply, error)) && (!hosts || load_hosts(apply, error));
+}
+
+gboolean
+apply_lab_left(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        g_autofree char *host_state = paths_host_state(apply->session->world->paths);
+        gboolean dropped, ok;
+        struct lab lab;
+
+        if (apply->plan->remove_namespace)
+                return TRUE;
+        g_mutex_lock(&apply->lab_mutex);
+        dropped = drop_network(apply, step->name);
+        g_mutex_unlock(&apply->lab_mutex);
+        if (!dropped)
+                return TRUE;
+        g_mutex_lock(&apply->guard_mutex);
+        lab = apply_lab(apply);
+        ok = firewall_is_needed(&lab)
+                     ? firewall_ensure(apply->host.home, &lab, host_state, error)
+                     : firewall_remove(apply->host.home, lab.project, lab.isolation, host_state, error);
+        g_mutex_unlock(&apply->guard_mutex);
+        return ok && load_hosts(apply, error);
 }

@@ -108,7 +108,7 @@ apply_network(struct apply *apply, const struct plan_step *step, GError **error)
         if (goes_with_namespace(apply, step))
                 return TRUE;
         if (step->action == ACTION_REMOVE)
-                return bridge_remove(apply->host.netlink, step->path, &mac, error);
+                return bridge_remove(apply->host.netlink, step->path, &mac, error) && apply_lab_left(apply, step, error);
         return ensure_network(apply, step, error);
 }
 

@@ -376,7 +376,7 @@ resolve(const struct project *project, const struct world *world)
         resolved->store = store;
         store->project = project;
         store->strings = g_string_chunk_new(4096);
-        store->networks = g_new0(struct network, project->network_count);
+        store->networks = g_new0(struct network, project->network_count + world->state->networks->len);
         store->lists = g_ptr_array_new_with_free_func(g_free);
         store->hosts = g_array_new(FALSE, TRUE, sizeof(struct lab_host));
         resolve_networks(resolved, world);
@@ -385,6 +385,8 @@ resolve(const struct project *project, const struct world *world)
         resolved->lab.directory = resolve_keep(resolved, directory);
         resolved->lab.networks = store->networks;
         resolved->lab.network_count = project->network_count;
+        resolved->lab.network_count +=
+                resolve_left_networks(resolved, world, store->networks + project->network_count);
         resolve_uplink(resolved, world);
         resolved->vms = g_new0(struct resolved_vm, project->vm_count);
         resolved->vm_count = project->vm_count;

@@ -17,6 +17,10 @@ const char *resolve_keep(struct resolved *resolved, const char *text);
 /** resolve_networks() - The networks alone (resolve_network.c): subnets, addresses and bridges that the file leaves open */
 void resolve_networks(struct resolved *resolved, const struct world *world);
 
+/** resolve_left_networks() - Fill @networks with those that VMs hang on and the file no longer has (resolve_left.c). How many:
+ * not more than world.state has */
+guint resolve_left_networks(struct resolved *resolved, const struct world *world, struct network *networks);
+
 /** resolve_uplink() - Addresses for the way out of a private namespace, and where its DNS is; after the networks */
 void resolve_uplink(struct resolved *resolved, const struct world *world);
 

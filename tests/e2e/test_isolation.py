@@ -204,8 +204,11 @@ def test_router_and_reach(world):
 
 def test_what_runs_is_guarded(world):
     """A VM that left the file keeps its rules while it runs; one that is to have another MAC is judged by the one that it has."""
-    lab = world.lab(FORGED.format(lan="", eve=", spoof_check: true"), fake=True)
+    vault = "  vault: {subnet: 10.30.0.0/24, mode: isolated}\n", "  hid: {<<: *fake, networks: [vault]}\n"
+    lab = world.lab(FORGED.format(lan="", eve=", spoof_check: true").replace("vms:\n", vault[0] + "vms:\n" + vault[1]), fake=True)
     lab.drover("up")
+    inside = ("ip", "netns", "exec", f"drover-{lab.name}", "nft", "list", "ruleset")
+    bridge = lab.bridge("vault")["ifname"]
 
     def frames_of(mac, ip):
         return {f"{mac} {ip}": ethernet(mac, BROADCAST, 0x0800, ipv4(ip, "10.20.0.11", 17, udp(1, 2, b"x" * 9)))}
@@ -214,11 +217,13 @@ def test_what_runs_is_guarded(world):
     forged = {**frames_of(EVE, "10.20.0.10"), **other}
     with open(lab.file, encoding="utf-8") as file:
         whole = file.read()
-    without = whole[:whole.index("  eve:")]
+    without = whole[:whole.index("  eve:")].replace(vault[0], "").replace(vault[1], "")
     lab.write(without, header=False)
     up = lab.drover("up").err
-    assert "firewall" not in up and "eve" in up, up
+    assert "vm 'eve' is kept" in up and "firewall" not in up, up
     assert passed(lab, {**own, **forged}) == set(own)
+    assert f'iifname "{bridge}" drop' in host.command(*inside), "an isolated network that left the file is isolated"
+    assert len(lab.dnsmasq()) == 1 and f"interface={bridge}\n" in lab.dnsmasq_config()
     lab.assert_satisfied()
 
     lab.write(whole.replace(EVE, ALICE), header=False)
@@ -230,5 +235,6 @@ def test_what_runs_is_guarded(world):
 
     lab.write(without, header=False)
     lab.drover("up", "--remove-orphans", "-t", "0")
-    assert "from-" not in host.command("ip", "netns", "exec", f"drover-{lab.name}", "nft", "list", "ruleset")
+    assert "from-" not in host.command(*inside) and bridge not in host.command(*inside) + lab.dnsmasq_config()
+    assert lab.bridge("vault") is None
     lab.assert_satisfied()

@@ -221,6 +221,12 @@ class Lab:
         found = host.processes(os.path.join(self.data, "dnsmasq"))
         return [pid for pid, arguments in found.items() if "dnsmasq" in arguments.split(" ")[0]]
 
+    def dnsmasq_config(self):
+        directory = os.path.join(self.data, "dnsmasq")
+        name, = (name for name in os.listdir(directory) if name.endswith(".conf"))
+        with open(os.path.join(directory, name), encoding="utf-8") as file:
+            return file.read()
+
     def supervisors(self):
         """The pids of this project's supervisor."""
         return [pid for pid, arguments in host.processes(self.data).items() if f"supervise {self.name} " in arguments]

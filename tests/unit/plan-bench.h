@@ -50,6 +50,7 @@ free_network(gpointer data)
         g_free(network->name);
         g_free(network->bridge);
         g_strfreev(network->uplinks);
+        json_decref(network->wish);
         g_free(network);
 }
 
