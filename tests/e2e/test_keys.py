@@ -154,3 +154,32 @@ def test_live(world):
     assert {step["action"] for step in lab.plan()["steps"]} == {"continue"}, "nothing else is left to do"
     for block, had in zip(asked, before):
         assert holdings(lab, block.name) != had, f"{block.key}: QEMU has what it had"
+
+
+COST = """
+networks:
+  lan: {subnet: 10.30.0.0/24}
+  dmz: {subnet: 10.31.0.0/24}
+disks: {data: 1G}
+vms:
+  one: {<<: *fake, networks: {lan: {}, more: {network: lan}, left: {network: lan}}, disk: 1G}
+  two: {<<: *fake, networks: [lan], disks: [data]}
+"""
+
+
+def test_cost(world):
+    """Who restarts, which links are cut, memory and disk against what the host has free: in words, and as numbers."""
+    lab = world.lab(COST, fake=True)
+    plan = lab.plan()["cost"]
+    assert (plan["memory_bytes"], plan["disk_bytes"]) == (128 << 20, 2 << 30)
+    assert plan["memory_available_bytes"] > 0 and plan["disk_free_bytes"] > 0
+    lab.drover("up")
+    lab.replace("more: {network: lan}, left: {network: lan}", "more: {network: dmz}, lost: {network: dmz}")
+    lab.replace("lan: {}, ", "lan: {link: down}, ")
+    lab.replace("disk: 1G}", "disk: 3G}")
+    lab.replace("two: {<<: *fake,", "two: {<<: *fake, memory: 96M,")
+    plan = lab.plan("--restart")["cost"]
+    assert plan["restarts"] == ["two"] and sorted(plan["cut_links"]) == ["one/lan", "one/left", "one/more"], plan
+    assert (plan["memory_bytes"], plan["disk_bytes"]) == (32 << 20, 2 << 30)
+    plan = lab.drover("plan", "--restart").out
+    assert "cost: restarts two\n" in plan and "cost: cuts the link of one/" in plan and "cost: 32M of memory (" in plan, plan
