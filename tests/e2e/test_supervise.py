@@ -197,12 +197,20 @@ def test_events_follow(world):
     lab.drover("pause", "two")
     seen = [follow.stdout.readline() for _ in range(2)]
     assert sorted(line.split("  ")[1].strip() for line in seen) == ["vm two: halted (by qemu)", "vm two: pause (by pause)"]
-    follow.terminate()
-    follow.communicate()
+    follow.stdout.close()
+    assert follow.wait(20) == 0, "it ends when nobody reads any more"
     assert events(lab, "--since", "2000-01-01") == events(lab) != []
     assert events(lab, "--since", "1ms") == []
     lab.drover("events", "--since", "yesterdayish", status=4)
     lab.drover("unpause")
+    for ending, status in ((lambda: follow.send_signal(signal.SIGINT), -signal.SIGINT),
+                           (lambda: lab.drover("down", "-v", "-y", "-t", "0"), 0)):
+        follow = lab.begin("events", "-f", "one")
+        assert "vm one: create (by up)" in follow.stdout.readline()
+        ending()
+        out, err = follow.communicate(timeout=20)
+        assert (follow.returncode, err) == (status, ""), err
+    assert "vm one: remove (by down)" in out, "what happened to it last"
 
 
 def test_links(world):
