@@ -3,6 +3,7 @@
 import json
 
 import host
+import resolved
 import systemd
 
 NAT = """
@@ -126,6 +127,42 @@ def test_host_reaches_guest(world):
     assert namespace.run("python3", "-c", fetch) == "hello from web\n"
     assert lab.drover("ps").out.split("\n")[1].split()[:4] == ["web", "running", "10.62.0.10", "host"]
     lab.drover("down", "-t", "0")
+
+
+def test_names_on_this_host(world):
+    """`ip --resolved` tells systemd-resolved of each network with names, and prints lines for /etc/hosts where it does not run."""
+    bus = resolved.Resolved(world.path("bus"))
+    world.closers.append(bus.close)
+    world.ignore.add(bus.holder.pid)
+    namespace = world.namespace()
+    text = """
+networks:
+  lan: {subnet: 10.63.0.0/20, subnet6: "fd00:63::/64", domain: lab.test}
+  quiet: {subnet: 10.64.0.0/24, host_ip: none}
+vms: {one: {<<: *fake, networks: {lan: {ip: 10.63.0.10, aliases: [uno]}, quiet: {}}}}
+"""
+    lab = world.lab(text, namespace=namespace, prefix=bus.prefix, fake=True)
+    assert "no network of project" in lab.drover("ip", "--resolved", status=6).err
+    lab.drover("up")
+    bus.calls.clear()  # also busctl's own, of others
+    assert "resolve on this host until 'drover down'" in lab.drover("ip", "--resolved").err
+    bridge, = (link["ifindex"] for link in host.links(namespace.name) if link.get("ifalias") == f"drover:{lab.name}/lan")
+    zones = [("lab.test", False), ("63.10.in-addr.arpa", True), ("0.0.0.0.0.0.0.0.3.6.0.0.0.0.d.f.ip6.arpa", True)]
+    manager = "/org/freedesktop/resolve1", "org.freedesktop.resolve1.Manager"
+    assert bus.calls == [(*manager, "SetLinkDNS", "ia(iay)", resolved.links_dns(bridge, "10.63.0.1")),
+                         (*manager, "SetLinkDomains", "ia(sb)", resolved.links_domains(bridge, zones)),
+                         (*manager, "SetLinkDefaultRoute", "ib", bridge.to_bytes(4, "little") + bytes(4)),
+                         (*manager, "SetLinkDNSSEC", "is", bridge.to_bytes(4, "little") + b"\2\0\0\0no\0")]
+    bus.refuse = True
+    refused = lab.drover("ip", "--resolved", status=1).err
+    assert "cannot tell systemd-resolved of network 'lan'" in refused and "Link is managed" in refused, refused
+    lab.prefix = namespace.prefix
+    printed = lab.drover("ip", "--resolved")
+    assert printed.out == "10.63.0.10 one.lab.test one uno\n" and "/etc/hosts" in printed.err, printed
+    lab.prefix = [*namespace.prefix, *bus.prefix]
+    lab.drover("down", "-t", "0")
+    other = world.lab(text, name="b", prefix=bus.prefix, fake=True)
+    assert "which this host does not reach" in other.drover("ip", "--resolved", status=1).err
 
 
 def test_isolation_changed_while_up(world):
