@@ -33,8 +33,8 @@ struct failure {
         int number;
 };
 
-gboolean
-child_user_find(const char *name, struct child_user *ret_user, GError **error)
+static gboolean
+look_up_user(const char *name, struct child_user *ret_user, GError **error)
 {
         struct child_user user = {.group_count = G_N_ELEMENTS(user.groups)};
         g_autofree char *buffer = g_malloc(16384);
@@ -52,6 +52,31 @@ child_user_find(const char *name, struct child_user *ret_user, GError **error)
         if (getgrouplist(name, user.gid, user.groups, &user.group_count) < 0)
                 user.group_count = G_N_ELEMENTS(user.groups);
         *ret_user = user;
+        return TRUE;
+}
+
+/* With a name service of many sources one look costs milliseconds, and a run asks for the same two users again and again. One
+ * that is not there may be made meanwhile. */
+gboolean
+child_user_find(const char *name, struct child_user *ret_user, GError **error)
+{
+        static GMutex mutex;
+        static GHashTable *known; /* name -> struct child_user */
+        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&mutex);
+        const struct child_user *user;
+
+        if (!known)
+                known = g_hash_table_new(g_str_hash, g_str_equal);
+        user = g_hash_table_lookup(known, name);
+        if (!user) {
+                struct child_user found;
+
+                if (!look_up_user(name, &found, error))
+                        return FALSE;
+                user = g_memdup2(&found, sizeof found);
+                g_hash_table_insert(known, g_strdup(name), (gpointer)user);
+        }
+        *ret_user = *user;
         return TRUE;
 }
 
