@@ -161,24 +161,23 @@ guard_chains(const struct lab *lab)
                            NULL);
 }
 
-gboolean
-guard_observe(struct home *home, const struct lab *lab, enum firewall_state *ret_state, GError **error)
+char *
+guard_commands(const struct lab *lab, const char *listing)
 {
-        g_autofree char *chains = guard_chains(lab), *table = guard_name(lab->project), *listing = NULL;
+        g_autofree char *chains = guard_chains(lab), *table = guard_name(lab->project);
 
-        if (!table_list(home, table, &listing, error))
-                return FALSE;
-        if (!chains || !listing)
-                *ret_state = !chains && !listing ? FIREWALL_SAME : listing ? FIREWALL_DIFFERENT : FIREWALL_ABSENT;
-        else
-                *ret_state = table_is_same(table, chains, listing) ? FIREWALL_SAME : FIREWALL_DIFFERENT;
-        return TRUE;
+        if (!chains)
+                return listing ? g_strdup_printf("delete table %s\n", table) : NULL;
+        return listing && table_is_same(table, chains, listing) ? NULL : table_commands(table, chains);
 }
 
 gboolean
 guard_ensure(struct home *home, const struct lab *lab, GError **error)
 {
-        g_autofree char *chains = guard_chains(lab), *table = guard_name(lab->project);
+        g_autofree char *table = guard_name(lab->project), *listing = NULL, *commands = NULL;
 
-        return chains ? table_ensure(home, table, chains, error) : table_remove(home, table, error);
+        if (!table_list(home, table, &listing, error))
+                return FALSE;
+        commands = guard_commands(lab, listing);
+        return !commands || home_nft(home, commands, NULL, error);
 }

@@ -385,11 +385,25 @@ home_nft(struct home *home, const char *commands, char **ret_output, GError **er
 }
 
 gboolean
-home_nft_json(struct home *home, const char *commands, char **ret_output, GError **error)
+home_nft_ask(struct home *home, struct nft_question *questions, guint count, GError **error)
 {
-        const char *const texts[] = {commands, HOME_NFT_JSON, NULL};
+        g_autoptr(GPtrArray) texts = g_ptr_array_new();
+        g_autofree char *output = NULL;
+        g_auto(GStrv) answers = NULL;
 
-        return ask_apart(home, HOME_NFT, texts, ret_output, error);
+        for (guint i = 0; i < count; i++) {
+                g_ptr_array_add(texts, (gpointer)(questions[i].json ? HOME_NFT_JSON : HOME_NFT_TEXT));
+                g_ptr_array_add(texts, questions[i].command);
+        }
+        g_ptr_array_add(texts, NULL);
+        if (!ask_apart(home, HOME_NFT_ASK, (const char *const *)texts->pdata, &output, error))
+                return FALSE;
+        answers = g_strsplit(output, HOME_NFT_END, -1);
+        if (g_strv_length(answers) != count + 1)
+                return error_set(error, DROVER_ERROR_FAILED, "nftables answered what it was not asked");
+        for (guint i = 0; i < count; i++)
+                questions[i].answer = *answers[i] ? g_strdup(answers[i]) : NULL;
+        return TRUE;
 }
 
 gboolean

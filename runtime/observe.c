@@ -99,7 +99,7 @@ world_free(struct world *world)
         g_clear_pointer(&world->leases6, g_array_unref);
         g_clear_pointer(&world->taken_ports, g_array_unref);
         forwarder_state_clear(&world->forwarder);
-        g_free(world->ports_listing);
+        firewall_found_clear(&world->nft);
         g_clear_pointer(&world->fetched, g_hash_table_unref);
         g_clear_pointer(&world->expected, g_hash_table_unref);
         g_clear_pointer(&world->images, g_hash_table_unref);

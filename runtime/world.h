@@ -86,10 +86,10 @@ struct world {
         GHashTable *vms_by_name;
         struct vm_questions *vm_questions; /* observe_answers() has not been called yet; NULL: it has, or nothing was asked */
         struct dnsmasq_state dnsmasq;
+        struct firewall_found nft;        /* empty where nobody looked */
         enum firewall_state firewall;
         struct forwarder_state forwarder;
-        gboolean ports_asked;             /* isolation: host, as root: the next is known */
-        char *ports_listing;              /* table_list() of the table of published ports; NULL: there is none */
+        gboolean ports_asked;             /* isolation: host, as root: the table of published ports was looked for */
         struct uplink_state uplink;       /* isolation: private; its links are the host's */
         GArray *taken_ports;              /* struct taken_port; NULL: nobody looked, or nothing is published */
         guint first_open_port;            /* below it, ports are root's and we are not; 0: as root, or nobody looked */

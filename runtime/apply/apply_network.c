@@ -200,7 +200,7 @@ apply_ports(struct apply *apply, const struct plan_step *step, GError **error)
 
         /* What the kernel leads goes first and comes last: never to where the forwarder would not. */
         if (step->action == ACTION_REMOVE)
-                return (!session->world->ports_listing ||
+                return (!session->world->nft.ports ||
                         dnat_ensure(apply->host.home, &session->resolved->lab, none, host_state, error)) &&
                        forwarder_stop(&place, error);
         return (!session->root || session_qemu_user(&user, error)) &&

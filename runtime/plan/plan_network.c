@@ -464,7 +464,7 @@ plan_networks_removed(struct planner *planner)
         if (all && planner->world->dnsmasq.pid)
                 remove_after_vms(planner, KIND_SERVICE);
         if (all &&
-            (planner->world->forwarder.pid || planner->world->forwarder.was_killed || planner->world->ports_listing))
+            (planner->world->forwarder.pid || planner->world->forwarder.was_killed || planner->world->nft.ports))
                 remove_after_vms(planner, KIND_PORTS);
         if (all && planner->world->uplink.was_started)
                 remove_after_vms(planner, KIND_UPLINK);

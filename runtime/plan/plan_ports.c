@@ -189,7 +189,7 @@ plan_ports(struct planner *planner)
 
         choose_ports(planner);
         if (planner->world->ports_asked)
-                led = dnat_compare(&planner->resolved->lab, plan->forwards, planner->world->ports_listing);
+                led = dnat_compare(&planner->resolved->lab, plan->forwards, planner->world->nft.ports);
         if (!plan->forwards->len) {
                 if (found->pid || found->was_killed || led != FIREWALL_SAME)
                         plan_add(planner, KIND_PORTS, ACTION_REMOVE, "", G_MAXUINT);
