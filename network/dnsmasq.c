@@ -207,8 +207,8 @@ make_directories(const char *directory, const struct child_user *user, GError **
                 if (user && !file_own(path, mode, 0, user->gid, error))
                         return FALSE;
         }
-        file_remove_drafts(directory);
-        file_remove_drafts(names);
+        file_remove_drafts(directory, FALSE);
+        file_remove_drafts(names, FALSE);
         return !user || check_reachable(directory, user, "DROVER_DATA_DIR", error);
 }
 

@@ -87,13 +87,14 @@ remove_drafts(const struct world *world)
 {
         g_autofree char *disks = g_build_filename(world->paths->data, "disks", NULL);
 
-        file_remove_drafts(world->paths->data);
-        file_remove_drafts(disks);
+        file_remove_drafts(world->paths->cache, TRUE);
+        file_remove_drafts(world->paths->data, FALSE);
+        file_remove_drafts(disks, FALSE);
         for (guint i = 0; i < world->vms->len; i++) {
                 g_autofree char *path =
                         paths_vm_data(world->paths, ((struct vm_world *)g_ptr_array_index(world->vms, i))->name);
 
-                file_remove_drafts(path);
+                file_remove_drafts(path, FALSE);
         }
 }
 

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import time
 
@@ -54,7 +55,8 @@ class Scenario(collections.namedtuple("Scenario", "name before verb again grows 
                                       defaults=(("up",), (), "private", True))):
     """A verb that is hit, and the state that it starts from.
 
-    before: [(file, verbs)] that bring it about; again: what has to converge afterwards; grows: disks that the verb changes.
+    before: [(file, steps)] that bring it about: verbs, "write" to the disks, "forget" what the cache knows; again: what has to
+    converge afterwards; grows: disks that the verb changes.
     """
 
     def removes(self):
@@ -66,7 +68,7 @@ AWAY = ("down", "-v", "-y", "-t", "0")
 CHANGE = ("up", "--restart", "--remove-orphans", "-y", "-t", "0")
 SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("new", [(FIRST, [])], ("up",)),
-    Scenario("new-on-host", [(FIRST, [])], ("up",), isolation="host"),
+    Scenario("new-on-host", [(FIRST, ["forget"])], ("up",), isolation="host"),
     Scenario("kept", [(FIRST, [("up",), DOWN, "write"])], ("up",)),
     Scenario("change", [(FIRST, [("up",), "write"]), (SECOND, [])], CHANGE, CHANGE,
              ("disks/data.0.raw", "vms/one/root.0.qcow2")),
@@ -229,7 +231,12 @@ class Sweep:
         for text, steps in self.scenario.before:
             self.lab.write(text)
             for step in steps:
-                write_precious(self.lab) if step == "write" else self.lab.drover(*step)
+                if step == "write":
+                    write_precious(self.lab)
+                elif step == "forget":
+                    shutil.rmtree(self.lab.roots["cache"], ignore_errors=True)
+                else:
+                    self.lab.drover(*step)
         self.disks = sums(self.lab)
         return state_files(self.lab)
 
@@ -269,6 +276,7 @@ class Sweep:
 
     def assert_nothing(self, what):
         left = self.lab.leftovers(files=True)
+        left += [f"draft {path}" for path in files_below(self.lab.roots["cache"], r"^(?!.*\.draft$)")]
         left += [f"{key}: {value!r}" for key, value in self.namespace.snapshot().items() if value != self.clean[key]]
         assert left == [], f"{what}: left behind: {left}"
 
