@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "parser/text/source.h"
+#include "parser/text/diagnostics.h"
 
 #include <net/ethernet.h>
 #include <netinet/in.h>
@@ -247,20 +247,6 @@ struct disk_limits {
 enum preallocation {
         PREALLOCATION_METADATA, /* of qcow2 */
         PREALLOCATION_FALLOC,
-        PREALLOCATION_FULL, /* written with zeros */
-};
-
-/** enum compression_type - Of clusters of a qcow2 file that somebody writes packed */
-enum compression_type {
-        COMPRESSION_ZLIB,
-        COMPRESSION_ZSTD,
-};
-
-/** struct encryption - LUKS, of what is in a qcow2 file */
-struct encryption {
-        const struct node *node;
-        const char *key_file; /* absolute path of the file that holds the key, byte for byte */
-        guint iter_ms;        /* when the disk is made: how long it takes to try a key */
 };
 
 /** struct disk - A disk of a VM, or a named one of the project */
@@ -276,9 +262,6 @@ struct disk {
         gboolean preallocated;   /* otherwise it takes room as it is written */
         enum preallocation preallocation;
         guint64 cluster_bytes;   /* of qcow2, when it is made; 0: QEMU's default */
-        gboolean has_compression;      /* otherwise it is QEMU's default, zlib */
-        enum compression_type compression;
-        struct encryption *encryption; /* or NULL */
         gboolean read_only;
         gboolean is_root;
         gboolean shared;         /* other VMs may write to it at the same time; so it is raw */
@@ -310,11 +293,13 @@ struct impair {
         guint loss_ppm;
 };
 
+#define NETWORK_UNKNOWN G_MAXUINT
+
 struct nic {
         const struct node *node;
         const char *name;        /* of the NIC: its key in the file */
         const char *network;     /* the network's name; always resolved */
-        guint network_index;     /* of that network in project.networks */
+        guint network_index;     /* of that network in project.networks; NETWORK_UNKNOWN after a fault */
         guint32 ip;              /* host byte order; 0: from the pool */
         gboolean has_mac;        /* the file gives it; else the runtime derives one */
         struct ether_addr mac;

@@ -173,12 +173,12 @@ decode_unknown_key(struct decoder *decoder, const struct key_table *table, const
 {
         gboolean is_shown = decoder->diagnostics->error_count < DIAGNOSTIC_MAX_SHOWN; /* more are only counted */
         const char *name = node->keys[index]->text;
-        g_autofree char *where = is_shown ? decode_subject(decoder, NULL) : g_strdup("");
-        g_autofree char *quoted = is_shown ? value_quote(name) : g_strdup("");
+        g_autofree char *where = is_shown ? decode_subject(decoder, NULL) : NULL;
+        g_autofree char *quoted = is_shown ? value_quote(name) : NULL;
         g_autofree char *hint = is_shown ? keys_hint(table, name) : NULL; /* costs a look at all keys */
 
         diagnostics_add(decoder->diagnostics, SEVERITY_ERROR, "unknown-key", node_key_place(node, index), hint,
-                        "unknown key %s %s%s", quoted, *where ? "in " : "at the top of the file", where);
+                        "unknown key %s %s%s", quoted, where && *where ? "in " : "at the top of the file", where);
 }
 
 static const char *

@@ -1,18 +1,11 @@
-/* source.c - the text of a project file, places in it, and what is wrong at them */
+/* source.c - the text of a project file, and places in it */
 #include "parser/text/source.h"
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-        SHOWN_CHARACTERS = 160,    /* of a source line */
-        SHOWN_BEFORE = 80,         /* of them before the caret, in a longer line */
-        TEXT_MAX_CHARACTERS = 400, /* of a message: it may quote the file */
-};
 
 struct sources {
         gint references;
@@ -61,6 +54,14 @@ sources_unref(struct sources *sources)
         g_ptr_array_unref(sources->origins);
         g_string_chunk_free(sources->texts);
         g_free(sources);
+}
+
+guint
+sources_order(const struct sources *sources, const struct source *source)
+{
+        guint index;
+
+        return g_ptr_array_find(sources->items, source, &index) ? index : G_MAXUINT;
 }
 
 /* What ends a line for libyaml, whose places have to agree with ours: 0 or the length of the break. */
@@ -113,10 +114,20 @@ character_length(const char *text, const char *end, const char **ret_fault)
         return (size_t)g_unichar_to_utf8(c, NULL);
 }
 
+#define EACH_BYTE(value) (G_GUINT64_CONSTANT(0x0101010101010101) * (value))
+
 /* Behind the printable ASCII at @text, of which nearly every file is made: it needs no closer look. */
 static const char *
 skip_plain(const char *text, const char *end)
 {
+        guint64 bytes;
+
+        for (; (size_t)(end - text) >= sizeof bytes; text += sizeof bytes) {
+                memcpy(&bytes, text, sizeof bytes);
+                /* The high bit of a byte below ' ', above 0x7e, or of neither but beside one. */
+                if (((bytes - EACH_BYTE(' ')) | bytes | (bytes + EACH_BYTE(1))) & EACH_BYTE(0x80))
+                        break;
+        }
         while (text < end && *text >= ' ' && *text < 0x7f)
                 text++;
         return text;
@@ -250,127 +261,7 @@ sources_add_origin(struct sources *sources, const char *text, struct place place
         return origin;
 }
 
-static void
-diagnostic_free(gpointer data)
-{
-        struct diagnostic *diagnostic = data;
-
-        g_free(diagnostic->text);
-        g_free(diagnostic->hint);
-        g_free(diagnostic);
-}
-
-struct diagnostics *
-diagnostics_new(struct sources *sources)
-{
-        struct diagnostics *diagnostics = g_new0(struct diagnostics, 1);
-
-        diagnostics->sources = sources_ref(sources);
-        diagnostics->items = g_ptr_array_new_with_free_func(diagnostic_free);
-        return diagnostics;
-}
-
-void
-diagnostics_free(struct diagnostics *diagnostics)
-{
-        if (!diagnostics)
-                return;
-        g_ptr_array_unref(diagnostics->items);
-        sources_unref(diagnostics->sources);
-        g_free(diagnostics);
-}
-
-/* One line that is fit for a terminal, whatever part of the file it quotes. */
-static char *
-make_line(const char *text)
-{
-        g_autofree char *line = text_make_printable(text, -1);
-
-        for (char *c = line; *c; c++)
-                if (*c == '\t')
-                        *c = ' ';
-        if (strlen(line) > TEXT_MAX_CHARACTERS && g_utf8_strlen(line, -1) > TEXT_MAX_CHARACTERS) {
-                *g_utf8_offset_to_pointer(line, TEXT_MAX_CHARACTERS) = '\0';
-                return g_strconcat(line, "...", NULL);
-        }
-        return g_steal_pointer(&line);
-}
-
-/* Is there such a one already, or as many of its kind as are kept? */
-static gboolean
-is_surplus(const struct diagnostics *diagnostics, gboolean is_error, const char *id, const struct place *place,
-           gboolean *ret_again)
-{
-        guint of_kind = 0;
-
-        *ret_again = FALSE;
-        for (guint i = 0; i < diagnostics->items->len; i++) {
-                const struct diagnostic *other = diagnostics->items->pdata[i];
-
-                of_kind += (other->severity == SEVERITY_ERROR) == is_error;
-                if (place->line && other->place.source == place->source && other->place.line == place->line &&
-                    other->place.column == place->column && strcmp(other->id, id) == 0)
-                        *ret_again = TRUE;
-        }
-        return *ret_again || of_kind >= DIAGNOSTIC_MAX_SHOWN;
-}
-
 gboolean
-diagnostics_add(struct diagnostics *diagnostics, enum severity severity, const char *id, struct place place, const char *hint,
-                const char *format, ...)
-{
-        gboolean is_error = severity == SEVERITY_ERROR;
-        gboolean again;
-        gboolean surplus = is_surplus(diagnostics, is_error, id, &place, &again);
-        struct diagnostic *diagnostic;
-        g_autofree char *text = NULL;
-        va_list args;
-
-        if (is_error && !again)
-                diagnostics->error_count++;
-        if (surplus)
-                return FALSE;
-        va_start(args, format);
-        text = g_strdup_vprintf(format, args);
-        va_end(args);
-        diagnostic = g_new0(struct diagnostic, 1);
-        diagnostic->severity = severity;
-        diagnostic->id = id;
-        diagnostic->place = place;
-        diagnostic->text = make_line(text);
-        diagnostic->hint = hint ? make_line(hint) : NULL;
-        g_ptr_array_add(diagnostics->items, diagnostic);
-        return FALSE;
-}
-
-/* Diagnostics without a source come last, and those of a file without a line before those with one. */
-static gint
-compare(gconstpointer a, gconstpointer b, gpointer data)
-{
-        const struct place *x = &(*(const struct diagnostic *const *)a)->place;
-        const struct place *y = &(*(const struct diagnostic *const *)b)->place;
-        GPtrArray *order = data;
-
-        if (x->source != y->source) {
-                guint i = G_MAXUINT, j = G_MAXUINT;
-
-                g_ptr_array_find(order, x->source, &i);
-                g_ptr_array_find(order, y->source, &j);
-                return i < j ? -1 : i > j ? 1 : 0;
-        }
-        if (x->line != y->line)
-                return x->line < y->line ? -1 : 1;
-        return x->column < y->column ? -1 : x->column > y->column ? 1 : 0;
-}
-
-void
-diagnostics_sort(struct diagnostics *diagnostics)
-{
-        g_ptr_array_sort_with_data(diagnostics->items, compare, diagnostics->sources->items);
-}
-
-/* The line of a place, without its break; FALSE where it has none. */
-static gboolean
 place_line(const struct place *place, const char **ret_line, size_t *ret_length)
 {
         const struct source *source = place->source;
@@ -424,93 +315,4 @@ source_offset(const struct place *place)
         for (guint column = 1; column < place->column && at < end; column++)
                 at = g_utf8_next_char(at);
         return (size_t)(at - source->text);
-}
-
-/* How many cells a character takes on a terminal. */
-static guint
-cells(gunichar c)
-{
-        return g_unichar_iszerowidth(c) ? 0 : g_unichar_iswide(c) ? 2 : 1;
-}
-
-static void
-append_repeated(GString *out, char c, guint count)
-{
-        for (guint i = 0; i < count; i++)
-                g_string_append_c(out, c);
-}
-
-/* The source line and the line with the caret below it. */
-static void
-append_excerpt(GString *out, const struct diagnostic *diagnostic, const char *line, size_t length)
-{
-        const struct place *place = &diagnostic->place;
-        guint total = (guint)g_utf8_strlen(line, (gssize)length);
-        guint from = total > SHOWN_CHARACTERS && place->column > SHOWN_BEFORE ? place->column - SHOWN_BEFORE : 0;
-        guint to = MIN(total, from + SHOWN_CHARACTERS);
-        guint indent = from ? 3 : 0, underlined = 0;
-        const char *c = g_utf8_offset_to_pointer(line, MIN(from, total));
-
-        g_string_append_printf(out, "%5u | %s", place->line, from ? "..." : "");
-        for (guint column = from + 1; column <= to; column++, c = g_utf8_next_char(c)) {
-                gunichar character = g_utf8_get_char(c);
-
-                g_string_append_unichar(out, character == '\t' ? ' ' : character);
-                if (column < place->column)
-                        indent += cells(character);
-                else if (column - place->column < MAX(place->width, 1))
-                        underlined += cells(character);
-        }
-        g_string_append_printf(out, "%s\n      | ", to < total ? "..." : "");
-        append_repeated(out, ' ', indent);
-        g_string_append_c(out, '^');
-        append_repeated(out, '~', underlined > 1 ? underlined - 1 : 0);
-        if (diagnostic->hint)
-                g_string_append_printf(out, " %s", diagnostic->hint);
-        g_string_append_c(out, '\n');
-}
-
-char *
-origin_format(const struct origin *origin)
-{
-        g_autofree char *text = make_line(origin->text);
-
-        if (!origin->place.source || !origin->place.line)
-                return g_steal_pointer(&text);
-        return g_strdup_printf("%s at %s:%u", text, origin->place.source->name, origin->place.line);
-}
-
-/* How the value got there. */
-static void
-append_origins(GString *out, const struct origin *origin)
-{
-        for (guint i = 0; origin && i < ORIGINS_SHOWN; i++, origin = origin->next) {
-                g_autofree char *line = origin_format(origin);
-
-                g_string_append_printf(out, "      = %s\n", line);
-        }
-        if (origin)
-                g_string_append(out, "      = ...\n");
-}
-
-char *
-diagnostic_format(const struct diagnostic *diagnostic)
-{
-        static const char *const severities[] = {"error", "warning", "note"};
-        const struct place *place = &diagnostic->place;
-        GString *out = g_string_new(NULL);
-        const char *line;
-        size_t length;
-
-        if (place->source)
-                g_string_append_printf(out, "%s:", place->source->name);
-        if (place->source && place->line)
-                g_string_append_printf(out, "%u:%u:", place->line, MAX(place->column, 1));
-        g_string_append_printf(out, "%s%s: %s\n", out->len ? " " : "", severities[diagnostic->severity], diagnostic->text);
-        if (place_line(place, &line, &length))
-                append_excerpt(out, diagnostic, line, length);
-        else if (diagnostic->hint)
-                g_string_append_printf(out, "  %s\n", diagnostic->hint);
-        append_origins(out, place->via);
-        return g_string_free(out, FALSE);
 }

@@ -1,16 +1,9 @@
-/* source.h - the text of a project file, places in it, and what is wrong at them
- *
- * Every diagnostic of a run is collected, sorted by place and printed together by cmd/; nothing here prints.
- */
+/* source.h - the text of a project file, and places in it */
 #pragma once
 
 #include <glib.h>
 
-enum {
-        SOURCE_MAX_BYTES = 16 << 20,
-        DIAGNOSTIC_MAX_SHOWN = 100, /* more are only counted */
-        ORIGINS_SHOWN = 8,          /* steps on the way of a value */
-};
+enum { SOURCE_MAX_BYTES = 16 << 20 };
 
 /** struct source - One file as it was read; lives as long as the sources that hold it */
 struct source {
@@ -54,62 +47,8 @@ struct origin {
         const struct origin *next; /* the step before it, or NULL */
 };
 
-enum severity {
-        SEVERITY_ERROR,
-        SEVERITY_WARNING,
-        SEVERITY_NOTE,
-};
-
-struct diagnostic {
-        enum severity severity;
-        const char *id;   /* stable identifier of the check, e.g. "unknown-key": golden tests are listed by it */
-        struct place place;
-        char *text;       /* one line, without the place */
-        char *hint;       /* what to do, behind the caret; or NULL */
-};
-
-/** struct diagnostics - All that was found in a run, in the order in which it was found */
-struct diagnostics {
-        struct sources *sources;
-        GPtrArray *items; /* struct diagnostic *; at most DIAGNOSTIC_MAX_SHOWN errors are kept */
-        guint error_count; /* all errors, also those not kept */
-};
-
-struct sources;
-
-/** diagnostics_new() - An empty list that keeps @sources alive, so that places in it outlive the project */
-struct diagnostics *diagnostics_new(struct sources *sources);
-void diagnostics_free(struct diagnostics *diagnostics);
-
-/**
- * diagnostics_add() - Say that something is wrong at a place
- * @hint: what to do, or NULL; copied
- *
- * Returns FALSE, so that a check can end with it. A second diagnostic with the same place and id is dropped.
- */
-gboolean diagnostics_add(struct diagnostics *diagnostics, enum severity severity, const char *id, struct place place,
-                         const char *hint, const char *format, ...) G_GNUC_PRINTF(6, 7);
-
-/** diagnostics_sort() - In the order of the files as loaded, then by line and column; stable */
-void diagnostics_sort(struct diagnostics *diagnostics);
-
-/**
- * diagnostic_format() - A diagnostic as a person reads it
- *
- *     drover.yaml:14:7: error: unknown key 'memroy' in vm 'web'
- *        14 |       memroy: 1G
- *           |       ^~~~~~ did you mean 'memory'?
- *           = extended from vm 'server' at base.yaml:12
- *
- * The last line is there for each step of the place's origin. Ends with a newline. Tabs of the source line become one blank,
- * control characters \xNN, and a line of more than 160 characters is cut around the caret. Returns a new string.
- */
-char *diagnostic_format(const struct diagnostic *diagnostic);
-
-/** origin_format() - One step, "extended from vm 'server' at base.yaml:12". Returns a new string */
-char *origin_format(const struct origin *origin);
-
 /** struct sources - The files of a project, in the order in which they were read */
+struct sources;
 struct sources *sources_new(void);
 struct sources *sources_ref(struct sources *sources);
 void sources_unref(struct sources *sources);
@@ -131,6 +70,12 @@ const struct source *sources_read_as(struct sources *sources, const char *path, 
  */
 const struct source *sources_add_text(struct sources *sources, const char *name, const char *directory, const char *text,
                                       size_t length, GError **error);
+
+/** sources_order() - The number of a source in that order; behind all others for NULL */
+guint sources_order(const struct sources *sources, const struct source *source);
+
+/** place_line() - The line of a place, without its break; FALSE where it has none */
+gboolean place_line(const struct place *place, const char **ret_line, size_t *ret_length);
 
 /** source_place() - Where @length bytes from @offset on stand; those of the first line are what is underlined */
 struct place source_place(const struct source *source, size_t offset, size_t length);

@@ -1,7 +1,7 @@
 /* syntax.h - what libyaml refuses, said in plain sentences */
 #pragma once
 
-#include "parser/text/source.h"
+#include "parser/text/diagnostics.h"
 
 #include <yaml.h>
 

@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "parser/text/source.h"
+#include "parser/text/diagnostics.h"
 
 enum {
         TREE_MAX_DEPTH = 64,

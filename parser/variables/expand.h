@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "parser/text/source.h"
+#include "parser/text/diagnostics.h"
 
 enum {
         EXPAND_MAX_BYTES = 1 << 20, /* of a result */

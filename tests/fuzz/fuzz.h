@@ -1,7 +1,7 @@
 /* fuzz.h - what the targets have in common */
 #pragma once
 
-#include "parser/text/source.h"
+#include "parser/text/diagnostics.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* test-source.c - parser/source: what is text, where its lines are, and how a diagnostic looks */
-#include "parser/text/source.h"
+#include "parser/text/diagnostics.h"
 
 #include "base/error.h"
 
@@ -57,6 +57,17 @@ test_refused(void)
         refuse("a: 1\r\n\x1b[31m", 11, "f.yaml:2: a control character (0x1b)\n  a project file is UTF-8 text");
         refuse("a: \xff\n", 5, "f.yaml:1: a byte that is not UTF-8 (0xff)\n  a project file is UTF-8 text");
         refuse("a: \xc3", 4, "f.yaml:1: a byte that is not UTF-8 (0xc3)\n  a project file is UTF-8 text");
+        for (size_t at = 0; at < 17; at++) { /* many bytes are looked at together: each of them */
+                for (const char *bad = "\x01\x1f\x7f\x80"; *bad; bad++) {
+                        g_autofree char *text = g_strnfill(20, at % 2 ? '~' : ' ');
+                        g_autofree char *expected =
+                                g_strdup_printf("f.yaml:1: %s (0x%02x)\n  a project file is UTF-8 text",
+                                                *bad & 0x80 ? "a byte that is not UTF-8" : "a control character", (guchar)*bad);
+
+                        text[at] = *bad;
+                        refuse(text, 20, expected);
+                }
+        }
         refuse("\n\na: \xc2\x9b\n", 8, "f.yaml:3: a control character (0xc2)\n  a project file is UTF-8 text");
         refuse("a: \xed\xa0\x80", 6, "f.yaml:1: a byte that is not UTF-8 (0xed)\n  a project file is UTF-8 text");
         refuse("\xff\xfe" "a\0", 4, "f.yaml:1: the text is UTF-16\n  save it as UTF-8");
