@@ -3,24 +3,6 @@
 
 #include <string.h>
 
-/* How two values are merged. */
-enum way {
-        WAY_SHAPE, /* maps merge, lists append, anything else is replaced; a list is no map */
-        WAY_LOOSE, /* the same, but two shapes replace each other: the key takes several */
-        WAY_REPLACE,
-        WAY_OBJECT,  /* a map with a table, or its short form */
-        WAY_NAMES,   /* a map of names, or the list that is short for it */
-        WAY_ENTRIES, /* a list of entries with an identity */
-};
-
-struct rule {
-        enum way way;
-        const struct key *key;         /* WAY_NAMES, WAY_ENTRIES */
-        const struct key_table *table; /* WAY_OBJECT: the object's; WAY_NAMES, WAY_ENTRIES: of the entries, or NULL */
-};
-
-static struct node *merge_values(struct merge *merge, struct rule rule, struct node *below, struct node *over);
-
 static struct rule
 rule_for(const struct key *key)
 {
@@ -56,8 +38,8 @@ append_path(GString *out, const struct step *step)
         g_string_append(out, step->name);
 }
 
-static char *
-subject(const struct merge *merge)
+char *
+merge_subject(const struct merge *merge)
 {
         GString *out = g_string_new(NULL);
 
@@ -66,14 +48,14 @@ subject(const struct merge *merge)
         return g_string_free(out, FALSE);
 }
 
-static gint
-compare_texts(gconstpointer a, gconstpointer b, gpointer data)
+gint
+merge_compare_texts(gconstpointer a, gconstpointer b, gpointer data)
 {
         return strcmp(a, b);
 }
 
-static char *
-format_place(const struct place *place)
+char *
+merge_format_place(const struct place *place)
 {
         return g_strdup_printf("%s:%u", place->source ? place->source->name : "?", place->line);
 }
@@ -87,7 +69,7 @@ shape_name(const struct node *node)
 static struct node *
 report_shapes(struct merge *merge, struct node *below, const struct node *over)
 {
-        g_autofree char *where = subject(merge), *other = format_place(&below->place);
+        g_autofree char *where = merge_subject(merge), *other = merge_format_place(&below->place);
         g_autofree char *hint = g_strdup_printf("write %s here as well; '!override' replaces the other", shape_name(below));
 
         diagnostics_add(merge->diagnostics, SEVERITY_ERROR, "merge-shape", over->place, hint,
@@ -135,15 +117,15 @@ merge_add(struct node *node, struct node *key, struct node *value)
 }
 
 /* A value from below, with the step that it takes. */
-static struct node *
-take_below(struct merge *merge, struct node *node)
+struct node *
+merge_take_below(struct merge *merge, struct node *node)
 {
         return merge->via ? via_copy(merge->via, node) : node;
 }
 
 /* The place that stands for both, and whether what lies further below is replaced. */
-static void
-settle(const struct merge *merge, struct node *node, const struct node *below, const struct node *over)
+void
+merge_settle(const struct merge *merge, struct node *node, const struct node *below, const struct node *over)
 {
         node->place = merge->below_leads ? below->place : over->place;
         node->override = below->override;
@@ -156,7 +138,7 @@ settle(const struct merge *merge, struct node *node, const struct node *below, c
 static struct node *
 keep_apart(struct merge *merge, const struct rule *rule, const struct node *key, struct node *below, struct node *over)
 {
-        g_autofree char *other = format_place(&below->place);
+        g_autofree char *other = merge_format_place(&below->place);
         gboolean is_twice = below->place.source == over->place.source && below->place.line == over->place.line &&
                             below->place.column == over->place.column;
 
@@ -207,7 +189,7 @@ merge_maps(struct merge *merge, const struct rule *rule, const struct node *belo
 
         if (!map)
                 return (struct node *)over;
-        settle(merge, map, below, over);
+        merge_settle(merge, map, below, over);
         for (guint i = 0; i < below->count; i++) {
                 gint64 j = key_index_find(index, below->keys[i]->text);
                 struct node *item = below->items[i];
@@ -216,7 +198,7 @@ merge_maps(struct merge *merge, const struct rule *rule, const struct node *belo
                         done[j] = TRUE;
                         item = merge_pair(merge, rule, over->keys[j], item, over->items[j]);
                 } else {
-                        item = take_below(merge, item);
+                        item = merge_take_below(merge, item);
                 }
                 merge_add(map, j < 0 || merge->below_leads ? below->keys[i] : over->keys[j], item);
         }
@@ -229,8 +211,8 @@ merge_maps(struct merge *merge, const struct rule *rule, const struct node *belo
 /* ---- objects: a map, or its short form ---- */
 
 /* Does a plain text stand for one key, and not for several? */
-static gboolean
-has_short_key(const struct key_table *table)
+gboolean
+merge_has_short_key(const struct key_table *table)
 {
         return table->short_key && !table->short_form;
 }
@@ -243,7 +225,7 @@ as_map(struct merge *merge, const struct key_table *table, struct node *node)
 
         if (node->kind == NODE_MAP)
                 return node;
-        if (node->kind != NODE_SCALAR || !has_short_key(table))
+        if (node->kind != NODE_SCALAR || !merge_has_short_key(table))
                 return NULL;
         map = merge_new_node(merge, NODE_MAP, node, 1);
         key = map ? take_room(merge, 1, sizeof *key, node) : NULL;
@@ -260,7 +242,7 @@ static struct node *
 merge_flag(struct merge *merge, struct node *below, struct node *over)
 {
         if (over->kind == NODE_SCALAR && below->kind == NODE_MAP && strcmp(over->text, "true") == 0)
-                return take_below(merge, below);
+                return merge_take_below(merge, below);
         return over;
 }
 
@@ -285,7 +267,7 @@ merge_objects(struct merge *merge, const struct rule *rule, struct node *below, 
 static struct node *
 names_as_map(struct merge *merge, struct node *list)
 {
-        g_autoptr(GTree) seen = g_tree_new_full(compare_texts, NULL, NULL, NULL);
+        g_autoptr(GTree) seen = g_tree_new_full(merge_compare_texts, NULL, NULL, NULL);
         struct node *map, *nothing;
 
         if (list->kind != NODE_LIST)
@@ -307,28 +289,6 @@ names_as_map(struct merge *merge, struct node *list)
         return map;
 }
 
-/* Names of both, each once. */
-static struct node *
-merge_name_lists(struct merge *merge, const struct node *below, const struct node *over)
-{
-        struct node *list = merge_new_node(merge, NODE_LIST, over, below->count + over->count);
-        g_autoptr(GTree) seen = g_tree_new_full(compare_texts, NULL, NULL, NULL);
-
-        if (!list)
-                return (struct node *)over;
-        settle(merge, list, below, over);
-        for (guint i = 0; i < below->count + over->count; i++) {
-                struct node *item = i < below->count ? below->items[i] : over->items[i - below->count];
-
-                if (item->kind == NODE_SCALAR && i < below->count)
-                        g_tree_insert(seen, (gpointer)item->text, item);
-                else if (item->kind == NODE_SCALAR && g_tree_lookup(seen, item->text))
-                        continue;
-                merge_add(list, NULL, i < below->count ? take_below(merge, item) : item);
-        }
-        return list;
-}
-
 static struct node *
 merge_names(struct merge *merge, const struct rule *rule, struct node *below, struct node *over)
 {
@@ -346,87 +306,6 @@ merge_names(struct merge *merge, const struct rule *rule, struct node *below, st
         return merge_maps(merge, rule, lower, upper);
 }
 
-/* ---- lists ---- */
-
-static struct node *
-append_lists(struct merge *merge, const struct node *below, const struct node *over)
-{
-        struct node *list = merge_new_node(merge, NODE_LIST, over, below->count + over->count);
-
-        if (!list)
-                return (struct node *)over;
-        settle(merge, list, below, over);
-        for (guint i = 0; i < below->count; i++)
-                merge_add(list, NULL, take_below(merge, below->items[i]));
-        for (guint i = 0; i < over->count; i++)
-                merge_add(list, NULL, over->items[i]);
-        return list;
-}
-
-/* The entries of a list by their identity: name -> index + 1. The second of two that are the same is reported, and done. */
-static GTree *
-index_entries(struct merge *merge, const struct key *key, const struct node *list, gboolean *done)
-{
-        GTree *index = g_tree_new_full(compare_texts, NULL, g_free, NULL);
-
-        for (guint i = 0; i < list->count; i++) {
-                char *identity = key->identity(list->items[i]);
-                guint before = identity ? GPOINTER_TO_UINT(g_tree_lookup(index, identity)) : 0;
-                g_autofree char *where = NULL, *other = NULL;
-
-                if (!before && identity) {
-                        g_tree_insert(index, identity, GUINT_TO_POINTER(i + 1));
-                        continue;
-                }
-                g_free(identity);
-                if (!before)
-                        continue;
-                done[i] = TRUE;
-                where = subject(merge);
-                other = format_place(&list->items[before - 1]->place);
-                diagnostics_add(merge->diagnostics, SEVERITY_ERROR, "merge-twice", list->items[i]->place, NULL,
-                                "%s: two entries of the list are the same one: the other is at %s", where, other);
-        }
-        return index;
-}
-
-/* A short form that is no value of a key replaces the long form, and the other way round. */
-static struct node *
-merge_entry(struct merge *merge, const struct key_table *table, struct node *below, struct node *over)
-{
-        gboolean as_object = table && (has_short_key(table) || (below->kind == NODE_MAP && over->kind == NODE_MAP));
-
-        return merge_values(merge, (struct rule){as_object ? WAY_OBJECT : WAY_LOOSE, NULL, as_object ? table : NULL}, below,
-                            over);
-}
-
-static struct node *
-merge_entries(struct merge *merge, const struct rule *rule, const struct node *below, const struct node *over)
-{
-        struct node *list = merge_new_node(merge, NODE_LIST, over, below->count + over->count);
-        g_autofree gboolean *done = g_new0(gboolean, over->count + 1);
-        g_autoptr(GTree) index = index_entries(merge, rule->key, over, done);
-
-        if (!list)
-                return (struct node *)over;
-        settle(merge, list, below, over);
-        for (guint i = 0; i < below->count; i++) {
-                g_autofree char *identity = rule->key->identity(below->items[i]);
-                guint j = identity ? GPOINTER_TO_UINT(g_tree_lookup(index, identity)) : 0;
-
-                if (j == 0 || done[j - 1]) {
-                        merge_add(list, NULL, take_below(merge, below->items[i]));
-                        continue;
-                }
-                done[j - 1] = TRUE;
-                merge_add(list, NULL, merge_entry(merge, rule->table, below->items[i], over->items[j - 1]));
-        }
-        for (guint j = 0; j < over->count; j++)
-                if (!done[j])
-                        merge_add(list, NULL, over->items[j]);
-        return list;
-}
-
 /* ---- any two values ---- */
 
 /* By what they are alone. */
@@ -438,7 +317,7 @@ merge_shapes(struct merge *merge, enum way way, struct node *below, struct node 
         if (below->kind == NODE_MAP && over->kind == NODE_MAP)
                 return merge_maps(merge, &rule, below, over);
         if (below->kind == NODE_LIST && over->kind == NODE_LIST)
-                return append_lists(merge, below, over);
+                return merge_appended(merge, below, over);
         if (below->kind == NODE_SCALAR || way == WAY_LOOSE)
                 return over;
         return report_shapes(merge, below, over);
@@ -496,20 +375,20 @@ warn_of_empty_list(struct merge *merge, const struct node *below, const struct n
 
         if (over->kind != NODE_LIST || over->count || below->kind == NODE_SCALAR || !below->count)
                 return;
-        where = subject(merge);
-        other = format_place(&below->place);
+        where = merge_subject(merge);
+        other = merge_format_place(&below->place);
         diagnostics_add(merge->diagnostics, SEVERITY_WARNING, "merge-empty-list", over->place,
                         "write '!override []' for none of them", "%s: an empty list adds nothing to %s, which is at %s", where,
                         shape_name(below), other);
 }
 
-static struct node *
+struct node *
 merge_values(struct merge *merge, struct rule rule, struct node *below, struct node *over)
 {
         if (merge->full || over->reset || over->override)
                 return over;
         if (adds_nothing(&rule, over))
-                return take_below(merge, below);
+                return merge_take_below(merge, below);
         warn_of_empty_list(merge, below, over);
         if (!below->reset && !node_is_null(below))
                 over = merge_by_rule(merge, &rule, below, over);
