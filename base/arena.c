@@ -5,14 +5,12 @@
  */
 #include "base/arena.h"
 
-#include <string.h>
 #include <sys/mman.h>
 
 enum {
         FIRST_BYTES = 64 << 10,
-        MAPPED_BYTES = 1 << 20, /* from here on a block is a mapping of its own */
-        LAST_BYTES = 4 << 20,   /* blocks grow up to that */
-        ALIGNMENT = 8,
+        MAPPED_BYTES = 1 << 19, /* from here on a block is a mapping of its own */
+        LAST_BYTES = 1 << 19,   /* blocks grow up to that: of the last one half is wasted */
 };
 
 struct arena_block {
@@ -57,9 +55,8 @@ arena_clear(struct arena *arena)
         *arena = (struct arena){NULL};
 }
 
-/* A new block with room for @bytes. What is large gets one for itself, which is returned; the present one is used on. */
-static char *
-add_block(struct arena *arena, size_t bytes)
+char *
+arena_grow(struct arena *arena, size_t bytes)
 {
         size_t usual = MAX(arena->next_bytes, FIRST_BYTES);
         gboolean apart = bytes > usual / 4;
@@ -73,34 +70,4 @@ add_block(struct arena *arena, size_t bytes)
         arena->start = (char *)(block + 1);
         arena->end = (char *)block + usual;
         return NULL;
-}
-
-void *
-arena_alloc(struct arena *arena, size_t bytes)
-{
-        char *taken = NULL;
-
-        bytes = MAX(bytes + ALIGNMENT - 1, ALIGNMENT) / ALIGNMENT * ALIGNMENT;
-        if (bytes > (size_t)(arena->end - arena->start))
-                taken = add_block(arena, bytes);
-        if (!taken) {
-                taken = arena->start;
-                arena->start += bytes;
-        }
-        return taken;
-}
-
-char *
-arena_text(struct arena *arena, const char *text, size_t length)
-{
-        char *copy = NULL;
-
-        if (length >= (size_t)(arena->end - arena->start))
-                copy = add_block(arena, length + 1);
-        if (!copy)
-                copy = arena->end -= length + 1;
-        if (length)
-                memcpy(copy, text, length);
-        copy[length] = '\0';
-        return copy;
 }

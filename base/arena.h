@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <string.h>
 
 struct arena_block;
 
@@ -16,7 +17,40 @@ struct arena {
 void arena_clear(struct arena *arena);
 
 /** arena_alloc() - Zeroed memory, aligned to 8; never NULL, also for no bytes at all */
-void *arena_alloc(struct arena *arena, size_t bytes) G_GNUC_MALLOC G_GNUC_ALLOC_SIZE(2);
+static inline void *arena_alloc(struct arena *arena, size_t bytes) G_GNUC_MALLOC G_GNUC_ALLOC_SIZE(2);
 
 /** arena_text() - A copy of @length bytes and a NUL behind them, without a gap to its neighbours */
-char *arena_text(struct arena *arena, const char *text, size_t length);
+static inline char *arena_text(struct arena *arena, const char *text, size_t length);
+
+/** arena_grow() - A new block with room for @bytes; what is large gets one for itself, which is returned, else NULL */
+char *arena_grow(struct arena *arena, size_t bytes);
+
+static inline void *
+arena_alloc(struct arena *arena, size_t bytes)
+{
+        char *taken = NULL;
+
+        bytes = MAX((bytes + 7) & ~(size_t)7, 8);
+        if (G_UNLIKELY(bytes > (size_t)(arena->end - arena->start)))
+                taken = arena_grow(arena, bytes);
+        if (G_LIKELY(!taken)) {
+                taken = arena->start;
+                arena->start += bytes;
+        }
+        return taken;
+}
+
+static inline char *
+arena_text(struct arena *arena, const char *text, size_t length)
+{
+        char *copy = NULL;
+
+        if (G_UNLIKELY(length >= (size_t)(arena->end - arena->start)))
+                copy = arena_grow(arena, length + 1);
+        if (G_LIKELY(!copy))
+                copy = arena->end -= length + 1;
+        if (length)
+                memcpy(copy, text, length);
+        copy[length] = '\0';
+        return copy;
+}

@@ -8,13 +8,13 @@ enum { NAME_MAX_BYTES = 40, SUGGEST_MAX_BYTES = 64 };
 gboolean
 text_is_name(const char *text)
 {
-        size_t length = strlen(text);
+        size_t length = 0;
 
-        if (length == 0 || length > NAME_MAX_BYTES || g_str_has_prefix(text, "x-"))
+        while (g_ascii_islower(text[length]) || g_ascii_isdigit(text[length]) || text[length] == '-')
+                length++;
+        if (text[length] || length == 0 || length > NAME_MAX_BYTES || (text[0] == 'x' && text[1] == '-'))
                 return FALSE;
-        if (text[0] == '-' || text[length - 1] == '-')
-                return FALSE;
-        return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
+        return text[0] != '-' && text[length - 1] != '-';
 }
 
 char *

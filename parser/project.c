@@ -111,25 +111,21 @@ project_refusals(const struct project *project, struct diagnostics *diagnostics)
         return refusals->len;
 }
 
-/* Of two objects of one name, which is an error by itself, the first is found. */
-static void
-index_add(GHashTable *table, const char *name, gpointer object)
-{
-        if (name && !g_hash_table_contains(table, name))
-                g_hash_table_insert(table, (gpointer)name, object);
-}
+/* Fills @table with an array, of whose objects those with one name, which is an error by itself, leave the first. */
+#define INDEX(table, objects, count)                                                                                           \
+        for (guint i = (count); i-- > 0;)                                                                                      \
+                if ((objects)[i].name)                                                                                         \
+                        g_hash_table_replace(table, (gpointer)(objects)[i].name, &(objects)[i]);
 
 void
 project_index(struct project *project)
 {
-        for (guint i = 0; i < project->declared_vm_count; i++)
-                index_add(project->store->declared, project->declared_vms[i].name, &project->declared_vms[i]);
-        for (guint i = 0; i < project->network_count; i++)
-                index_add(project->store->networks, project->networks[i].name, &project->networks[i]);
-        for (guint i = 0; i < project->declared_disk_count; i++)
-                index_add(project->store->disks, project->declared_disks[i].name, &project->declared_disks[i]);
-        for (guint i = 0; i < project->image_count; i++)
-                index_add(project->store->images, project->images[i].name, &project->images[i]);
+        struct project_store *store = project->store;
+
+        INDEX(store->declared, project->declared_vms, project->declared_vm_count);
+        INDEX(store->networks, project->networks, project->network_count);
+        INDEX(store->disks, project->declared_disks, project->declared_disk_count);
+        INDEX(store->images, project->images, project->image_count);
 }
 
 void
@@ -143,10 +139,8 @@ project_index_wished(struct project *project)
                 return;
         }
         g_hash_table_remove_all(store->disks);
-        for (guint i = 0; i < project->vm_count; i++)
-                index_add(store->vms, project->vms[i].name, &project->vms[i]);
-        for (guint i = 0; i < project->disk_count; i++)
-                index_add(store->disks, project->disks[i].name, &project->disks[i]);
+        INDEX(store->vms, project->vms, project->vm_count);
+        INDEX(store->disks, project->disks, project->disk_count);
 }
 
 /* "db-12" -> "db"; NULL where no number from 1 on is behind the name. */

@@ -246,7 +246,7 @@ claim_nics(const struct claims *claims, const struct vm *vm)
                         check_fault(claims->check, "aliases-without-ip", project_place(nic->node, "aliases"),
                                     "give the NIC an 'ip:'",
                                     "aliases of nic '%s' of vm '%s': names need an address to resolve to", nic->name, vm->name);
-                if ((!nic->ip && !nic->has_mac) || !project_find_network(project, nic->network))
+                if ((!nic->ip && !nic->has_mac) || nic->network_index == NETWORK_UNKNOWN)
                         continue;
                 written.network = &project->networks[nic->network_index];
                 written.key = "ip";

@@ -160,7 +160,7 @@ check_nics(const struct check *check)
 
                 for (guint j = 0; j < vm->nic_count; j++) {
                         const struct nic *nic = &vm->nics[j];
-                        gboolean known = project_find_network(check->project, nic->network) != NULL;
+                        gboolean known = nic->network_index != NETWORK_UNKNOWN;
 
                         if (known && !IN6_IS_ADDR_UNSPECIFIED(&nic->ip6))
                                 check_ip6(check, claims, vm, nic);

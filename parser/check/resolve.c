@@ -139,9 +139,6 @@ resolve_named_disk(struct check *check, const struct vm *vm, struct disk *disk)
                 disk->preallocated = named->preallocated;
                 disk->preallocation = named->preallocation;
                 disk->cluster_bytes = named->cluster_bytes;
-                disk->has_compression = named->has_compression;
-                disk->compression = named->compression;
-                disk->encryption = named->encryption;
         } else {
                 g_autofree char *subject = g_strdup_printf("disks of vm '%s'", vm->name);
                 struct place place = disk->node->kind == NODE_SCALAR ? disk->node->place : project_place(disk->node, "disk");
@@ -192,6 +189,7 @@ resolve_nic(struct check *check, const struct vm *vm, struct nic *nic)
         if (!nic->aliases)
                 nic->aliases = no_texts;
         network = project_find_network(check->project, nic->network);
+        nic->network_index = NETWORK_UNKNOWN;
         if (network) {
                 nic->network_index = (guint)(network - check->project->networks);
         } else if (text_is_name(nic->network)) { /* of what is no name that was told */

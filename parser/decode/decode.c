@@ -27,27 +27,39 @@ decode_short(struct decoder *decoder, const struct key_table *table, const struc
                 decode_key(decoder, keys_find_in(table, table->short_key), node, object);
 }
 
+G_STATIC_ASSERT(KEYS_MAX <= 64);
+
+static guint64
+row_bit(const struct key_table *table, const struct key *key)
+{
+        return G_GUINT64_CONSTANT(1) << (key - table->keys);
+}
+
 static void
 decode_map(struct decoder *decoder, const struct key_table *table, const struct node *node, void *object)
 {
-        const struct node *values[KEYS_MAX] = {NULL};
+        const struct node *values[KEYS_MAX];
+        guint64 written = 0; /* the rows that have a value, as bits */
 
         for (guint i = 0; node && i < node->count; i++) {
                 const char *name = node->keys[i]->text;
                 const struct key *key = keys_find_in(table, name);
 
-                if (key)
+                if (key) {
                         values[key - table->keys] = node->items[i];
-                else if (!g_str_has_prefix(name, "x-"))
+                        written |= row_bit(table, key);
+                } else if (!g_str_has_prefix(name, "x-")) {
                         decode_unknown_key(decoder, table, node, i);
+                }
         }
-        for (const struct key *key = table->keys; key->name; key++) {
-                const struct node *value = values[key - table->keys];
-
-                if (value && !key->consumed)
-                        decode_key(decoder, key, value, object);
-                else if (!value && key->required && !key->consumed)
+        for (const struct key *key = table->keys; key->required; key++)
+                if (!(written & row_bit(table, key)) && !key->consumed)
                         decode_fault(decoder, "missing-key", key, node, NULL, "the key is missing");
+        for (; written; written &= written - 1) {
+                const struct key *key = &table->keys[__builtin_ctzll(written)];
+
+                if (!key->consumed)
+                        decode_key(decoder, key, values[key - table->keys], object);
         }
 }
 
@@ -208,7 +220,7 @@ decode_object_map(struct decoder *decoder, const struct key *key, const struct n
                 decode_shape_fault(decoder, key, node, key->named ? SHAPE_LIST : SHAPE_MAP);
                 return;
         }
-        items = decode_new(decoder, table, node->count + 1); /* one more, for the implicit network */
+        items = decode_new(decoder, table, node->count + (table == &keys_network)); /* one more, for the implicit network */
         FIELD(object, key->offset, void *) = items;
         FIELD(object, key->count_offset, guint) = node->count;
         for (guint i = 0; i < node->count; i++, items += table->struct_size) {

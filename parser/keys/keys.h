@@ -71,7 +71,7 @@ struct key {
         gboolean named;                /* KEY_OBJECT_MAP: a list of names is short for a map */
         gboolean replaced;             /* by what is merged over it, although it is a list or a map */
         char *(*identity)(const struct node *entry); /* a list: same ones are merged (merge.h); NULL: appended */
-        gboolean required;             /* an object without it is an error */
+        gboolean required;             /* an object without it is an error; these rows come first */
         gboolean consumed;             /* by loader.h, before decoding: neither decoded nor encoded */
         gboolean unbuilt;              /* understood, but nothing acts on it yet: refused at plan unless it is the fallback */
         const char *fallback;          /* the default as it would be written, or NULL: none, or computed (help says how) */
@@ -110,7 +110,7 @@ struct key_table {
 enum { KEYS_MAX = 64 };
 
 /** The tables, from the top: keys_project leads to all others */
-extern const struct key_table keys_project, keys_network, keys_dhcp, keys_reservation, keys_image, keys_disk, keys_limits, keys_encryption,
+extern const struct key_table keys_project, keys_network, keys_dhcp, keys_reservation, keys_image, keys_disk, keys_limits,
         keys_vm, keys_root_disk, keys_vm_disk, keys_nic, keys_boot, keys_memory, keys_cpus, keys_display;
 extern const struct key_table keys_vxlan, keys_dhcp_boot, keys_vlan, keys_rate, keys_impair;
 extern const struct key_table keys_mount, keys_cloud_init, keys_file, keys_ssh;

@@ -11,12 +11,9 @@ enum { MAX_CANDIDATES = 1000 }; /* anchors that are looked at for a suggestion *
 struct anchor *
 reader_set_anchor(struct reader *reader, const yaml_char_t *name, struct node *node, gboolean open)
 {
-        struct anchor *anchor;
-
-        if (!name)
-                return NULL;
         /* Not the anchors' own memory: a frame may still need one that was replaced. */
-        anchor = arena_alloc(&reader->tree->arena, sizeof *anchor);
+        struct anchor *anchor = arena_alloc(&reader->tree->arena, sizeof *anchor);
+
         *anchor = (struct anchor){.node = node, .size = 1, .open = open};
         g_tree_replace(reader->anchors, g_strdup((const char *)name), anchor);
         return anchor;

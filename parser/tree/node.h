@@ -9,7 +9,7 @@ struct tree {
         struct arena arena; /* all nodes, their arrays and texts */
         gboolean has_tags;
         gboolean has_extends;
-        gboolean dollars; /* there is a '$' in some scalar */
+        gboolean dollars; /* there may be a '$' in some scalar */
 };
 
 /** struct via - What copies of nodes have in common: memory, and the step by which they got where they are */

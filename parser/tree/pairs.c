@@ -15,7 +15,7 @@ struct sorted_key {
         guint pair;
 };
 
-static void
+static inline void
 add_pair(struct reader *reader, struct node *key, struct node *value, const struct node *merged)
 {
         if (reader->pair_count == reader->pair_room) {
@@ -63,7 +63,7 @@ report_duplicate(struct reader *reader, const struct node *first, const struct n
 
 /* Collects the pairs of the map that ends: first its own, then those of its merge keys. */
 static void
-collect_pairs(struct reader *reader, const struct frame *frame)
+collect_pairs(struct reader *reader, const struct frame *frame, guint *ret_own)
 {
         guint count = reader->pending_count - frame->first;
         struct node **nodes = count ? reader->pending + frame->first : NULL; /* of an empty one there is nothing yet */
@@ -74,8 +74,10 @@ collect_pairs(struct reader *reader, const struct frame *frame)
         for (guint i = 0; i < count; i += 2) {
                 struct node *key = nodes[i];
 
-                reader_check_place_of_tag(reader, key, "a key");
-                reader_check_reset(reader, nodes[i + 1]);
+                if (reader->tree->has_tags) {
+                        reader_check_place_of_tag(reader, key, "a key");
+                        reader_check_reset(reader, nodes[i + 1]);
+                }
                 if (is_merge_key(key) && merge_key) {
                         report_duplicate(reader, merge_key, key);
                 } else if (is_merge_key(key)) {
@@ -90,6 +92,7 @@ collect_pairs(struct reader *reader, const struct frame *frame)
                         reader->tree->has_extends |= key->text[0] == 'e' && strcmp(key->text, "extends") == 0;
                 }
         }
+        *ret_own = reader->pair_count;
         if (merge_key) {
                 reader_check_place_of_tag(reader, nodes[merge], "what a merge key takes");
                 add_merged(reader, merge_key, nodes[merge]);
@@ -115,13 +118,18 @@ static void
 drop_from_few(struct reader *reader)
 {
         struct pair *pairs = reader->pairs;
+        guint64 initials = 0; /* of those before, modulo 64 */
 
-        for (guint i = 1; i < reader->pair_count; i++)
-                for (guint j = 0; j < i; j++)
+        for (guint i = 0; i < reader->pair_count; i++) {
+                guint64 initial = G_GUINT64_CONSTANT(1) << (pairs[i].key->text[0] & 63);
+
+                for (guint j = 0; j < i && (initials & initial); j++)
                         if (pairs[j].value && is_same_key(&pairs[j], &pairs[i])) {
                                 drop_later(reader, &pairs[j], &pairs[i]);
                                 break;
                         }
+                initials |= initial;
+        }
 }
 
 /* The first eight bytes as a number of the same order; zeros behind a shorter text. */
@@ -170,31 +178,47 @@ drop_from_many(struct reader *reader)
         }
 }
 
+/* Copies what merge keys stand for, so that it tells how it got here. */
+static void
+copy_merged(struct reader *reader)
+{
+        struct via via = {&reader->tree->arena, reader->diagnostics->sources, "merged by '<<'", .room = reader->copy_room};
+
+        for (guint i = 0; i < reader->pair_count; i++) {
+                struct pair *pair = &reader->pairs[i];
+
+                if (!pair->value || !pair->merged)
+                        continue;
+                via.place = pair->merged->place;
+                pair->value = via_copy(&via, pair->value);
+        }
+        reader->copy_room = via.room;
+}
+
 void
 reader_close_map(struct reader *reader, const struct frame *frame)
 {
-        struct arena *arena = &reader->tree->arena;
-        struct via via = {arena, reader->diagnostics->sources, "merged by '<<'", .room = reader->copy_room};
         struct node *node = frame->node;
+        guint own, count;
 
-        collect_pairs(reader, frame);
-        if (reader->pair_count == 0)
+        collect_pairs(reader, frame, &own);
+        count = reader->pair_count;
+        if (count == 0)
                 return;
-        if (reader->pair_count <= FEW_PAIRS)
+        if (count <= FEW_PAIRS)
                 drop_from_few(reader);
         else
                 drop_from_many(reader);
-        node->keys = arena_alloc(arena, 2 * reader->pair_count * sizeof *node->keys);
-        node->items = node->keys + reader->pair_count;
-        for (guint i = 0; i < reader->pair_count; i++) {
+        if (count > own)
+                copy_merged(reader);
+        node->keys = arena_alloc(&reader->tree->arena, 2 * count * sizeof *node->keys);
+        node->items = node->keys + count;
+        for (guint i = 0; i < count; i++) {
                 const struct pair *pair = &reader->pairs[i];
 
                 if (!pair->value)
                         continue;
-                if (pair->merged)
-                        via.place = pair->merged->place;
                 node->keys[node->count] = pair->key;
-                node->items[node->count++] = pair->merged ? via_copy(&via, pair->value) : pair->value;
+                node->items[node->count++] = pair->value;
         }
-        reader->copy_room = via.room;
 }

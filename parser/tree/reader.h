@@ -45,15 +45,28 @@ struct reader {
         guint depth;
         guint size;      /* nodes so far, aliases expanded */
         guint copy_room; /* for copies of merged nodes */
+        const char *texts[512]; /* short ones that were kept, by a hash: most keys and many values are repeated */
 };
 
+/** reader_fail_room() - Say that there are too many nodes, or that they are too deep; returns FALSE */
+gboolean reader_fail_room(struct reader *reader, gboolean too_deep, const yaml_event_t *event);
+
 /** reader_take_room() - Is there room for @size more nodes, and @height more levels below those that are open? */
-gboolean reader_take_room(struct reader *reader, guint size, guint height, const yaml_event_t *event);
+static inline gboolean
+reader_take_room(struct reader *reader, guint size, guint height, const yaml_event_t *event)
+{
+        gboolean too_deep = reader->depth + height > TREE_MAX_DEPTH;
+
+        if (G_UNLIKELY(too_deep || size > TREE_MAX_NODES - reader->size))
+                return reader_fail_room(reader, too_deep, event);
+        reader->size += size;
+        return TRUE;
+}
 
 /** reader_attach() - Put a finished or just begun node among the children of the list or map that is open, or at the top */
 void reader_attach(struct reader *reader, struct node *node, guint height);
 
-/** reader_set_anchor() - Give a node a name, if there is one: `&name`. Returns NULL where there is none */
+/** reader_set_anchor() - Give a node a name: `&name` */
 struct anchor *reader_set_anchor(struct reader *reader, const yaml_char_t *name, struct node *node, gboolean open);
 
 /** reader_alias() - `*name`: the anchored node itself. FALSE: nothing more is to be read */

@@ -5,12 +5,15 @@
 
 #include <string.h>
 
-enum { MAX_MERGED = 500000 }; /* nodes that are copied for merge keys, to tell how they got there */
+enum {
+        MAX_MERGED = 500000, /* nodes that are copied for merge keys, to tell how they got there */
+        MAX_REPEATED = 24,   /* bytes of a text that may be kept once for several nodes */
+};
 
 /* ---- nodes ---- */
 
-static gboolean
-fail_room(struct reader *reader, gboolean too_deep, const yaml_event_t *event)
+gboolean
+reader_fail_room(struct reader *reader, gboolean too_deep, const yaml_event_t *event)
 {
         struct place place = syntax_place(reader->source, &event->start_mark);
 
@@ -19,17 +22,6 @@ fail_room(struct reader *reader, gboolean too_deep, const yaml_event_t *event)
                                        "lists and maps are nested more than %d levels deep", TREE_MAX_DEPTH);
         return diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "too-many-nodes", place, NULL,
                                "the file has more than %d values, those that aliases repeat included", TREE_MAX_NODES);
-}
-
-gboolean
-reader_take_room(struct reader *reader, guint size, guint height, const yaml_event_t *event)
-{
-        gboolean too_deep = reader->depth + height > TREE_MAX_DEPTH;
-
-        if (too_deep || size > TREE_MAX_NODES - reader->size)
-                return fail_room(reader, too_deep, event);
-        reader->size += size;
-        return TRUE;
 }
 
 void
@@ -50,13 +42,30 @@ reader_attach(struct reader *reader, struct node *node, guint height)
         reader->pending[reader->pending_count++] = node;
 }
 
-static struct node *
+static inline struct node *
 make_node(struct reader *reader, enum node_kind kind, const yaml_event_t *event)
 {
         struct node *node = arena_alloc(&reader->tree->arena, sizeof *node);
 
-        *node = (struct node){.kind = kind, .place = syntax_place(reader->source, &event->start_mark)};
+        node->kind = kind;
+        node->place = syntax_place(reader->source, &event->start_mark);
         return node;
+}
+
+/* A copy of a text; a short one may be that of another node. */
+static const char *
+keep_text(struct reader *reader, const char *text, size_t length)
+{
+        const char **known;
+        size_t hash;
+
+        if (length == 0 || length > MAX_REPEATED)
+                return arena_text(&reader->tree->arena, text, length);
+        hash = length * 41 + (guchar)text[0] * 5 + (guchar)text[length - 1];
+        known = &reader->texts[hash % G_N_ELEMENTS(reader->texts)];
+        if (!*known || strcmp(*known, text) != 0)
+                *known = arena_text(&reader->tree->arena, text, length);
+        return *known;
 }
 
 static gboolean
@@ -69,8 +78,7 @@ read_scalar(struct reader *reader, const yaml_event_t *event)
         if (!reader_take_room(reader, 1, 0, event))
                 return FALSE;
         node = make_node(reader, NODE_SCALAR, event);
-        node->text = arena_text(&reader->tree->arena, text, length);
-        reader->tree->dollars = reader->tree->dollars || memchr(text, '$', length);
+        node->text = keep_text(reader, text, length);
         node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
         if (event->end_mark.line == event->start_mark.line)
                 node->place.width = syntax_width(&event->start_mark, &event->end_mark);
@@ -79,7 +87,8 @@ read_scalar(struct reader *reader, const yaml_event_t *event)
                                 "a text must not contain a NUL character");
         if (event->data.scalar.tag)
                 reader_apply_tag(reader, node, event->data.scalar.tag);
-        reader_set_anchor(reader, event->data.scalar.anchor, node, FALSE);
+        if (event->data.scalar.anchor)
+                reader_set_anchor(reader, event->data.scalar.anchor, node, FALSE);
         reader_attach(reader, node, 0);
         return TRUE;
 }
@@ -99,7 +108,7 @@ open_collection(struct reader *reader, enum node_kind kind, const yaml_event_t *
         reader_attach(reader, node, 1);
         reader->frames[reader->depth++] = (struct frame){
                 .node = node,
-                .anchor = reader_set_anchor(reader, anchor, node, TRUE),
+                .anchor = anchor ? reader_set_anchor(reader, anchor, node, TRUE) : NULL,
                 .first = reader->pending_count,
                 .size_before = size_before,
         };
@@ -169,16 +178,34 @@ read_event(struct reader *reader, const yaml_event_t *event)
         }
 }
 
+/*
+ * libyaml copies its input, character by character, to a buffer of what it has found to be proper UTF-8, and reads on until
+ * there are as many characters as it wants to look at. A source is checked text with a NUL behind it, as such a buffer is: put
+ * in its place, with nothing to be read on, it saves an eighth of all the time that it takes to load a project.
+ */
+static void
+lend_text(yaml_parser_t *parser, const struct source *source)
+{
+        unsigned char *text = (unsigned char *)source->text; /* which is only read */
+
+        parser->buffer.start = parser->buffer.pointer = text;
+        parser->buffer.last = parser->buffer.end = text + source->length;
+        parser->unread = source->length + 1;
+        parser->eof = 1;
+}
+
 static void
 read_events(struct reader *reader)
 {
         yaml_parser_t parser;
+        unsigned char *buffer;
         gboolean more = TRUE;
 
         if (!yaml_parser_initialize(&parser))
                 g_error("out of memory");
-        yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-        yaml_parser_set_input_string(&parser, (const unsigned char *)reader->source->text, reader->source->length);
+        buffer = parser.buffer.start;
+        yaml_parser_set_input_string(&parser, buffer, 0);
+        lend_text(&parser, reader->source);
         while (more) {
                 yaml_event_t event;
 
@@ -189,6 +216,7 @@ read_events(struct reader *reader)
                 more = read_event(reader, &event);
                 yaml_event_delete(&event);
         }
+        parser.buffer.start = buffer; /* which it frees */
         yaml_parser_delete(&parser);
 }
 
@@ -234,6 +262,7 @@ tree_read(const struct source *source, struct diagnostics *diagnostics)
         reader->unknown = (struct node){.kind = NODE_SCALAR, .text = ""};
         reader->copy_room = MAX_MERGED;
         reader->anchors = g_tree_new_full(compare_names, NULL, g_free, NULL);
+        tree->dollars = strpbrk(source->text, "$\\") != NULL; /* also those that an escape may stand for */
         if (reader_check_start(reader))
                 read_events(reader);
         if (diagnostics->error_count == errors_before)

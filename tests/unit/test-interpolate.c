@@ -242,6 +242,16 @@ check_text(const struct case_ *c, const char *path, const char *expected)
         g_assert_cmpstr(at(c, path)->text, ==, expected);
 }
 
+/* A file without any dollar may have one all the same. */
+static void
+test_escape(void)
+{
+        struct case_ c = read_text("name: \"\\x24SET\"\n", NULL);
+
+        check_text(&c, "name", "set");
+        case_clear(&c);
+}
+
 /* What stands where nothing is replaced, and again where it is, is both. */
 static void
 test_where(void)
@@ -356,6 +366,7 @@ main(int argc, char **argv)
         g_test_add_func("/expand/forms", test_forms);
         g_test_add_func("/expand/properties", test_properties);
         g_test_add_func("/expand/limits", test_limits);
+        g_test_add_func("/interpolate/escape", test_escape);
         g_test_add_func("/interpolate/where", test_where);
         g_test_add_func("/interpolate/nodes", test_nodes);
         g_test_add_func("/interpolate/laughs", test_laughs);
