@@ -72,7 +72,8 @@ $(BUILD)/unit/test-scope: PACKAGES += gio-2.0
 $(BUILD)/unit/test-cache $(BUILD)/unit/test-download $(BUILD)/unit/test-unpack: PACKAGES += libarchive
 
 .PHONY: unit
-unit: $(UNIT_TESTS) $(BUILD)/golden $(BUILD)/fake-qemu $(BUILD)/fail-malloc.so
+unit: $(UNIT_TESTS) $(BUILD)/golden $(BUILD)/fake-qemu $(BUILD)/strike $(BUILD)/fail-malloc.so \
+      $(BUILD)/shift-clock.so
 
 # Compares what the parser says of every file in tests/config with what is written beside it.
 $(BUILD)/golden: tests/config/golden.c $(LIBRARY)
@@ -83,8 +84,13 @@ $(BUILD)/fake-qemu: tests/fake-qemu.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(PACKAGE_LIBS)
 
-# Preloaded into drover, it runs out of memory at a chosen request.
-$(BUILD)/fail-malloc.so: tests/fail-malloc.c
+# Hits one of drover's processes at one of its system calls.
+$(BUILD)/strike: tests/strike.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(if $(WERROR),-Werror) -O2 -o $@ $<
+
+# Preloaded: no memory at a chosen request; another clock of the day.
+$(BUILD)/fail-malloc.so $(BUILD)/shift-clock.so: $(BUILD)/%.so: tests/%.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(if $(WERROR),-Werror) -O2 -shared -fPIC -o $@ $< -ldl
 

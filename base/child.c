@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "base/trace.h"
@@ -32,8 +33,8 @@ struct failure {
         int number;
 };
 
-gboolean
-child_user_find(const char *name, struct child_user *ret_user, GError **error)
+static gboolean
+look_up_user(const char *name, struct child_user *ret_user, GError **error)
 {
         struct child_user user = {.group_count = G_N_ELEMENTS(user.groups)};
         g_autofree char *buffer = g_malloc(16384);
@@ -51,6 +52,31 @@ child_user_find(const char *name, struct child_user *ret_user, GError **error)
         if (getgrouplist(name, user.gid, user.groups, &user.group_count) < 0)
                 user.group_count = G_N_ELEMENTS(user.groups);
         *ret_user = user;
+        return TRUE;
+}
+
+/* With a name service of many sources one look costs milliseconds, and a run asks for the same two users again and again. One
+ * that is not there may be made meanwhile. */
+gboolean
+child_user_find(const char *name, struct child_user *ret_user, GError **error)
+{
+        static GMutex mutex;
+        static GHashTable *known; /* name -> struct child_user */
+        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&mutex);
+        const struct child_user *user;
+
+        if (!known)
+                known = g_hash_table_new(g_str_hash, g_str_equal);
+        user = g_hash_table_lookup(known, name);
+        if (!user) {
+                struct child_user found;
+
+                if (!look_up_user(name, &found, error))
+                        return FALSE;
+                user = g_memdup2(&found, sizeof found);
+                g_hash_table_insert(known, g_strdup(name), (gpointer)user);
+        }
+        *ret_user = *user;
         return TRUE;
 }
 
@@ -86,8 +112,11 @@ static void
 child_place_descriptors(const struct child *child, int null_fd, int *report)
 {
         int parked[CHILD_MAX_FDS], standard[3] = {child->stdin_fd, child->stdout_fd, child->stderr_fd};
+        int high = fcntl(*report, F_DUPFD_CLOEXEC, PARKED_FDS);
 
-        *report = fcntl(*report, F_DUPFD_CLOEXEC, PARKED_FDS);
+        if (high < 0)
+                child_fail(*report, "dup");
+        *report = high;
         for (int i = 0; i < 3; i++) {
                 standard[i] = fcntl(standard[i] < 0 ? null_fd : standard[i], F_DUPFD_CLOEXEC, PARKED_FDS);
                 if (standard[i] < 0)
@@ -214,7 +243,7 @@ wait_for_exec(int report, pid_t pid, const char *program, GError **error)
         do
                 n = read(report, &failure, sizeof failure);
         while (n < 0 && errno == EINTR);
-        if (n == 0)
+        if (n == 0 && process_has_execed(pid)) /* its end is closed by exec, and by its death */
                 return TRUE;
         if (n != sizeof failure)
                 kill(pid, SIGKILL); /* nothing says that it ends by itself */

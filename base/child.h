@@ -46,7 +46,7 @@ struct child {
 /**
  * child_user_find() - Look a user up by name, with its supplementary groups
  *
- * Fails with DROVER_ERROR_NOT_FOUND where there is no such user.
+ * It is looked up once a process: who was found stays so. Fails with DROVER_ERROR_NOT_FOUND where there is no such user.
  */
 gboolean child_user_find(const char *name, struct child_user *ret_user, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -65,8 +66,19 @@ file_draft_path(const char *path)
         return g_strdup_printf("%s/.%s.%d.%d.draft", directory, name, (int)getpid(), g_atomic_int_add(&counter, 1));
 }
 
+/* ".NAME.PID.NUMBER.draft", by a process that is gone? */
+static gboolean
+is_orphan(const char *draft)
+{
+        g_auto(GStrv) parts = g_strsplit(draft, ".", -1);
+        guint count = g_strv_length(parts);
+        gint64 pid = count > 4 ? g_ascii_strtoll(parts[count - 3], NULL, 10) : 0;
+
+        return pid > 0 && pid <= G_MAXINT && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
 void
-file_remove_drafts(const char *directory)
+file_remove_drafts(const char *directory, gboolean shared)
 {
         DIR *dir = opendir(directory);
         struct dirent *entry;
@@ -74,7 +86,8 @@ file_remove_drafts(const char *directory)
         if (!dir)
                 return;
         while ((entry = readdir(dir)))
-                if (entry->d_name[0] == '.' && g_str_has_suffix(entry->d_name, ".draft"))
+                if (entry->d_name[0] == '.' && g_str_has_suffix(entry->d_name, ".draft") &&
+                    (!shared || is_orphan(entry->d_name)))
                         unlinkat(dirfd(dir), entry->d_name, 0);
         closedir(dir);
 }

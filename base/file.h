@@ -54,8 +54,11 @@ gboolean file_write_kernel(const char *path, const char *text, GError **error) G
 /** file_draft_path() - "DIR/.NAME.XXXX": where a file is prepared before it is renamed; unique in this process and host */
 char *file_draft_path(const char *path);
 
-/** file_remove_drafts() - Remove the drafts that killed processes left in @directory (no error where there is none) */
-void file_remove_drafts(const char *directory);
+/**
+ * file_remove_drafts() - Remove the drafts that killed processes left in @directory (no error where there is none)
+ * @shared: others may be writing there now; what belongs to a process that lives stays
+ */
+void file_remove_drafts(const char *directory, gboolean shared);
 
 /** file_sync_directory() - fsync the directory that holds @path, so that a rename in it lasts */
 gboolean file_sync_directory(const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { FORKED_NO_EXEC = 0x40 }; /* Source: linux/sched.h, PF_FORKNOEXEC */
+
 int
 process_open(pid_t pid)
 {
@@ -67,24 +69,41 @@ process_has_argument(pid_t pid, const char *argument)
         return argv && g_strv_contains((const char *const *)argv, argument);
 }
 
-gint64
-process_age_ms(pid_t pid)
+/* The line of /proc/PID/stat from its third field on; NULL: no such process. Source: proc(5) */
+static char **
+stat_fields(pid_t pid)
 {
         g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
         g_autofree char *text = NULL;
         g_auto(GStrv) fields = NULL;
-        gint64 tick_ms = 1000 / sysconf(_SC_CLK_TCK);
-        struct timespec now;
         const char *rest;
 
-        if (!file_read(path, 65536, &text, NULL, NULL) || clock_gettime(CLOCK_BOOTTIME, &now) < 0)
-                return 0;
+        if (!file_read(path, 65536, &text, NULL, NULL))
+                return NULL;
         rest = strrchr(text, ')'); /* the name before it may hold anything */
-        fields = g_strsplit(rest ? rest + 1 : "", " ", -1);
-        if (g_strv_length(fields) < 22)
+        fields = g_strsplit(rest && rest[1] ? rest + 2 : "", " ", -1);
+        return g_strv_length(fields) > 19 ? g_steal_pointer(&fields) : NULL;
+}
+
+gboolean
+process_has_execed(pid_t pid)
+{
+        g_auto(GStrv) fields = stat_fields(pid);
+
+        return fields && !(g_ascii_strtoull(fields[6], NULL, 10) & FORKED_NO_EXEC);
+}
+
+gint64
+process_age_ms(pid_t pid)
+{
+        g_auto(GStrv) fields = stat_fields(pid);
+        gint64 tick_ms = 1000 / sysconf(_SC_CLK_TCK);
+        struct timespec now;
+
+        if (!fields || clock_gettime(CLOCK_BOOTTIME, &now) < 0)
                 return 0;
-        /* starttime, the 22nd field of the line, counts from the boot, suspensions included */
-        return MAX(1, (gint64)now.tv_sec * 1000 + now.tv_nsec / 1000000 - g_ascii_strtoll(fields[20], NULL, 10) * tick_ms);
+        /* starttime counts from the boot, suspensions included */
+        return MAX(1, (gint64)now.tv_sec * 1000 + now.tv_nsec / 1000000 - g_ascii_strtoll(fields[19], NULL, 10) * tick_ms);
 }
 
 gint64

@@ -19,6 +19,9 @@ char **process_argv(pid_t pid);
 /** process_has_argument() - Is @argument one of the arguments of process @pid, to the letter? */
 gboolean process_has_argument(pid_t pid, const char *argument);
 
+/** process_has_execed() - Does it run a program of its own, not its parent's? Also of one that ended and is not reaped yet */
+gboolean process_has_execed(pid_t pid);
+
 /** process_start_time() - When a process started, in seconds since the epoch, or 0 when it is gone. Source: proc(5), stat */
 gint64 process_start_time(pid_t pid);
 /** process_age_ms() - How long ago it started, whatever happened to the clock of the day since; 0 when it is gone */

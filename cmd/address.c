@@ -4,12 +4,13 @@
 #include "parser/value/value.h"
 
 #include <string.h>
-#include <time.h>
 
 struct address_book {
         GHashTable *leases;     /* MAC as guint64 -> const guint32 *: the address */
         GHashTable *neighbours; /* the same */
         GHashTable *neighbours6; /* the same -> const struct in6_addr * */
+        const GArray *leases6;  /* struct lease6; NULL: none */
+        const struct resolved *resolved;
         GHashTable *vms;        /* name -> struct resolved_vm */
 };
 
@@ -36,16 +37,17 @@ address_book_new(const struct session *session)
 {
         struct address_book *book = g_new0(struct address_book, 1);
         const struct world *world = session->world;
-        gint64 now = time(NULL);
 
         book->leases = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         book->neighbours = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         book->neighbours6 = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         book->vms = g_hash_table_new(g_str_hash, g_str_equal);
+        book->leases6 = world->leases6;
+        book->resolved = session->resolved;
         for (guint i = 0; world->leases && i < world->leases->len; i++) {
                 const struct lease *lease = &g_array_index(world->leases, struct lease, i);
 
-                if (!lease->expires || lease->expires > now)
+                if (!lease->ended)
                         add(book->leases, &lease->mac, &lease->ip);
         }
         for (guint i = 0; world->links && i < world->links->neighbours->len; i++) {
@@ -83,8 +85,26 @@ address_clear(gpointer data)
         g_free(((struct address *)data)->network);
 }
 
+/* By the name that dnsmasq has found for the MAC, in the network's subnet; NULL: none. */
+static const struct in6_addr *
+find_lease6(const struct address_book *book, const char *network, const char *hostname)
+{
+        const struct cidr6 *subnet = NULL;
+
+        for (guint i = 0; book->resolved && i < book->resolved->lab.network_count; i++)
+                if (strcmp(book->resolved->lab.networks[i].name, network) == 0)
+                        subnet = &book->resolved->lab.networks[i].subnet6;
+        for (guint i = 0; subnet && subnet->prefix && book->leases6 && i < book->leases6->len; i++) {
+                const struct lease6 *lease = &g_array_index(book->leases6, struct lease6, i);
+
+                if (!lease->ended && g_strcmp0(lease->name, hostname) == 0 && value_in_cidr6(subnet, &lease->ip6))
+                        return &lease->ip6;
+        }
+        return NULL;
+}
+
 static void
-look_up(const struct address_book *book, GArray *addresses, const char *network, guint32 reserved,
+look_up(const struct address_book *book, GArray *addresses, const char *hostname, const char *network, guint32 reserved,
         const struct in6_addr *reserved6, const struct ether_addr *mac)
 {
         struct address address = {.network = g_strdup(network), .ip = reserved, .mac = *mac};
@@ -104,6 +124,9 @@ look_up(const struct address_book *book, GArray *addresses, const char *network,
         if (!IN6_IS_ADDR_UNSPECIFIED(reserved6)) {
                 address.ip6 = *reserved6;
                 address.source6 = "reservation";
+        } else if ((found6 = find_lease6(book, network, hostname))) {
+                address.ip6 = *found6;
+                address.source6 = "lease";
         } else if ((found6 = g_hash_table_lookup(book->neighbours6, &number))) {
                 address.ip6 = *found6;
                 address.source6 = "neighbour";
@@ -120,20 +143,19 @@ look_up_kept(const struct address_book *book, GArray *addresses, const struct sp
 
         json_object_foreach(nics, name, nic)
         {
-                const char *text = g_hash_table_lookup(spec->macs, name);
                 const char *network = json_text(nic, "network"), *reserved = json_text(nic, "ip");
                 const char *reserved6 = json_text(nic, "ip6");
                 struct in6_addr ip6 = in6addr_any;
                 struct ether_addr mac;
                 guint32 ip = 0;
 
-                if (!text || !value_parse_mac(text, &mac, NULL))
+                if (!spec_nic_mac(spec, name, &mac))
                         continue;
                 if (reserved && !value_parse_ipv4(reserved, &ip, NULL))
                         ip = 0;
                 if (reserved6 && !value_parse_ipv6(reserved6, &ip6, NULL))
                         ip6 = in6addr_any;
-                look_up(book, addresses, network ? network : name, ip, &ip6, &mac);
+                look_up(book, addresses, json_text(spec->wish, "hostname"), network ? network : name, ip, &ip6, &mac);
         }
 }
 
@@ -146,8 +168,11 @@ address_book_find(const struct address_book *book, const struct vm_world *vm)
         g_array_set_clear_func(addresses, address_clear);
         for (guint i = 0; resolved && i < resolved->launch.nic_count; i++) {
                 const struct launch_nic *nic = &resolved->launch.nics[i];
+                struct ether_addr mac = nic->mac;
 
-                look_up(book, addresses, nic->nic->network, nic->nic->ip, &nic->nic->ip6, &nic->mac);
+                if (vm_is_alive(vm) && vm->spec)
+                        spec_nic_mac(vm->spec, nic->nic->name, &mac);
+                look_up(book, addresses, resolved->vm->hostname, nic->nic->network, nic->nic->ip, &nic->nic->ip6, &mac);
         }
         if (!resolved && vm->spec && vm->spec->wish)
                 look_up_kept(book, addresses, vm->spec);

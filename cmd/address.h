@@ -9,7 +9,7 @@ struct address {
         struct ether_addr mac;
         const char *source; /* "reservation", "lease", "neighbour"; NULL: none known */
         struct in6_addr ip6;
-        const char *source6; /* "reservation", "neighbour"; NULL: none known */
+        const char *source6; /* likewise */
 };
 
 /** struct address_book - Leases and neighbours of one look, by MAC */

@@ -88,22 +88,30 @@ names_vms(const struct verb *verb, const struct verb_call *call)
         return (verb->completes_vms && *call->arguments) || (verb->names_one && verb->names_one(call));
 }
 
+struct project *
+verb_load_with(const struct verb_call *call, struct load_options options, struct diagnostics **ret_diagnostics, GError **error)
+{
+        g_autofree char *directory = g_get_current_dir();
+        g_auto(GStrv) catalogues = paths_catalogues();
+
+        options.catalogues = (const char *const *)catalogues;
+        options.files = (const char *const *)call->globals->files;
+        options.name = call->globals->project_name;
+        options.env_files = (const char *const *)call->globals->env_files;
+        options.directory = directory;
+        options.root = geteuid() == 0;
+        options.profiles = (const char *const *)call->globals->profiles;
+        return project_load(&options, ret_diagnostics, error);
+}
+
 /* Load the project if the verb needs one; EXIT_DONE when the handler may go on. */
 static int
 load(const struct verb *verb, struct verb_call *call)
 {
-        g_autofree char *directory = g_get_current_dir();
-        g_auto(GStrv) catalogues = paths_catalogues();
+        const struct globals *globals = call->globals;
         struct load_options options = {
-                .catalogues = (const char *const *)catalogues,
-                .files = (const char *const *)call->globals->files,
-                .name = call->globals->project_name,
-                .env_files = (const char *const *)call->globals->env_files,
                 .variables = call->variables,
-                .directory = directory,
                 .no_files = !(verb->needs & NEEDS_FILES) || names_vms(verb, call),
-                .root = geteuid() == 0,
-                .profiles = (const char *const *)call->globals->profiles,
                 .vm_names = verb->completes_vms ? select_names(call->arguments) : NULL,
                 .scale = verb->scale_offset ? G_STRUCT_MEMBER(const char *const *, call->options, verb->scale_offset) : NULL,
         };
@@ -113,20 +121,20 @@ load(const struct verb *verb, struct verb_call *call)
 
         if (!(verb->needs & NEEDS_PROJECT))
                 return EXIT_DONE;
-        call->project = project_load(&options, &diagnostics, &error);
+        call->project = verb_load_with(call, options, &diagnostics, &error);
         if (call->project && (verb->needs & NEEDS_REFUSALS) && project_refusals(call->project, diagnostics) > 0) {
                 diagnostics_sort(diagnostics);
                 status = EXIT_CONFIG;
         }
         if (!call->project && g_error_matches(error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND) &&
-            (verb->needs & NEEDS_NO_FILE_OK) && options.name && !options.files) {
+            (verb->needs & NEEDS_NO_FILE_OK) && globals->project_name && !globals->files) {
                 g_autoptr(GError) none = NULL;
 
-                call->project = select_empty_project(options.name, options.root, &none);
+                call->project = select_empty_project(globals->project_name, geteuid() == 0, &none);
                 if (!call->project)
                         status = print_error(none);
         } else if (g_error_matches(error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND) && (verb->needs & NEEDS_NONE_IF_NAMED) &&
-                   *call->arguments && !options.files) {
+                   *call->arguments && !globals->files) {
                 status = EXIT_DONE;
         } else if (!call->project) {
                 gboolean explained = diagnostics && diagnostics->error_count > 0;

@@ -89,15 +89,18 @@ check_program(struct doctor *doctor, const char *check, const char *program, con
 static void
 check_uplink(struct doctor *doctor)
 {
-        g_autofree char *path = child_find_program(UPLINK_PROGRAM);
+        const char *fix = "apt-get install passt (Fedora: dnf install passt)";
+        g_autofree char *path = uplink_program();
         g_autofree char *version = path ? ask_version(path, "--version") : NULL;
 
-        if (version)
+        if (version && g_str_has_suffix(path, "pasta"))
                 find(doctor, "uplink", LEVEL_OK, NULL, "%s", version);
+        else if (version)
+                find(doctor, "uplink", LEVEL_OK, NULL, "%s (pasta carries several times as much: %s)", version, fix);
+        else if (path)
+                find(doctor, "uplink", LEVEL_WARN, fix, "%s does not run: guests reach nothing outside their project", path);
         else
-                find(doctor, "uplink", LEVEL_WARN, "apt-get install slirp4netns (Fedora: dnf install slirp4netns)",
-                     UPLINK_PROGRAM " %s: guests reach nothing outside their project",
-                     path ? "does not run" : "is not installed");
+                find(doctor, "uplink", LEVEL_WARN, fix, "pasta is not installed: guests reach nothing outside their project");
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "runtime/supervisor/journal.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -185,12 +186,40 @@ is_current(const struct reader *reader)
         return reader->fd >= 0 && fstat(reader->fd, &ours) == 0 && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
+enum watched { WATCHED_MORE, WATCHED_END, WATCHED_ERROR };
+
+/* Until the folder changes: the end is when the journal goes, with all of the project, or when nobody reads any more. */
+static enum watched
+watch(int notify, GError **error)
+{
+        char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+        struct pollfd fds[] = {{.fd = notify, .events = POLLIN}, {.fd = STDOUT_FILENO}};
+        ssize_t n;
+
+        while (poll(fds, G_N_ELEMENTS(fds), -1) < 0)
+                if (errno != EINTR)
+                        return error_errno(error, "cannot watch the journal"), WATCHED_ERROR;
+        if (fds[1].revents & POLLERR)
+                return WATCHED_END;
+        n = read(notify, buffer, sizeof buffer);
+        if (n < 0)
+                return errno == EINTR ? WATCHED_MORE : (error_errno(error, "cannot watch the journal"), WATCHED_ERROR);
+        for (ssize_t at = 0; at < n;) {
+                const struct inotify_event *event = (const struct inotify_event *)(const void *)(buffer + at);
+
+                if ((event->mask & IN_DELETE) && strcmp(event->name, JOURNAL_FILE) == 0)
+                        return WATCHED_END;
+                at += (ssize_t)(sizeof *event + event->len);
+        }
+        return WATCHED_MORE;
+}
+
 static gboolean
 follow(struct reader *reader, int notify, GError **error)
 {
-        char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+        enum watched seen = WATCHED_MORE;
 
-        for (;;) {
+        while (seen == WATCHED_MORE) {
                 while (!is_current(reader)) {
                         open_file(reader, JOURNAL_FILE);
                         if (!read_on(reader, error))
@@ -198,20 +227,21 @@ follow(struct reader *reader, int notify, GError **error)
                 }
                 if (fflush(stdout) != 0 || ferror(stdout))
                         return TRUE;
-                if (read(notify, buffer, sizeof buffer) < 0 && errno != EINTR)
-                        return error_errno(error, "cannot watch the journal");
-                if (!read_on(reader, error))
+                seen = watch(notify, error);
+                if (seen == WATCHED_ERROR || !read_on(reader, error))
                         return FALSE;
         }
+        return TRUE;
 }
 
 static gboolean
 print_events(struct reader *reader, GError **error)
 {
+        const guint32 mask = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR;
         gboolean onward = reader->wish->follow;
         auto_fd notify = inotify_init1(IN_CLOEXEC);
 
-        if (onward && inotify_add_watch(notify, reader->paths->data, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
+        if (onward && inotify_add_watch(notify, reader->paths->data, mask) < 0) {
                 error_errno(error, "cannot watch '%s'", reader->paths->data);
                 return error_hint(error, "nothing of this project has been up yet");
         }

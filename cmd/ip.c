@@ -3,10 +3,13 @@
 #include "cmd/operate.h"
 #include "cmd/select.h"
 
+#include "base/error.h"
+#include "network/resolved.h"
 #include "parser/value/value.h"
 
 struct ip_options {
         char *format;
+        gboolean resolved;
 };
 
 static void
@@ -70,6 +73,51 @@ print_plain(const GArray *addresses)
         }
 }
 
+/* The networks whose names this host can ask for; returns how many systemd-resolved was told of, or -1. */
+static int
+tell_resolved(const struct session *session, GError **error)
+{
+        const struct lab *lab = &session->resolved->lab;
+        const struct links *links = session->world->links;
+        int count = 0;
+
+        for (guint i = 0; links && i < lab->network_count; i++) {
+                const struct link *link = lab_is_served(&lab->networks[i]) ? links_find(links, lab->networks[i].bridge) : NULL;
+
+                if (!link)
+                        continue;
+                if (!resolved_tell(&lab->networks[i], link->ifindex, error))
+                        return -1;
+                count++;
+        }
+        return count;
+}
+
+/* Names are of use here where their addresses are. */
+static int
+resolve_here(const struct session *session)
+{
+        g_autoptr(GError) error = NULL;
+        int count;
+
+        if (session->world->isolation == ISOLATION_PRIVATE) {
+                error_set(&error, DROVER_ERROR_FAILED, "project '%s' has a network of its own, which this host does not reach",
+                          session->project->name);
+                error_hint(&error, "'ports' of a VM are reached by this host's own name; 'isolation: host' has the networks here");
+                return print_error(error);
+        }
+        count = tell_resolved(session, &error);
+        if (count < 0)
+                return print_error(error);
+        if (count == 0) {
+                error_set(&error, DROVER_ERROR_NOT_FOUND, "no network of project '%s' with names is up", session->project->name);
+                error_hint(&error, "run 'drover up'");
+                return print_error(error);
+        }
+        print_info("names of project '%s' resolve on this host until 'drover down'", session->project->name);
+        return EXIT_DONE;
+}
+
 static int
 run_ip(struct verb_call *call)
 {
@@ -77,7 +125,8 @@ run_ip(struct verb_call *call)
         const struct ip_options *options = call->options;
         struct observe_options look = {.network = TRUE};
         gboolean json = g_strcmp0(options->format, "json") == 0, plain = g_strcmp0(options->format, "plain") == 0;
-        gboolean hosts = g_strcmp0(options->format, "hosts") == 0;
+        gboolean lines = options->resolved && !resolved_is_here();
+        gboolean hosts = lines || g_strcmp0(options->format, "hosts") == 0;
         g_autoptr(GError) error = NULL;
         int status = EXIT_DONE;
         g_autoptr(session_t) session = operate_look(call, look, &status);
@@ -91,6 +140,10 @@ run_ip(struct verb_call *call)
                 return status;
         if (!names)
                 return print_error(error);
+        if (options->resolved && !lines)
+                return resolve_here(session);
+        if (lines)
+                print_note("systemd-resolved does not run on this host: these lines are for /etc/hosts");
         for (guint i = 0; i < names->len; i++) {
                 const struct vm_world *vm = world_vm(session->world, g_ptr_array_index(names, i));
                 g_autoptr(GArray) addresses = vm ? address_book_find(book, vm) : NULL;
@@ -119,6 +172,8 @@ static const struct option_row rows[] = {
         {"format", 0, OPTION_TEXT, "table|plain|hosts|json",
          "How to print them; plain: addresses only; hosts: lines for /etc/hosts",
          G_STRUCT_OFFSET(struct ip_options, format)},
+        {"resolved", 0, OPTION_FLAG, NULL, "Have names of guests resolve on this host, by systemd-resolved",
+         G_STRUCT_OFFSET(struct ip_options, resolved)},
         {NULL},
 };
 

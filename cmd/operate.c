@@ -23,29 +23,34 @@ ask(const char *question)
         return g_ascii_strcasecmp(answer, "y") == 0 || g_ascii_strcasecmp(answer, "yes") == 0;
 }
 
+static int
+lock_and_look(const struct verb_call *call, struct session *session, const struct observe_options *look, gboolean lock)
+{
+        int timeout_ms = (int)call->globals->lock_timeout_ms;
+        g_autofree char *note = NULL;
+        g_autoptr(GError) error = NULL;
+
+        if (lock && !session_lock(session, timeout_ms, &note, &error))
+                return print_error(error);
+        if (note)
+                print_note("%s", note);
+        if (lock && look->images && !session_keep_images(session, timeout_ms, &error))
+                return print_error(error);
+        return session_observe(session, look, &error) ? EXIT_DONE : print_error(error);
+}
+
 struct session *
 operate_open(struct verb_call *call, const struct observe_options *look, gboolean lock, int *ret_status)
 {
         g_autoptr(session_t) session = session_open(g_steal_pointer(&call->project));
-        g_autofree char *note = NULL;
-        g_autoptr(GError) error = NULL;
+        int status;
 
         session->by = call->verb;
-        if (lock && !session_lock(session, (int)call->globals->lock_timeout_ms, &note, &error)) {
-                *ret_status = print_error(error);
-                return NULL;
-        }
-        if (note)
-                print_note("%s", note);
-        if (lock && look->images && !session_keep_images(session, (int)call->globals->lock_timeout_ms, &error)) {
-                *ret_status = print_error(error);
-                return NULL;
-        }
-        if (!session_observe(session, look, &error)) {
-                *ret_status = print_error(error);
-                return NULL;
-        }
-        return g_steal_pointer(&session);
+        status = lock_and_look(call, session, look, lock);
+        if (status == EXIT_DONE)
+                return g_steal_pointer(&session);
+        *ret_status = status;
+        return NULL;
 }
 
 struct session *
@@ -174,23 +179,37 @@ cuts_off(const struct plan_options *plan)
         return plan->goal == GOAL_KILL || ((plan->goal == GOAL_STOP || plan->goal == GOAL_REMOVE) && plan->grace_ms == 0);
 }
 
-int
-operate(struct verb_call *call, struct operation *operation)
+static struct observe_options
+look_for(const struct operation *operation)
 {
-        gboolean dry = call->globals->dry_run;
-        struct observe_options look = {
+        return (struct observe_options){
                 .qmp = !cuts_off(&operation->plan),
                 .devices = operation->plan.goal == GOAL_UP,
                 .network = TRUE,
                 .services = TRUE,
                 .images = operation->starts,
         };
+}
+
+int
+operate(struct verb_call *call, struct operation *operation)
+{
+        struct observe_options look = look_for(operation);
         int status = EXIT_DONE;
-        g_autoptr(session_t) session = operate_open(call, &look, !dry, &status);
+        g_autoptr(session_t) session = operate_open(call, &look, !call->globals->dry_run, &status);
 
         if (!session)
                 return status;
         if (operation->choose)
                 status = operation->choose(operation, session);
+        return status == EXIT_DONE ? carry_out(call, operation, session) : status;
+}
+
+int
+operate_again(struct verb_call *call, struct operation *operation, struct session *session)
+{
+        struct observe_options look = look_for(operation);
+        int status = lock_and_look(call, session, &look, TRUE);
+
         return status == EXIT_DONE ? carry_out(call, operation, session) : status;
 }

@@ -27,6 +27,9 @@ struct operation {
  */
 int operate(struct verb_call *call, struct operation *operation);
 
+/** operate_again() - Another operation on a session that was unlocked meanwhile: lock, look and do it; without --dry-run */
+int operate_again(struct verb_call *call, struct operation *operation, struct session *session);
+
 /** operate_open() - Session, lock and look, for a verb that acts without a plan; NULL after a failure that was printed */
 struct session *operate_open(struct verb_call *call, const struct observe_options *look, gboolean lock, int *ret_status);
 

@@ -1,5 +1,6 @@
 /* up.c - drover up: make the host match the file */
 #include "cmd/address.h"
+#include "cmd/attach.h"
 #include "cmd/operate.h"
 #include "cmd/up.h"
 #include "cmd/wait.h"
@@ -12,9 +13,11 @@ enum { SHOWN_PENDING = 20 };
 
 struct up_options {
         struct up_wish wish;
-        gboolean wait, paused, force_recreate, no_recreate, no_deps, no_start, yes, detach;
+        gboolean wait, paused, force_recreate, no_recreate, no_deps, no_start, yes, detach, attach;
         gint64 wait_timeout_ms, grace_ms;
         char **scale;
+        GPtrArray *names;          /* of the VMs that are meant: owned by the project */
+        struct log_reader *reader; /* --attach: of their consoles; else NULL */
 };
 
 static void
@@ -140,18 +143,25 @@ tell_next(const struct plan *plan, const struct session *session, const char *vm
         tell_address(plan, session);
 }
 
+static GPtrArray *
+list_meant(const struct project *project, char *const *arguments)
+{
+        const char *const *names = select_names(arguments);
+        GPtrArray *meant = g_ptr_array_new();
+
+        for (guint i = 0; i < project->vm_count; i++)
+                if (!names || project_is_named(project, names, project->vms[i].name))
+                        g_ptr_array_add(meant, (void *)project->vms[i].name);
+        return meant;
+}
+
 /* Others may work on the project meanwhile: what dies, the supervisor may start again. */
 static int
-wait_for_all(const struct up_options *options, struct session *session, struct verb_call *call)
+wait_for_all(const struct up_options *options, struct session *session)
 {
-        g_autoptr(GPtrArray) chosen = g_ptr_array_new();
-        const char *const *names = select_names(call->arguments);
-        struct wait wait = {session, chosen, WAIT_HEALTHY, TRUE, options->wait_timeout_ms};
+        struct wait wait = {session, options->names, WAIT_HEALTHY, TRUE, options->wait_timeout_ms};
         g_autoptr(GError) error = NULL;
 
-        for (guint i = 0; i < session->project->vm_count; i++)
-                if (!names || project_is_named(session->project, names, session->project->vms[i].name))
-                        g_ptr_array_add(chosen, (void *)session->project->vms[i].name);
         session_unlock(session);
         return wait_for(&wait, &error) ? EXIT_DONE : print_error(error);
 }
@@ -171,7 +181,31 @@ finish(const struct operation *operation, const struct plan *plan, struct sessio
                 }
                 tell_next(plan, session, first);
         }
-        return options->wait ? wait_for_all(options, session, call) : EXIT_DONE;
+        if (options->wait)
+                return wait_for_all(options, session);
+        return options->reader ? attach(call, session, options->names, options->reader, operation->plan.grace_ms) : EXIT_DONE;
+}
+
+static int
+check_options(const struct up_options *options)
+{
+        if (options->force_recreate && options->no_recreate)
+                return print_usage_error("--force-recreate and --no-recreate exclude each other");
+        if (options->wait && (options->paused || options->no_start))
+                return print_usage_error("--wait waits for running VMs, which --paused and --no-start do not make");
+        if (options->attach && (options->detach || options->wait || options->no_start))
+                return print_usage_error("--attach stays with VMs that run: it excludes --detach, --wait and --no-start");
+        return EXIT_DONE;
+}
+
+/* Consoles are printed from here on: what comes is that of this start. */
+static gboolean
+open_consoles(struct up_options *options, const struct project *project, GError **error)
+{
+        g_autoptr(paths_t) paths = paths_new(project->name);
+
+        options->reader = log_reader_new(paths, options->names, QEMU_CONSOLE_LOG, TRUE);
+        return log_reader_skip(options->reader, error);
 }
 
 static int
@@ -186,18 +220,24 @@ run_up(struct verb_call *call)
                 .question = question,
                 .finish = finish,
         };
+        g_autoptr(GPtrArray) names = list_meant(call->project, call->arguments);
+        g_autoptr(GError) error = NULL;
+        int status = check_options(options);
 
+        if (status != EXIT_DONE)
+                return status;
         operation.plan.goal = options->no_start ? GOAL_CREATE : GOAL_UP;
         operation.plan.no_deps = options->no_deps;
         operation.plan.force_recreate = options->force_recreate;
         operation.plan.no_recreate = options->no_recreate;
         operation.plan.paused = options->paused;
         operation.plan.grace_ms = operate_grace(options->grace_ms);
-        if (options->force_recreate && options->no_recreate)
-                return print_usage_error("--force-recreate and --no-recreate exclude each other");
-        if (options->wait && (options->paused || options->no_start))
-                return print_usage_error("--wait waits for running VMs, which --paused and --no-start do not make");
-        return operate(call, &operation);
+        options->names = names;
+        if (options->attach && !call->globals->dry_run && !open_consoles(options, call->project, &error))
+                return print_error(error);
+        status = operate(call, &operation);
+        log_reader_free(options->reader);
+        return status;
 }
 
 #define ROW(...) OPTION_ROW(struct up_options, __VA_ARGS__)
@@ -207,7 +247,8 @@ static const struct option_row rows[] = {
         ROW("fresh", 0, OPTION_FLAG, NULL, wish.fresh,
             "Start the VMs with new disks of their own; what is on the old ones is lost"),
         ROW("pull", 0, OPTION_TEXT, PULL_WORDS, wish.pull, "When images are fetched; default: missing"),
-        ROW("detach", 'd', OPTION_FLAG, NULL, detach, "Accepted, as in compose: VMs always run in the background"),
+        ROW("detach", 'd', OPTION_FLAG, NULL, detach, "Accepted, as in compose: VMs run in the background unless --attach is given"),
+        ROW("attach", 0, OPTION_FLAG, NULL, attach, "Print the consoles until Ctrl-C, which stops the VMs"),
         ROW("wait", 0, OPTION_FLAG, NULL, wait, "Wait until the VMs are healthy, or run, those without a healthcheck"),
         ROW("wait-timeout", 0, OPTION_DURATION, "T", wait_timeout_ms, "Give up waiting after this time"),
         ROW("paused", 0, OPTION_FLAG, NULL, paused, "Leave new VMs before their first instruction"),
@@ -219,7 +260,6 @@ static const struct option_row rows[] = {
         ROW("timeout", 't', OPTION_DURATION, "T", grace_ms, "Grace period for VMs that are stopped"),
         ROW("yes", 'y', OPTION_FLAG, NULL, yes, "Do not ask"),
         ROW("scale", 0, OPTION_LIST, "VM=N", scale, "How many replicas of a VM, instead of what the file says; repeatable"),
-        {"attach", 0, OPTION_FUTURE, NULL, "Follow the consoles, and stop the VMs on Ctrl-C", 0},
         {NULL},
 };
 

@@ -8,7 +8,7 @@
 const struct verb *const verbs[] = {
         &verb_up,      &verb_down,    &verb_plan,       &verb_ps,      &verb_config, &verb_start,   &verb_stop,
         &verb_restart, &verb_kill,    &verb_pause,      &verb_unpause, &verb_logs,   &verb_console, &verb_ssh,
-        &verb_exec,    &verb_cp,      &verb_ssh_config, &verb_ip,      &verb_port,   &verb_inspect, &verb_wait,
+        &verb_exec,    &verb_run,     &verb_cp,      &verb_ssh_config, &verb_ip,      &verb_port,   &verb_inspect, &verb_wait,
         &verb_events,  &verb_rename,  &verb_rm,      &verb_ls,         &verb_doctor,  &verb_init,   &verb_explain, &verb_schema,
         &verb_help,    &verb_version, &verb_completion, &verb_pull,    &verb_images, &verb_prune,   NULL,
 };
@@ -40,7 +40,7 @@ static const char *const elsewhere[][2] = {
 };
 
 static const char *const later[] = {
-        "run",    "snapshot",   "clone",    "commit",
+        "snapshot",   "clone",    "commit",
         "export", "import",  "convert", "stats",    "top",    "graph",     "screenshot", "send-key",
         "view",   "capture", "link",  "enable",     "disable", NULL,
 };

@@ -83,6 +83,13 @@ const struct verb *verb_find(const char *name);
  */
 char *verb_suggest(const char *word);
 
+/**
+ * verb_load_with() - project_load() with what the command line says
+ * @options: what is not said by global options
+ */
+struct project *verb_load_with(const struct verb_call *call, struct load_options options, struct diagnostics **ret_diagnostics,
+                               GError **error);
+
 /** cli_run() - The whole of drover: options, verb, project, handler; returns the exit status */
 int cli_run(int argc, char **argv);
 
@@ -90,7 +97,7 @@ int cli_run(int argc, char **argv);
 extern const struct verb verb_up, verb_down, verb_plan, verb_ps, verb_config, verb_start, verb_stop, verb_restart, verb_kill,
         verb_pause, verb_unpause, verb_logs, verb_console, verb_ip, verb_inspect, verb_wait, verb_ls, verb_rm, verb_doctor,
         verb_ssh, verb_ssh_config, verb_exec, verb_cp, verb_init, verb_explain, verb_schema, verb_completion, verb_version,
-        verb_help, verb_pull, verb_images, verb_prune, verb_events, verb_port, verb_rename;
+        verb_help, verb_pull, verb_run, verb_images, verb_prune, verb_events, verb_port, verb_rename;
 
 /** What the supervisor is started as, and what it starts; not in the table */
 extern const struct verb verb_supervise, verb_mend;

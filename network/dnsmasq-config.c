@@ -5,6 +5,7 @@
  *   dhcp-ignore-clid     clones of one image share their client-id, not their MAC
  *   dhcp-authoritative   a guest that comes back from another network is told at once
  *   dhcp-ignore-names    a guest that nobody named cannot take the name of another
+ *   (dhcp-host=NEW,OLD)  an address is not given to another MAC while the old one's lease lasts, unless both are named
  *   dhcp-lease-max       a /16 has more than the default of 1000
  *   bind-dynamic         only our bridges, also those that come later
  *   localise-queries     a VM on two networks resolves to its address on the asker's
@@ -17,6 +18,9 @@
 
 /* The tag of a NIC whose VM has its default route through another one. No network's name has a dot. */
 #define SECOND "second.nic"
+
+/* That of a NIC with an mtu of its own. */
+#define MTU_TAG "mtu%u.nic"
 
 enum { OPTION_DNS_SERVER = 6, OPTION_ROUTES = 121 };
 
@@ -175,6 +179,35 @@ add_network(GString *text, const struct lab *lab, guint index)
         add_boot(text, network);
 }
 
+static gboolean
+has_dhcp(const struct network *network)
+{
+        return lab_is_served(network) && network->dhcp.enabled;
+}
+
+/* Not as `set:` in the file of reservations: dnsmasq 2.90 aborts when it rereads one whose tag a lease has used. */
+static void
+add_tags(GString *text, const struct lab *lab)
+{
+        g_autoptr(GHashTable) mtus = g_hash_table_new(NULL, NULL);
+
+        for (guint i = 0; i < lab->host_count; i++) {
+                const struct lab_host *host = &lab->hosts[i];
+                char mac[LAB_MAC_LENGTH];
+
+                if (!has_dhcp(&lab->networks[host->network]) || host->unserved)
+                        continue;
+                lab_format_mac(&host->mac, mac);
+                if (host->second)
+                        g_string_append_printf(text, "dhcp-mac=set:" SECOND ",%s\n", mac);
+                if (host->mtu)
+                        g_string_append_printf(text, "dhcp-mac=set:" MTU_TAG ",%s\n", host->mtu, mac);
+                /* Without the network's tag it comes before the network's own. */
+                if (host->mtu && g_hash_table_add(mtus, GUINT_TO_POINTER(host->mtu)))
+                        g_string_append_printf(text, "dhcp-option=tag:" MTU_TAG ",option:mtu,%u\n", host->mtu, host->mtu);
+        }
+}
+
 char *
 dnsmasq_config(const struct lab *lab)
 {
@@ -199,7 +232,7 @@ dnsmasq_config(const struct lab *lab)
              server++)
                 g_string_append_printf(text, "server=%s\n", *server);
         for (guint i = 0; i < lab->network_count; i++)
-                if (lab_is_served(&lab->networks[i]) && lab->networks[i].dhcp.enabled && lab->networks[i].subnet6.prefix) {
+                if (has_dhcp(&lab->networks[i]) && lab->networks[i].subnet6.prefix) {
                         g_string_append(text, "enable-ra\n");
                         break;
                 }
@@ -211,31 +244,26 @@ dnsmasq_config(const struct lab *lab)
         for (guint i = 0; i < lab->network_count; i++)
                 if (lab_is_served(&lab->networks[i]))
                         add_network(text, lab, i);
+        add_tags(text, lab);
         return g_string_free(text, FALSE);
-}
-
-static void
-add_mac(GString *text, const struct ether_addr *mac)
-{
-        for (int i = 0; i < ETH_ALEN; i++)
-                g_string_append_printf(text, "%s%02x", i ? ":" : "", mac->ether_addr_octet[i]);
 }
 
 char *
 dnsmasq_reservations(const struct lab *lab)
 {
+        static const struct ether_addr none;
         GString *text = g_string_new(NULL);
 
         for (guint i = 0; i < lab->host_count; i++) {
                 const struct lab_host *host = &lab->hosts[i];
                 const struct network *network = &lab->networks[host->network];
-                char ip[LAB_IP_LENGTH], ip6[LAB_IP6_LENGTH];
+                char ip[LAB_IP_LENGTH], ip6[LAB_IP6_LENGTH], mac[LAB_MAC_LENGTH];
 
-                if (!lab_is_served(network) || !network->dhcp.enabled || (!host->ip && !host->name))
+                if (!has_dhcp(network) || host->unserved || (!host->ip && !host->name))
                         continue;
-                add_mac(text, &host->mac);
-                if (host->second)
-                        g_string_append(text, ",set:" SECOND);
+                g_string_append(text, lab_format_mac(&host->mac, mac));
+                if (memcmp(&host->old_mac, &none, sizeof none) != 0)
+                        g_string_append_printf(text, ",%s", lab_format_mac(&host->old_mac, mac));
                 if (host->ip)
                         g_string_append_printf(text, ",%s", lab_format_ip(host->ip, ip));
                 if (!IN6_IS_ADDR_UNSPECIFIED(&host->ip6) && network->subnet6.prefix)
@@ -267,7 +295,7 @@ dnsmasq_names(const struct lab *lab)
                 const struct network *network = &lab->networks[host->network];
                 char ip[LAB_IP_LENGTH], ip6[LAB_IP6_LENGTH];
 
-                if (!lab_is_served(network) || !host->name)
+                if (!lab_is_served(network) || host->unserved || !host->name)
                         continue;
                 if (host->ip)
                         add_names(text, lab_format_ip(host->ip, ip), host, network);

@@ -207,8 +207,8 @@ make_directories(const char *directory, const struct child_user *user, GError **
                 if (user && !file_own(path, mode, 0, user->gid, error))
                         return FALSE;
         }
-        file_remove_drafts(directory);
-        file_remove_drafts(names);
+        file_remove_drafts(directory, FALSE);
+        file_remove_drafts(names, FALSE);
         return !user || check_reachable(directory, user, "DROVER_DATA_DIR", error);
 }
 
@@ -359,38 +359,80 @@ lease_clear(gpointer data)
         g_free(lease->name);
 }
 
+static void
+lease6_clear(gpointer data)
+{
+        struct lease6 *lease = data;
+
+        g_free(lease->name);
+}
+
+static gboolean
+has_ended(gint64 expires)
+{
+        return expires && expires <= g_get_real_time() / G_USEC_PER_SEC;
+}
+
 /* "1767225600 52:54:00:00:00:10 10.20.0.10 web 01:52:..."; lines for IPv6 begin otherwise and are passed over. */
 static gboolean
-parse_lease(const char *line, struct lease *ret_lease)
+parse_lease(const char *line, void *data)
 {
         g_auto(GStrv) fields = g_strsplit(line, " ", 5);
+        struct lease *lease = data;
         struct in_addr ip;
 
-        if (g_strv_length(fields) < 4 || !ether_aton_r(fields[1], &ret_lease->mac) || inet_pton(AF_INET, fields[2], &ip) != 1)
+        if (g_strv_length(fields) < 4 || !ether_aton_r(fields[1], &lease->mac) || inet_pton(AF_INET, fields[2], &ip) != 1)
                 return FALSE;
-        ret_lease->expires = g_ascii_strtoll(fields[0], NULL, 10);
-        ret_lease->ip = ntohl(ip.s_addr);
-        ret_lease->name = strcmp(fields[3], "*") == 0 ? NULL : g_strdup(fields[3]);
+        lease->expires = g_ascii_strtoll(fields[0], NULL, 10);
+        lease->ended = has_ended(lease->expires);
+        lease->ip = ntohl(ip.s_addr);
+        lease->name = strcmp(fields[3], "*") == 0 ? NULL : g_strdup(fields[3]);
         return TRUE;
+}
+
+/* "1767225600 7 fd00:20::10 web 00:03:00:01:..." */
+static gboolean
+parse_lease6(const char *line, void *data)
+{
+        g_auto(GStrv) fields = g_strsplit(line, " ", 5);
+        struct lease6 *lease = data;
+
+        if (g_strv_length(fields) < 4 || inet_pton(AF_INET6, fields[2], &lease->ip6) != 1)
+                return FALSE;
+        lease->ended = has_ended(g_ascii_strtoll(fields[0], NULL, 10));
+        lease->name = strcmp(fields[3], "*") == 0 ? NULL : g_strdup(fields[3]);
+        return TRUE;
+}
+
+/* The lines of the leases file that @parse takes, as elements of @size bytes. */
+static GArray *
+read_leases(const char *directory, guint size, GDestroyNotify clear, gboolean (*parse)(const char *line, void *ret_lease))
+{
+        g_autofree char *path = g_build_filename(directory, "leases", NULL);
+        GArray *leases = g_array_new(FALSE, TRUE, size);
+        g_autofree char *text = NULL;
+        g_auto(GStrv) lines = NULL;
+
+        g_array_set_clear_func(leases, clear);
+        if (!file_read(path, FILE_MAX, &text, NULL, NULL))
+                return leases;
+        lines = g_strsplit(text, "\n", -1);
+        for (char **line = lines; *line; line++) {
+                g_array_set_size(leases, leases->len + 1);
+                if (!parse(*line, leases->data + (gsize)(leases->len - 1) * size))
+                        g_array_set_size(leases, leases->len - 1);
+        }
+        return leases;
 }
 
 GArray *
 dnsmasq_leases(const char *directory)
 {
-        g_autofree char *path = g_build_filename(directory, "leases", NULL);
-        GArray *leases = g_array_new(FALSE, TRUE, sizeof(struct lease));
-        g_autofree char *text = NULL;
-        g_auto(GStrv) lines = NULL;
+        return read_leases(directory, sizeof(struct lease), lease_clear, parse_lease);
+}
 
-        g_array_set_clear_func(leases, lease_clear);
-        if (!file_read(path, FILE_MAX, &text, NULL, NULL))
-                return leases;
-        lines = g_strsplit(text, "\n", -1);
-        for (char **line = lines; *line; line++) {
-                struct lease lease = {0};
-
-                if (parse_lease(*line, &lease))
-                        g_array_append_val(leases, lease);
-        }
-        return leases;
+GArray *
+dnsmasq_leases6(const char *directory)
+{
+        return read_leases(directory, sizeof(struct lease6), lease6_clear, parse_lease6);
 }

@@ -22,6 +22,14 @@ struct lease {
         struct ether_addr mac;
         char *name;       /* or NULL */
         gint64 expires;   /* seconds since the epoch; 0: never */
+        gboolean ended;   /* it has, when it was read */
+};
+
+/** struct lease6 - The same by DHCPv6, where a MAC is not told: but whose name it has, which dnsmasq has found by the MAC */
+struct lease6 {
+        struct in6_addr ip6;
+        char *name;       /* or NULL */
+        gboolean ended;
 };
 
 /** struct dnsmasq_state - What is there */
@@ -57,3 +65,4 @@ gboolean dnsmasq_stop(const char *directory, GError **error) G_GNUC_WARN_UNUSED_
 
 /** dnsmasq_leases() - The leases file: struct lease in a GArray with a clear function; empty where there is none */
 GArray *dnsmasq_leases(const char *directory);
+GArray *dnsmasq_leases6(const char *directory); /* struct lease6 */

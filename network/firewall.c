@@ -8,10 +8,11 @@
  */
 #include "network/firewall.h"
 
+#include "base/error.h"
 #include "base/fd.h"
-#include "network/foreign.h"
 #include "network/forwarding.h"
 #include "network/guard.h"
+#include "network/ports/dnat.h"
 
 static gboolean
 is_ours(const struct network *network)
@@ -165,58 +166,87 @@ list_links(const struct lab *lab, guint *ret_count)
         return links;
 }
 
-/* In a namespace of our own there is nobody else. */
-static gboolean
-ensure_foreign(struct home *home, const struct lab *lab, GError **error)
+void
+firewall_found_clear(struct firewall_found *found)
 {
-        guint count;
-        g_autofree struct foreign_link *links = list_links(lab, &count);
-
-        return lab->isolation != ISOLATION_HOST || foreign_ensure(home, lab->project, links, count, error);
-}
-
-static gboolean
-observe_foreign(struct home *home, const struct lab *lab, enum firewall_state *state, GError **error)
-{
-        guint count;
-        g_autofree struct foreign_link *links = list_links(lab, &count);
-        gboolean differs = FALSE;
-
-        if (lab->isolation == ISOLATION_HOST && !foreign_observe(home, lab->project, links, count, &differs, error))
-                return FALSE;
-        if (differs && *state == FIREWALL_SAME)
-                *state = FIREWALL_DIFFERENT;
-        return TRUE;
+        g_clear_pointer(&found->routed, g_free);
+        g_clear_pointer(&found->guard, g_free);
+        g_clear_pointer(&found->ports, g_free);
+        g_clear_pointer(&found->chains, g_ptr_array_unref);
 }
 
 gboolean
-firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *ret_state, GError **error)
+firewall_look(struct home *home, const char *project, enum isolation isolation, struct firewall_found *ret_found, GError **error)
 {
-        g_autofree char *chains = build_chains(lab), *table = table_name(lab->project);
-        enum firewall_state guard;
+        enum { ROUTED, GUARD, PORTS, CHAINS, ALL };
+        g_autofree char *routed = table_name(project), *guard = guard_name(project), *ports = dnat_table(project);
+        g_autofree char *list_routed = table_list_command(routed), *list_guard = table_list_command(guard),
+                        *list_ports = table_list_command(ports), *chains = NULL;
+        struct nft_question questions[ALL] = {
+                [ROUTED] = {list_routed}, [GUARD] = {list_guard}, [PORTS] = {list_ports}, [CHAINS] = {(char *)FOREIGN_LIST, TRUE}};
+        gboolean alone = isolation == ISOLATION_PRIVATE; /* in a namespace of our own there is nobody else */
 
-        if (!table_observe(home, table, chains, ret_state, error) || !guard_observe(home, lab, &guard, error))
-                return FALSE;
-        if (guard != FIREWALL_SAME && (*ret_state == FIREWALL_SAME || guard == FIREWALL_DIFFERENT))
-                *ret_state = FIREWALL_DIFFERENT;
-        if (*ret_state == FIREWALL_SAME && ((needs_forwarding(lab, FALSE) && !forwarding_is_on(home)) ||
-                                            (needs_forwarding(lab, TRUE) && !forwarding6_is_on(home))))
-                *ret_state = FIREWALL_DIFFERENT;
-        return observe_foreign(home, lab, ret_state, error);
+        if (!home_nft_ask(home, questions, alone ? PORTS : ALL, error))
+                return error_prefix(error, "cannot look at the firewall");
+        *ret_found = (struct firewall_found){questions[ROUTED].answer, questions[GUARD].answer, questions[PORTS].answer};
+        chains = questions[CHAINS].answer;
+        if (!alone)
+                ret_found->chains = foreign_find(home, project, chains, error);
+        if (alone || ret_found->chains)
+                return TRUE;
+        firewall_found_clear(ret_found);
+        return FALSE;
+}
+
+/* What nft has to do, in one transaction; NULL: nothing. */
+static char *
+missing_commands(const struct lab *lab, const struct firewall_found *found)
+{
+        g_autofree char *chains = build_chains(lab), *table = table_name(lab->project), *foreign = NULL;
+        g_autofree char *guard = guard_commands(lab, found->guard);
+        g_autoptr(GString) text = g_string_new(guard);
+
+        if (!found->routed || !table_is_same(table, chains, found->routed)) {
+                g_autofree char *routed = table_commands(table, chains);
+
+                g_string_append(text, routed);
+        }
+        if (found->chains && lab->isolation == ISOLATION_HOST) {
+                guint count;
+                g_autofree struct foreign_link *links = list_links(lab, &count);
+
+                foreign = foreign_commands(found->chains, lab->project, links, count);
+                g_string_append(text, foreign ? foreign : "");
+        }
+        return text->len ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+}
+
+enum firewall_state
+firewall_compare(struct home *home, const struct lab *lab, const struct firewall_found *found)
+{
+        g_autofree char *commands = missing_commands(lab, found);
+
+        if (!found->routed && !found->guard)
+                return FIREWALL_ABSENT;
+        return commands || (needs_forwarding(lab, FALSE) && !forwarding_is_on(home)) ||
+                               (needs_forwarding(lab, TRUE) && !forwarding6_is_on(home))
+                       ? FIREWALL_DIFFERENT
+                       : FIREWALL_SAME;
 }
 
 gboolean
 firewall_ensure(struct home *home, const struct lab *lab, const char *host_state, GError **error)
 {
         const char *kept = lab->isolation == ISOLATION_HOST ? host_state : NULL;
-        g_autofree char *chains = NULL, *table = NULL;
+        g_auto(firewall_found_t) found = {0};
+        g_autofree char *commands = NULL;
         auto_fd lock = -1;
 
-        if (!lab_check(lab, error) || !forwarding_lock(kept, &lock, error))
+        if (!lab_check(lab, error) || !forwarding_lock(kept, &lock, error) ||
+            !firewall_look(home, lab->project, lab->isolation, &found, error))
                 return FALSE;
-        chains = build_chains(lab);
-        table = table_name(lab->project);
-        return guard_ensure(home, lab, error) && table_ensure(home, table, chains, error) && ensure_foreign(home, lab, error) &&
+        commands = missing_commands(lab, &found);
+        return (!commands || home_nft(home, commands, NULL, error)) &&
                (!needs_forwarding(lab, FALSE) || forwarding_ensure(home, kept, error)) &&
                (!needs_forwarding(lab, TRUE) || forwarding6_ensure(home, kept, error));
 }
@@ -225,10 +255,20 @@ gboolean
 firewall_remove(struct home *home, const char *project, enum isolation isolation, const char *host_state, GError **error)
 {
         const char *kept = isolation == ISOLATION_HOST ? host_state : NULL;
-        g_autofree char *table = table_name(project), *guard = guard_name(project);
+        g_autofree char *table = table_name(project), *guard = guard_name(project), *foreign = NULL;
+        g_autoptr(GString) commands = g_string_new(NULL);
+        g_auto(firewall_found_t) found = {0};
         auto_fd lock = -1;
 
-        return forwarding_lock(kept, &lock, error) && forwarding_restore(home, kept, table, error) &&
-               (isolation != ISOLATION_HOST || foreign_ensure(home, project, NULL, 0, error)) &&
-               table_remove(home, guard, error) && table_remove(home, table, error);
+        if (!forwarding_lock(kept, &lock, error) || !forwarding_restore(home, kept, table, error) ||
+            !firewall_look(home, project, isolation, &found, error))
+                return FALSE;
+        if (found.chains)
+                foreign = foreign_commands(found.chains, project, NULL, 0);
+        g_string_append(commands, foreign ? foreign : "");
+        if (found.guard)
+                g_string_append_printf(commands, "delete table %s\n", guard);
+        if (found.routed)
+                g_string_append_printf(commands, "delete table %s\n", table);
+        return !commands->len || home_nft(home, commands->str, NULL, error);
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "network/foreign.h"
 #include "network/lab.h"
 #include "network/table.h"
 
@@ -18,11 +19,23 @@ char *firewall_rules(const struct lab *lab);
 /** firewall_is_same() - Does `nft list table` of `inet drover-PROJECT` say just what firewall_rules() would load? Pure */
 gboolean firewall_is_same(const struct lab *lab, const char *listing);
 
-/** firewall_observe() - Look, change nothing: a rule more, less or other than ours is DIFFERENT */
-gboolean firewall_observe(struct home *home, const struct lab *lab, enum firewall_state *ret_state, GError **error)
-        G_GNUC_WARN_UNUSED_RESULT;
+/** struct firewall_found - What nftables had when it was looked at */
+struct firewall_found {
+        char *routed, *guard, *ports; /* `list table` of this project's, ports: dnat.h's; NULL: there is none */
+        GPtrArray *chains;            /* foreign_find(); NULL: in a namespace of our own, where ports is not looked for either */
+};
 
-/** firewall_ensure() - Load the tables unless they are there just so; set the sysctls that it needs */
+/** firewall_look() - In one go; changes nothing. On failure @ret_found is empty */
+gboolean firewall_look(struct home *home, const char *project, enum isolation isolation, struct firewall_found *ret_found,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void firewall_found_clear(struct firewall_found *found);
+typedef struct firewall_found firewall_found_t;
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(firewall_found_t, firewall_found_clear)
+
+/** firewall_compare() - Is it so? A rule more, less or other than ours is DIFFERENT. Reads sysctls, changes nothing */
+enum firewall_state firewall_compare(struct home *home, const struct lab *lab, const struct firewall_found *found);
+
+/** firewall_ensure() - Look, and load what is not there just so, in one transaction; set the sysctls that it needs */
 gboolean firewall_ensure(struct home *home, const struct lab *lab, const char *host_state, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
 

@@ -143,25 +143,52 @@ settle_docker(GPtrArray *chains)
         }
 }
 
+/* One that went meanwhile, or that nft has no words for, has no rules. */
+static gboolean
+look_into(struct home *home, const char *project, GPtrArray *chains, GError **error)
+{
+        g_autofree struct nft_question *questions = g_new0(struct nft_question, chains->len);
+        gboolean ok;
+
+        for (guint i = 0; i < chains->len; i++) {
+                const struct foreign_chain *chain = g_ptr_array_index(chains, i);
+
+                questions[i].command = g_strdup_printf("list chain %s %s %s", chain->family, chain->table, chain->name);
+                questions[i].json = TRUE;
+        }
+        ok = !chains->len || home_nft_ask(home, questions, chains->len, error);
+        for (guint i = 0; i < chains->len; i++) {
+                if (questions[i].answer)
+                        foreign_parse_rules(questions[i].answer, project, g_ptr_array_index(chains, i));
+                g_free(questions[i].command);
+                g_free(questions[i].answer);
+        }
+        return ok;
+}
+
+GPtrArray *
+foreign_find(struct home *home, const char *project, const char *list, GError **error)
+{
+        g_autoptr(GPtrArray) chains = list ? foreign_parse_chains(list) : NULL;
+
+        if (!chains)
+                return error_set(error, DROVER_ERROR_FAILED, "cannot look at the firewall: nftables lists no chains"), NULL;
+        if (!look_into(home, project, chains, error))
+                return error_prefix(error, "cannot look at the firewall"), NULL;
+        settle_docker(chains);
+        return g_steal_pointer(&chains);
+}
+
 GPtrArray *
 foreign_look(struct home *home, const char *project, GError **error)
 {
+        struct nft_question question = {(char *)FOREIGN_LIST, .json = TRUE};
         g_autofree char *list = NULL;
-        GPtrArray *chains;
 
-        if (!home_nft_json(home, "list chains", &list, error))
+        if (!home_nft_ask(home, &question, 1, error))
                 return error_prefix(error, "cannot look at the firewall"), NULL;
-        chains = foreign_parse_chains(list);
-        for (guint i = 0; i < chains->len; i++) {
-                struct foreign_chain *chain = g_ptr_array_index(chains, i);
-                g_autofree char *command = g_strdup_printf("list chain %s %s %s", chain->family, chain->table, chain->name);
-                g_autofree char *text = NULL;
-
-                if (home_nft_json(home, command, &text, NULL)) /* else it went meanwhile, or nft has no words for it */
-                        foreign_parse_rules(text, project, chain);
-        }
-        settle_docker(chains);
-        return chains;
+        list = question.answer;
+        return foreign_find(home, project, list, error);
 }
 
 /* ---- what ought to be ---- */

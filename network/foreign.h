@@ -31,7 +31,12 @@ struct foreign_rule {
         guint64 handle;
 };
 
-/** foreign_look() - The chains of the namespace of @home. New array of struct foreign_chain */
+#define FOREIGN_LIST "list chains"
+
+/** foreign_find() - From nft's JSON for FOREIGN_LIST; those of interest are looked into. New array of struct foreign_chain */
+GPtrArray *foreign_find(struct home *home, const char *project, const char *list, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** foreign_look() - FOREIGN_LIST and that */
 GPtrArray *foreign_look(struct home *home, const char *project, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** foreign_parse_chains(), foreign_parse_rules() - The same from nft's JSON: of `list chains`, and of `list chain` into one of

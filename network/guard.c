@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { IP6_MAX = 3 };
+enum { IP6_MAX = 4 };
 
 static gboolean
 is_guarded(const struct network *network)
@@ -45,6 +45,8 @@ find_ip6(const struct network *network, const struct lab_host *host, struct in6_
                 addresses[count++] = lab_ip6_of_mac(&network->subnet6, &host->mac);
         if (!IN6_IS_ADDR_UNSPECIFIED(&host->ip6))
                 addresses[count++] = host->ip6;
+        if (!IN6_IS_ADDR_UNSPECIFIED(&host->old_ip6))
+                addresses[count++] = host->old_ip6;
         return count;
 }
 
@@ -66,17 +68,27 @@ add_ip6_rules(GString *text, const struct network *network, const struct lab_hos
         g_string_append(text, " drop\n");
 }
 
+/* Dropped, unless @field is an address of the guest. */
 static void
-add_address_rules(GString *text, const struct network *network, const struct lab_host *host)
+add_ip_check(GString *text, const char *before, const char *field, const struct lab_host *host)
 {
         char ip[LAB_IP_LENGTH];
 
+        g_string_append_printf(text, "\t\t%s%s != %s", before, field, lab_format_ip(host->ip, ip));
+        if (host->old_ip)
+                g_string_append_printf(text, " %s != %s", field, lab_format_ip(host->old_ip, ip));
+        g_string_append(text, " drop\n");
+}
+
+static void
+add_address_rules(GString *text, const struct network *network, const struct lab_host *host)
+{
         if (host->ip) {
-                lab_format_ip(host->ip, ip);
-                g_string_append_printf(text, "\t\tarp saddr ip != 0.0.0.0 arp saddr ip != %s drop\n", ip);
+                add_ip_check(text, "arp saddr ip != 0.0.0.0 ", "arp saddr ip", host);
                 g_string_append(text, "\t\tudp sport 68 udp dport 67 @th,288,48 ");
                 add_number(text, host->mac.ether_addr_octet, ETH_ALEN);
-                g_string_append_printf(text, " accept\n\t\tip saddr != %s drop\n", ip);
+                g_string_append(text, " accept\n");
+                add_ip_check(text, "", "ip saddr", host);
         }
         if (network->mode != MODE_BRIDGE)
                 add_ip6_rules(text, network, host);
@@ -149,24 +161,23 @@ guard_chains(const struct lab *lab)
                            NULL);
 }
 
-gboolean
-guard_observe(struct home *home, const struct lab *lab, enum firewall_state *ret_state, GError **error)
+char *
+guard_commands(const struct lab *lab, const char *listing)
 {
-        g_autofree char *chains = guard_chains(lab), *table = guard_name(lab->project), *listing = NULL;
+        g_autofree char *chains = guard_chains(lab), *table = guard_name(lab->project);
 
-        if (!table_list(home, table, &listing, error))
-                return FALSE;
-        if (!chains || !listing)
-                *ret_state = !chains && !listing ? FIREWALL_SAME : listing ? FIREWALL_DIFFERENT : FIREWALL_ABSENT;
-        else
-                *ret_state = table_is_same(table, chains, listing) ? FIREWALL_SAME : FIREWALL_DIFFERENT;
-        return TRUE;
+        if (!chains)
+                return listing ? g_strdup_printf("delete table %s\n", table) : NULL;
+        return listing && table_is_same(table, chains, listing) ? NULL : table_commands(table, chains);
 }
 
 gboolean
 guard_ensure(struct home *home, const struct lab *lab, GError **error)
 {
-        g_autofree char *chains = guard_chains(lab), *table = guard_name(lab->project);
+        g_autofree char *table = guard_name(lab->project), *listing = NULL, *commands = NULL;
 
-        return chains ? table_ensure(home, table, chains, error) : table_remove(home, table, error);
+        if (!table_list(home, table, &listing, error))
+                return FALSE;
+        commands = guard_commands(lab, listing);
+        return !commands || home_nft(home, commands, NULL, error);
 }

@@ -13,9 +13,9 @@ char *guard_name(const char *project);
 /** guard_chains() - What table_commands() takes; pure; a new string. NULL: there is nothing to watch, and no table */
 char *guard_chains(const struct lab *lab);
 
-/** guard_observe() - As table_observe(); where there is nothing to watch, no table is FIREWALL_SAME */
-gboolean guard_observe(struct home *home, const struct lab *lab, enum firewall_state *ret_state, GError **error)
-        G_GNUC_WARN_UNUSED_RESULT;
+/** guard_commands() - What nft has to do so that it stands. Pure. @listing: NULL: there is no such table. NULL: nothing. A new
+ * string */
+char *guard_commands(const struct lab *lab, const char *listing);
 
-/** guard_ensure() - Load it unless it is there just so, remove it where there is nothing to watch */
+/** guard_ensure() - Look, and do that */
 gboolean guard_ensure(struct home *home, const struct lab *lab, GError **error) G_GNUC_WARN_UNUSED_RESULT;

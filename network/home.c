@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -113,6 +114,10 @@ receive_reply(int socket, char **ret_text, int *ret_fd, GError **error)
                 goto gone;
         if (reply.result == HOME_FAILED) {
                 error_set(error, (enum drover_error)reply.code, "%s", text);
+                return HOME_FAILED;
+        }
+        if (ret_fd && fd < 0) { /* it was sent, and there was no room for it here */
+                error_from_errno(error, EMFILE, "cannot take a descriptor from the network namespace");
                 return HOME_FAILED;
         }
         if (ret_text)
@@ -219,6 +224,8 @@ stand_inside(int socket, const struct home_options *options)
                 reply.code = (guint32)error->code;
                 reply.length = (guint32)strlen(error->message);
         }
+        if (!options->root)
+                prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* entering a user namespace closed our /proc to the user's own programs */
         if (home_send(socket, &reply, sizeof reply, -1, error ? error->message : "", reply.length) && reply.result == HOME_DONE)
                 home_serve(socket, options);
         _exit(0);
@@ -303,6 +310,12 @@ home_namespace(struct home *home, GError **error)
         return fd;
 }
 
+pid_t
+home_pid(const struct home *home)
+{
+        return home->pid;
+}
+
 int
 home_tap(struct home *home, const char *name, GError **error)
 {
@@ -372,11 +385,25 @@ home_nft(struct home *home, const char *commands, char **ret_output, GError **er
 }
 
 gboolean
-home_nft_json(struct home *home, const char *commands, char **ret_output, GError **error)
+home_nft_ask(struct home *home, struct nft_question *questions, guint count, GError **error)
 {
-        const char *const texts[] = {commands, HOME_NFT_JSON, NULL};
+        g_autoptr(GPtrArray) texts = g_ptr_array_new();
+        g_autofree char *output = NULL;
+        g_auto(GStrv) answers = NULL;
 
-        return ask_apart(home, HOME_NFT, texts, ret_output, error);
+        for (guint i = 0; i < count; i++) {
+                g_ptr_array_add(texts, (gpointer)(questions[i].json ? HOME_NFT_JSON : HOME_NFT_TEXT));
+                g_ptr_array_add(texts, questions[i].command);
+        }
+        g_ptr_array_add(texts, NULL);
+        if (!ask_apart(home, HOME_NFT_ASK, (const char *const *)texts->pdata, &output, error))
+                return FALSE;
+        answers = g_strsplit(output, HOME_NFT_END, -1);
+        if (g_strv_length(answers) != count + 1)
+                return error_set(error, DROVER_ERROR_FAILED, "nftables answered what it was not asked");
+        for (guint i = 0; i < count; i++)
+                questions[i].answer = *answers[i] ? g_strdup(answers[i]) : NULL;
+        return TRUE;
 }
 
 gboolean

@@ -38,8 +38,8 @@ void home_free(struct home *home);
 typedef struct home home_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(home_t, home_free)
 
-/* All that follow may be called from any thread. Requests are served one after the other, but for home_nft() and home_start(),
- * which may take long and are served beside all others. */
+/* All that follow may be called from any thread. Requests are served one after the other, but for home_nft(), home_nft_ask()
+ * and home_start(), which may take long and are served beside all others. */
 
 /** home_netlink() - A NETLINK_ROUTE socket that was opened inside; netlink_free() it */
 struct netlink *home_netlink(struct home *home, GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -50,6 +50,9 @@ int home_netlink_socket(struct home *home, GError **error) G_GNUC_WARN_UNUSED_RE
 
 /** home_namespace() - A descriptor of the network namespace, for QEMU to inherit; the caller closes it; -1 on failure */
 int home_namespace(struct home *home, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** home_pid() - The process that stands inside: its /proc/PID/ns/ leads a program of ours in, as long as @home lives */
+pid_t home_pid(const struct home *home);
 
 /**
  * home_tap() - Make a tap device inside: IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, never persistent
@@ -81,8 +84,16 @@ gboolean home_write_sysctl(struct home *home, const char *name, const char *valu
  */
 gboolean home_nft(struct home *home, const char *commands, char **ret_output, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** home_nft_json() - The same, printed as libnftables-json(5) has it */
-gboolean home_nft_json(struct home *home, const char *commands, char **ret_output, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** struct nft_question - Something to list, and what was there */
+struct nft_question {
+        char *command; /* one `list ...` */
+        gboolean json; /* in: as libnftables-json(5) has it */
+        char *answer;  /* out: NULL where it does not exist; with @json also where nft cannot tell */
+};
+
+/** home_nft_ask() - Ask them all in one go; on failure no answer is set, and the caller frees those that are */
+gboolean home_nft_ask(struct home *home, struct nft_question *questions, guint count, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * home_start() - Start a program inside that outlives us (dnsmasq)

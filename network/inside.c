@@ -109,29 +109,70 @@ answer_write_sysctl(const char *name, const char *value, GError **error)
 }
 
 /* libnftables calls exit() when its socket cannot be opened: here that only ends this process, and drover sees it. */
-static gboolean
-answer_nft(const char *commands, const char *format, struct answer *answer, GError **error)
+static struct nft_ctx *
+open_nft(GError **error)
 {
         struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-        gboolean ok;
 
         if (!nft)
-                return error_set(error, DROVER_ERROR_FAILED, "cannot use nftables");
+                return error_set(error, DROVER_ERROR_FAILED, "cannot use nftables"), NULL;
         nft_ctx_buffer_output(nft);
         nft_ctx_buffer_error(nft);
-        if (g_strcmp0(format, HOME_NFT_JSON) == 0)
-                nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
-        ok = nft_run_cmd_from_buffer(nft, commands) == 0;
-        if (ok) {
-                answer->text = g_strdup(nft_ctx_get_output_buffer(nft));
-        } else {
-                const char *text = nft_ctx_get_error_buffer(nft);
-                gboolean absent = strstr(text, "No such file or directory") != NULL;
+        return nft;
+}
 
-                error_set(error, absent ? DROVER_ERROR_NOT_FOUND : DROVER_ERROR_FAILED, "nftables: %.*s",
-                          (int)MIN(strcspn(text, "\n"), 400), text);
-        }
-        nft_ctx_free(nft);
+static gboolean
+fail_nft(struct nft_ctx *nft, GError **error)
+{
+        const char *text = nft_ctx_get_error_buffer(nft);
+        gboolean absent = strstr(text, "No such file or directory") != NULL;
+
+        return error_set(error, absent ? DROVER_ERROR_NOT_FOUND : DROVER_ERROR_FAILED, "nftables: %.*s",
+                         (int)MIN(strcspn(text, "\n"), 400), text);
+}
+
+static gboolean
+answer_nft(const char *commands, struct answer *answer, GError **error)
+{
+        struct nft_ctx *nft = open_nft(error);
+        gboolean ok = nft && (nft_run_cmd_from_buffer(nft, commands) == 0 || fail_nft(nft, error));
+
+        if (ok)
+                answer->text = g_strdup(nft_ctx_get_output_buffer(nft));
+        if (nft)
+                nft_ctx_free(nft);
+        return ok;
+}
+
+static gboolean
+list_one(struct nft_ctx *nft, gboolean json, const char *command, GString *text, GError **error)
+{
+        g_autoptr(GError) reason = NULL;
+
+        nft_ctx_output_set_flags(nft, json ? NFT_CTX_OUTPUT_JSON : 0);
+        if (nft_run_cmd_from_buffer(nft, command) == 0)
+                g_string_append(text, nft_ctx_get_output_buffer(nft));
+        else
+                fail_nft(nft, &reason);
+        g_string_append(text, HOME_NFT_END);
+        if (!reason || json || g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
+                return TRUE;
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return FALSE;
+}
+
+static gboolean
+answer_nft_ask(const char *const *pairs, struct answer *answer, GError **error)
+{
+        struct nft_ctx *nft = open_nft(error);
+        GString *text = g_string_new(NULL);
+        gboolean ok = nft != NULL;
+
+        for (; ok && pairs[0] && pairs[1]; pairs += 2)
+                ok = list_one(nft, strcmp(pairs[0], HOME_NFT_JSON) == 0, pairs[1], text, error);
+        answer->text = g_string_free(text, FALSE);
+        if (nft)
+                nft_ctx_free(nft);
         return ok;
 }
 
@@ -175,7 +216,7 @@ answer_request(int socket, enum home_operation operation, const char *const *tex
 {
         static const guint needed[] = {[HOME_TAP] = 1, [HOME_READ_SYSCTL] = 1, [HOME_WRITE_SYSCTL] = 2,
                                        [HOME_NFT] = 1, [HOME_START] = 1,       [HOME_REMOVE] = 0,
-                                       [HOME_SOCKET] = 0,  [HOME_BRANCH] = 0};
+                                       [HOME_SOCKET] = 0,  [HOME_BRANCH] = 0,   [HOME_NFT_ASK] = 0};
 
         if (operation >= G_N_ELEMENTS(needed) || count < needed[operation])
                 return error_set(error, DROVER_ERROR_FAILED, "a request that is none");
@@ -191,7 +232,9 @@ answer_request(int socket, enum home_operation operation, const char *const *tex
         case HOME_WRITE_SYSCTL:
                 return answer_write_sysctl(texts[0], texts[1], error);
         case HOME_NFT:
-                return answer_nft(texts[0], texts[1], answer, error);
+                return answer_nft(texts[0], answer, error);
+        case HOME_NFT_ASK:
+                return answer_nft_ask(texts, answer, error);
         case HOME_START:
                 return answer_start(texts, options->project, error);
         case HOME_REMOVE:

@@ -10,6 +10,8 @@
 enum { HOME_MAX_PAYLOAD = 64 << 20, HOME_START_TIMEOUT_MS = 10000 };
 
 #define HOME_NFT_JSON "json"
+#define HOME_NFT_TEXT "text"
+#define HOME_NFT_END "\x01" /* after each answer: what nft prints of names and comments has no such byte unescaped */
 
 enum home_operation {
         HOME_NETLINK,
@@ -17,7 +19,8 @@ enum home_operation {
         HOME_TAP,          /* name */
         HOME_READ_SYSCTL,  /* name */
         HOME_WRITE_SYSCTL, /* name, value */
-        HOME_NFT,          /* commands; HOME_NFT_JSON or nothing */
+        HOME_NFT,          /* commands */
+        HOME_NFT_ASK,      /* pairs: HOME_NFT_JSON or HOME_NFT_TEXT, and a command; gives an answer and HOME_NFT_END for each */
         HOME_START,        /* argument vector */
         HOME_REMOVE,
         HOME_SOCKET,       /* a TCP socket, not connected */

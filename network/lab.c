@@ -164,6 +164,16 @@ lab_overlap(const struct cidr4 *a, const struct cidr4 *b)
 }
 
 gboolean
+lab_overlap6(const struct cidr6 *a, const struct cidr6 *b)
+{
+        guint prefix = MIN(a->prefix, b->prefix), rest = prefix % 8;
+        guint8 mask = (guint8)(0xff00 >> rest);
+
+        return memcmp(&a->address, &b->address, prefix / 8) == 0 &&
+               (!rest || ((a->address.s6_addr[prefix / 8] ^ b->address.s6_addr[prefix / 8]) & mask) == 0);
+}
+
+gboolean
 lab_is_served(const struct network *network)
 {
         return !network->external && network->mode != MODE_BRIDGE && network->host_ip != 0;

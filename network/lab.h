@@ -20,6 +20,12 @@ struct lab_host {
         struct in6_addr ip6;        /* all zero: none is reserved */
         const char *tap;            /* the interface of the NIC; NULL: a reservation */
         gboolean spoof_check;
+        guint mtu;                  /* of the NIC, where it is not the network's; else 0 */
+        guint32 old_ip;             /* what the guest still has, until it renews its lease; 0: nothing else */
+        struct in6_addr old_ip6;    /* the same; all zero: nothing else */
+        struct ether_addr old_mac;  /* whose lease of this address has not ended; all zero: nobody's */
+        const char *leaving;        /* a VM that runs with this NIC, which the file no longer has; NULL: the file has it */
+        gboolean unserved;          /* no DHCP and no DNS: the file gives its address or its MAC to another */
         gboolean second;            /* an earlier NIC of its VM has the default route */
 };
 
@@ -71,6 +77,9 @@ guint32 lab_netmask(guint8 prefix);
 
 /** lab_overlap() - Have these subnets an address in common? */
 gboolean lab_overlap(const struct cidr4 *a, const struct cidr4 *b);
+
+/** lab_overlap6() - The same for IPv6 */
+gboolean lab_overlap6(const struct cidr6 *a, const struct cidr6 *b);
 
 /** lab_link_name() - The interface name of something else that a project has one of, made as the two above. A new string */
 char *lab_link_name(const char *project, const char *what);

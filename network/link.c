@@ -158,7 +158,8 @@ refuse_foreign(const char *name, GError **error)
         return error_hint(error, "remove or rename it, or give the network another 'bridge:' name");
 }
 
-/* Without the MTU: only one that is set later counts as the user's, and is kept when ports come and go. */
+/* With another MTU than is wanted: only one that is set later, to something new, counts as the user's, and is kept when ports
+ * come and go. Source: br_change_mtu() */
 static gboolean
 make_bridge(struct netlink *netlink, const struct bridge *bridge, GError **error)
 {
@@ -168,6 +169,8 @@ make_bridge(struct netlink *netlink, const struct bridge *bridge, GError **error
 
         nla_put(message, IFLA_ADDRESS, ETH_ALEN, &bridge->mac);
         nla_put_u32(message, IFLA_GROUP, LAB_LINK_GROUP);
+        if (bridge->mtu)
+                nla_put_u32(message, IFLA_MTU, bridge->mtu - 1);
         info = nla_nest_start(message, IFLA_LINKINFO);
         nla_put_string(message, IFLA_INFO_KIND, "bridge");
         data = nla_nest_start(message, IFLA_INFO_DATA);

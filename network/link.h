@@ -53,6 +53,11 @@ struct link_route {
         gboolean connected; /* proto kernel: the subnet of an address */
 };
 
+struct link_route6 {
+        int ifindex;
+        struct cidr6 to; /* prefix 0: a default route */
+};
+
 /** struct links - What the kernel said at one look; immutable */
 struct links {
         GArray *links;      /* struct link */
@@ -61,6 +66,7 @@ struct links {
         GArray *addresses6;  /* struct link_address6 */
         GArray *neighbours6; /* struct link_neighbour6, without link-local ones */
         GArray *routes;     /* struct link_route, IPv4, main table */
+        GArray *routes6;    /* struct link_route6, likewise, without link-local ones */
         GHashTable *by_name, *by_index;
 };
 

@@ -177,6 +177,32 @@ receive_route(const struct nlmsghdr *message, void *data)
         g_array_append_val(routes, route);
 }
 
+static void
+receive_route6(const struct nlmsghdr *message, void *data)
+{
+        struct nlattr *attributes[RTA_MAX + 1];
+        const struct rtmsg *header;
+        struct link_route6 route = {0};
+        GArray *routes = data;
+
+        if (!message) {
+                g_array_set_size(routes, 0);
+                return;
+        }
+        header = nlmsg_data(message);
+        if (message->nlmsg_type != RTM_NEWROUTE || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
+            header->rtm_family != AF_INET6 || header->rtm_table != RT_TABLE_MAIN || header->rtm_type != RTN_UNICAST ||
+            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, RTA_MAX, NULL) < 0)
+                return;
+        if (attributes[RTA_DST] && nla_len(attributes[RTA_DST]) == sizeof route.to.address)
+                memcpy(&route.to.address, nla_data(attributes[RTA_DST]), sizeof route.to.address);
+        route.to.prefix = header->rtm_dst_len;
+        if (attributes[RTA_OIF] && nla_len(attributes[RTA_OIF]) >= 4)
+                route.ifindex = (int)nla_get_u32(attributes[RTA_OIF]);
+        if (!IN6_IS_ADDR_LINKLOCAL(&route.to.address))
+                g_array_append_val(routes, route);
+}
+
 static gboolean
 dump(struct netlink *netlink, int type, const void *header, size_t length, netlink_receiver receiver, GArray *array,
      const char *what, GError **error)
@@ -302,6 +328,7 @@ links_dump(struct netlink *netlink, GError **error)
         struct ifinfomsg link_header = {.ifi_family = AF_UNSPEC};
         struct ndmsg neighbour_header = {.ndm_family = AF_INET}, neighbour6_header = {.ndm_family = AF_INET6};
         struct rtmsg route_header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN};
+        struct rtmsg route6_header = {.rtm_family = AF_INET6, .rtm_table = RT_TABLE_MAIN};
         g_autoptr(links_t) links = g_new0(struct links, 1);
 
         links->links = g_array_new(FALSE, FALSE, sizeof(struct link));
@@ -309,6 +336,7 @@ links_dump(struct netlink *netlink, GError **error)
         links->neighbours = g_array_new(FALSE, FALSE, sizeof(struct link_neighbour));
         links->neighbours6 = g_array_new(FALSE, FALSE, sizeof(struct link_neighbour6));
         links->routes = g_array_new(FALSE, FALSE, sizeof(struct link_route));
+        links->routes6 = g_array_new(FALSE, FALSE, sizeof(struct link_route6));
         if (!dump(netlink, RTM_GETLINK, &link_header, sizeof link_header, receive_link, links->links, "list links", error) ||
             !(links->addresses = link_addresses_dump(netlink, 0, error)) ||
             !(links->addresses6 = link_addresses6_dump(netlink, 0, error)) ||
@@ -317,7 +345,9 @@ links_dump(struct netlink *netlink, GError **error)
             !dump(netlink, RTM_GETNEIGH, &neighbour6_header, sizeof neighbour6_header, receive_neighbour6, links->neighbours6,
                   "list IPv6 neighbours", error) ||
             !dump(netlink, RTM_GETROUTE, &route_header, sizeof route_header, receive_route, links->routes, "list routes",
-                  error))
+                  error) ||
+            !dump(netlink, RTM_GETROUTE, &route6_header, sizeof route6_header, receive_route6, links->routes6,
+                  "list IPv6 routes", error))
                 return NULL;
         index_links(links);
         return g_steal_pointer(&links);
@@ -336,6 +366,7 @@ links_free(struct links *links)
         g_clear_pointer(&links->addresses6, g_array_unref);
         g_clear_pointer(&links->neighbours6, g_array_unref);
         g_clear_pointer(&links->routes, g_array_unref);
+        g_clear_pointer(&links->routes6, g_array_unref);
         g_free(links);
 }
 

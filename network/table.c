@@ -86,19 +86,22 @@ table_is_same(const char *table, const char *chains, const char *listing)
         return !a && !b;
 }
 
+char *
+table_list_command(const char *table)
+{
+        return g_strdup_printf("list table %s", table);
+}
+
 gboolean
 table_list(struct home *home, const char *table, char **ret_listing, GError **error)
 {
-        g_autofree char *command = g_strdup_printf("list table %s", table);
-        g_autoptr(GError) reason = NULL;
-        char *listing = NULL;
+        g_autofree char *command = table_list_command(table);
+        struct nft_question question = {command};
 
-        if (home_nft(home, command, &listing, &reason) || g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND)) {
-                *ret_listing = listing;
-                return TRUE;
-        }
-        g_propagate_error(error, g_steal_pointer(&reason));
-        return error_prefix(error, "cannot look at the firewall");
+        if (!home_nft_ask(home, &question, 1, error))
+                return error_prefix(error, "cannot look at the firewall");
+        *ret_listing = question.answer;
+        return TRUE;
 }
 
 gboolean

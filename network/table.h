@@ -29,6 +29,9 @@ char *table_elements(GPtrArray *elements);
  */
 gboolean table_is_same(const char *table, const char *chains, const char *listing);
 
+/** table_list_command() - A new string */
+char *table_list_command(const char *table);
+
 /** table_list() - What is there. @ret_listing: a new string, or NULL: there is no such table */
 gboolean table_list(struct home *home, const char *table, char **ret_listing, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -162,6 +162,19 @@ finish(struct loader *loader, const GPtrArray *sources, struct project *project,
         return NULL;
 }
 
+/* None is no fault where there is a text for them all. */
+static gboolean
+find_all(const struct load_options *options, GPtrArray **ret_files, GError **error)
+{
+        g_autoptr(GError) reason = NULL;
+
+        *ret_files = find_files(options, &reason);
+        if (*ret_files || (options->more && !options->files && g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND)))
+                return TRUE;
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return FALSE;
+}
+
 /* @text: in place of the files, or NULL */
 static struct project *
 load(const struct load_options *options, const char *text, size_t length, struct diagnostics *diagnostics, GError **error)
@@ -172,8 +185,8 @@ load(const struct load_options *options, const char *text, size_t length, struct
         struct loader loader;
         gboolean ok = loader_init(&loader, options, project->store, diagnostics, error);
 
-        if (ok && !text)
-                files = find_files(options, error);
+        if (ok && !text && !find_all(options, &files, error))
+                ok = FALSE;
         for (guint i = 0; files && i < files->len && ok; i++) {
                 const struct source *source = loader_open(&loader, files->pdata[i], error);
 
@@ -183,7 +196,10 @@ load(const struct load_options *options, const char *text, size_t length, struct
         if (ok && text)
                 g_ptr_array_add(sources, (gpointer)sources_add_text(diagnostics->sources, "drover.yaml", options->directory,
                                                                     text, length, error));
-        if (ok && sources->len && sources->pdata[0])
+        if (ok && options->more)
+                g_ptr_array_add(sources, (gpointer)sources_add_text(diagnostics->sources, "<command line>", options->directory,
+                                                                    options->more, strlen(options->more), error));
+        if (ok && sources->len && sources->pdata[sources->len - 1])
                 project = finish(&loader, sources, project, error);
         else
                 g_clear_pointer(&project, project_free);

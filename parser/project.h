@@ -247,6 +247,20 @@ struct disk_limits {
 enum preallocation {
         PREALLOCATION_METADATA, /* of qcow2 */
         PREALLOCATION_FALLOC,
+        PREALLOCATION_FULL, /* written with zeros */
+};
+
+/** enum compression_type - Of clusters of a qcow2 file that somebody writes packed */
+enum compression_type {
+        COMPRESSION_ZLIB,
+        COMPRESSION_ZSTD,
+};
+
+/** struct encryption - LUKS, of what is in a qcow2 file */
+struct encryption {
+        const struct node *node;
+        const char *key_file; /* absolute path of the file that holds the key, byte for byte */
+        guint iter_ms;        /* when the disk is made: how long it takes to try a key */
 };
 
 /** struct disk - A disk of a VM, or a named one of the project */
@@ -262,6 +276,9 @@ struct disk {
         gboolean preallocated;   /* otherwise it takes room as it is written */
         enum preallocation preallocation;
         guint64 cluster_bytes;   /* of qcow2, when it is made; 0: QEMU's default */
+        gboolean has_compression;      /* otherwise it is QEMU's default, zlib */
+        enum compression_type compression;
+        struct encryption *encryption; /* or NULL */
         gboolean read_only;
         gboolean is_root;
         gboolean shared;         /* other VMs may write to it at the same time; so it is raw */

@@ -54,6 +54,12 @@ world_image(const struct world *world, const char *path)
         return world->images && path ? g_hash_table_lookup(world->images, path) : NULL;
 }
 
+const struct probed_key *
+world_key(const struct world *world, const char *path)
+{
+        return world->keys && path ? g_hash_table_lookup(world->keys, path) : NULL;
+}
+
 const char *
 world_password_stamp(const struct world *world, const struct vm *vm)
 {
@@ -90,14 +96,16 @@ world_free(struct world *world)
         g_clear_pointer(&world->vms_by_name, g_hash_table_unref);
         g_clear_pointer(&world->vms, g_ptr_array_unref);
         g_clear_pointer(&world->leases, g_array_unref);
+        g_clear_pointer(&world->leases6, g_array_unref);
         g_clear_pointer(&world->taken_ports, g_array_unref);
         forwarder_state_clear(&world->forwarder);
-        g_free(world->ports_listing);
+        firewall_found_clear(&world->nft);
         g_clear_pointer(&world->fetched, g_hash_table_unref);
         g_clear_pointer(&world->expected, g_hash_table_unref);
         g_clear_pointer(&world->images, g_hash_table_unref);
         g_clear_pointer(&world->plain_files, g_hash_table_unref);
         g_clear_pointer(&world->stamps, g_hash_table_unref);
+        g_clear_pointer(&world->keys, g_hash_table_unref);
         g_clear_pointer(&world->uses, g_hash_table_unref);
         g_clear_pointer(&world->files, g_hash_table_unref);
         qemu_info_free(world->qemu);
@@ -122,6 +130,17 @@ find_root_disk(const struct world *world, struct vm_world *vm)
                 vm->root_written = (guint64)st.st_mtime;
 }
 
+/* A throw-away VM outlives a drover that was killed, not the next one that changes something. */
+static void
+find_awaiter(const struct world *world, struct vm_world *vm)
+{
+        g_autofree char *directory = paths_vm_data(world->paths, vm->name);
+        g_autofree char *path = g_build_filename(directory, VM_THROWAWAY_FILE, NULL);
+
+        vm->throwaway = file_exists(path);
+        vm->awaited = vm->throwaway && file_is_locked(path);
+}
+
 static void
 add_vm(struct world *world, const char *name, gboolean in_file, gboolean kept)
 {
@@ -133,6 +152,8 @@ add_vm(struct world *world, const char *name, gboolean in_file, gboolean kept)
         g_hash_table_insert(world->vms_by_name, vm->name, vm);
         if (!kept)
                 return;
+        if (!in_file)
+                find_awaiter(world, vm);
         vm->spec = spec_load(world->paths, name, &vm->error);
         if (g_error_matches(vm->error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
                 g_clear_error(&vm->error);

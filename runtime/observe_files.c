@@ -2,7 +2,7 @@
 #include "runtime/observe.h"
 
 #include "base/file.h"
-#include "runtime/storage/disk.h"
+#include "runtime/storage/disk_key.h"
 #include "runtime/storage/source.h"
 
 #include <errno.h>
@@ -19,12 +19,12 @@ add_disk_files(struct world *world, const char *directory)
 
                 if (g_str_has_suffix(name, ".qcow2") || g_str_has_suffix(name, ".raw")) {
                         g_autofree char *path = g_build_filename(directory, name, NULL);
-                        guint64 *size = g_new0(guint64, 1);
+                        struct disk_head *head = g_new0(struct disk_head, 1);
 
                         /* 0: its header cannot be read, and nothing follows from its size */
-                        if (!disk_read_size(path, g_str_has_suffix(name, ".raw") ? "raw" : "qcow2", size, NULL))
-                                *size = 0;
-                        g_hash_table_insert(world->files, g_steal_pointer(&path), size);
+                        if (!disk_read_head(path, g_str_has_suffix(name, ".raw") ? "raw" : "qcow2", head, NULL))
+                                *head = (struct disk_head){0};
+                        g_hash_table_insert(world->files, g_steal_pointer(&path), head);
                 }
         }
 }
@@ -93,6 +93,29 @@ look_once(struct world *world, const char *path)
                 g_hash_table_insert(world->plain_files, g_strdup(path), GINT_TO_POINTER(stat(path, &st) < 0 ? errno : 0));
 }
 
+static void
+probed_key_free(gpointer data)
+{
+        struct probed_key *key = data;
+
+        g_clear_error(&key->error);
+        g_free(key);
+}
+
+static void
+probe_key(struct world *world, const struct disk *disk)
+{
+        const char *path = disk && disk->encryption ? disk->encryption->key_file : NULL;
+        struct probed_key *key;
+
+        if (!path || g_hash_table_contains(world->keys, path))
+                return;
+        key = g_new0(struct probed_key, 1);
+        g_hash_table_insert(world->keys, g_strdup(path), key);
+        if (!disk_key_check(path, &key->exposed, &key->error))
+                return;
+}
+
 void
 observe_cache(struct world *world, const struct project *project)
 {
@@ -138,6 +161,7 @@ observe_images(struct world *world, const struct project *project, const struct 
 {
         world->images = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, probed_image_free);
         world->plain_files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        world->keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, probed_key_free);
         world->stamps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         for (guint i = 0; i < project->vm_count; i++) {
                 const struct vm *vm = &project->vms[i];
@@ -150,6 +174,9 @@ observe_images(struct world *world, const struct project *project, const struct 
                         probe_once(world, world_image_path(world, project, vm), user);
                 if (vm->root)
                         probe_once(world, vm->root->file, user);
+                probe_key(world, vm->root);
+                for (guint n = 0; n < vm->disk_count; n++)
+                        probe_key(world, &vm->disks[n]);
                 for (guint n = 0; n < vm->mount_count; n++)
                         look_once(world, vm->mounts[n].source);
                 for (guint n = 0; n < vm->disk_count; n++)

@@ -328,6 +328,7 @@ observe_serving(const struct session *session, struct world *world, gboolean ser
         g_autofree char *directory = g_build_filename(world->paths->data, "dnsmasq", NULL);
 
         world->leases = dnsmasq_leases(directory);
+        world->leases6 = dnsmasq_leases6(directory);
         observe_forwarder(world);
         return world->isolation != ISOLATION_PRIVATE ||
                uplink_observe(session->project->name, world->paths->data, session->root, services, &world->uplink, error);
@@ -343,13 +344,22 @@ observe_directories(struct world *world)
         world->has_data = file_exists(vms);
 }
 
+/* The host's own rules are for root's eyes. */
 static gboolean
-observe_published(const struct session *session, struct world *world, GError **error)
+can_see_firewall(const struct session *session)
 {
-        g_autofree char *table = dnat_table(session->project->name);
+        return session->world->home && (session->world->isolation == ISOLATION_PRIVATE || session->root);
+}
 
+static gboolean
+observe_firewall(const struct session *session, GError **error)
+{
+        struct world *world = session->world;
+
+        if (!can_see_firewall(session))
+                return TRUE;
         world->ports_asked = world->isolation == ISOLATION_HOST;
-        return !world->ports_asked || table_list(world->home, table, &world->ports_listing, error);
+        return firewall_look(world->home, session->project->name, world->isolation, &world->nft, error);
 }
 
 static gboolean
@@ -365,9 +375,9 @@ observe_services(struct session *session, gboolean services, GError **error)
         world->supervised = supervisor_is_alive(world->paths);
         if (!uplink_observe_table(lab, &world->uplink, error))
                 return FALSE;
-        if (!world->home || (world->isolation == ISOLATION_HOST && !session->root))
-                return TRUE; /* the host's own rules are for root's eyes */
-        return observe_published(session, world, error) && firewall_observe(world->home, lab, &world->firewall, error);
+        if (can_see_firewall(session))
+                world->firewall = firewall_compare(world->home, lab, &world->nft);
+        return TRUE;
 }
 
 gboolean
@@ -387,7 +397,8 @@ session_observe(struct session *session, const struct observe_options *options, 
         observe_directories(world);
         observe_disks(world);
         observe_cache(world, session->project);
-        if (options->network && !open_home(session, FALSE, error))
+        if (options->network &&
+            (!open_home(session, FALSE, error) || (options->services && !observe_firewall(session, error))))
                 return FALSE;
         observe_answers(world); /* before images, which may take long: who is asked answers nobody else meanwhile */
         if (options->images) {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "parser/value/value.h"
 #include "runtime/identity.h"
 
 #include <string.h>
@@ -294,6 +295,15 @@ const char *
 spec_tap_owner(const struct spec *spec, const char *vm)
 {
         return spec && spec->started_as ? spec->started_as : vm;
+}
+
+gboolean
+spec_nic_mac(const struct spec *spec, const char *nic, struct ether_addr *ret_mac)
+{
+        const char *given = json_text(json_object_get(json_object_get(spec->wish, "networks"), nic), "mac");
+        const char *mac = given ? given : g_hash_table_lookup(spec->macs, nic);
+
+        return mac && value_parse_mac(mac, ret_mac, NULL);
 }
 
 struct kept_disk *

@@ -16,6 +16,7 @@ kept_network_free(gpointer data)
         g_free(kept->name);
         g_free(kept->bridge);
         g_strfreev(kept->uplinks);
+        json_decref(kept->wish);
         g_free(kept);
 }
 
@@ -69,6 +70,7 @@ read_network(struct state *state, const char *name, const json_t *object, const 
         kept->uplinks = json_text(object, "uplinks") ? g_strsplit(json_text(object, "uplinks"), " ", -1) : NULL;
         kept->subnet = cidr;
         kept->external = json_flag(object, "external");
+        kept->wish = json_incref(json_object_get(object, "wish"));
         g_ptr_array_add(state->networks, kept);
         return TRUE;
 }
@@ -121,6 +123,7 @@ encode(const struct state *state)
                 }
                 json_set_text(object, "subnet", kept->subnet.prefix ? subnet : NULL);
                 json_set(object, "external", kept->external ? json_true() : NULL);
+                json_set(object, "wish", json_incref(kept->wish));
                 json_set(networks, kept->name, object);
         }
         json_set(root, "networks", networks);
@@ -211,6 +214,7 @@ state_keep_network(struct state *state, const struct network *network)
         kept->uplinks = keep_uplinks(state_network(state, network->name), network->uplink);
         kept->subnet = network->subnet;
         kept->external = network->external;
+        kept->wish = keys_encode(&keys_network, network, TRUE);
         state_forget_network(state, network->name);
         g_ptr_array_add(state->networks, kept);
 }

@@ -24,6 +24,7 @@ struct kept_network {
         char **uplinks;       /* interfaces of the host that have joined it, now or before; or NULL */
         struct cidr4 subnet;  /* prefix 0: it has none */
         gboolean external;
+        json_t *wish;         /* keys_encode() of it as it was last applied, with what the file left open; NULL: an older drover */
 };
 
 /** struct state - state.json */
@@ -110,6 +111,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(spec_t, spec_free)
 
 /** spec_tap_owner() - The name of the VM that its taps are named after; @spec may be NULL */
 const char *spec_tap_owner(const struct spec *spec, const char *vm);
+
+/** spec_nic_mac() - The MAC that a NIC was last started with; FALSE where none is known */
+gboolean spec_nic_mac(const struct spec *spec, const char *nic, struct ether_addr *ret_mac);
 
 /** spec_disk() - What is kept of a disk, or NULL */
 struct kept_disk *spec_disk(const struct spec *spec, const char *name);

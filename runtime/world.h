@@ -7,6 +7,7 @@
 #include "network/uplink/uplink.h"
 #include "network/home.h"
 #include "network/link.h"
+#include "runtime/storage/disk.h"
 #include "runtime/storage/file_use.h"
 #include "runtime/vm/actual.h"
 #include "runtime/vm/qemu_argv.h"
@@ -32,6 +33,8 @@ struct vm_world {
         char *detail;           /* QEMU's own word for its state, or why it is unreachable; or NULL */
         GError *error;          /* its spec.json cannot be read; spoils nobody else's line */
         gboolean in_file;       /* the project file has it */
+        gboolean throwaway;     /* it has not, since `drover run` made it */
+        gboolean awaited;       /* that drover lives */
         struct actual *actual;  /* what its QEMU has; NULL: nobody asked, or it gave no answer */
         GHashTable *mtus;       /* device id -> GUINT: host_mtu of its NICs as it runs; NULL: nobody asked */
         guint64 root_written;   /* mtime of an existing root disk, seconds since the epoch; 0: none */
@@ -57,6 +60,12 @@ struct probed_image {
         GError *error; /* why it cannot be used, or NULL */
 };
 
+/** struct probed_key - The file with the key of an encrypted disk */
+struct probed_key {
+        GError *error;    /* why it cannot be used, or NULL */
+        gboolean exposed; /* everybody on this host may read it */
+};
+
 /** struct taken_port - A port of the file that somebody else has */
 struct taken_port {
         struct forward forward;
@@ -77,26 +86,28 @@ struct world {
         GHashTable *vms_by_name;
         struct vm_questions *vm_questions; /* observe_answers() has not been called yet; NULL: it has, or nothing was asked */
         struct dnsmasq_state dnsmasq;
+        struct firewall_found nft;        /* empty where nobody looked */
         enum firewall_state firewall;
         struct forwarder_state forwarder;
-        gboolean ports_asked;             /* isolation: host, as root: the next is known */
-        char *ports_listing;              /* table_list() of the table of published ports; NULL: there is none */
+        gboolean ports_asked;             /* isolation: host, as root: the table of published ports was looked for */
         struct uplink_state uplink;       /* isolation: private; its links are the host's */
         GArray *taken_ports;              /* struct taken_port; NULL: nobody looked, or nothing is published */
         guint first_open_port;            /* below it, ports are root's and we are not; 0: as root, or nobody looked */
         gboolean ipv6;                    /* this host has IPv6 */
         gboolean supervised;              /* the supervisor lives */
         GArray *leases;                   /* struct lease */
+        GArray *leases6;                  /* struct lease6; both NULL: nobody looked */
         struct qemu_info *qemu;           /* NULL where no QEMU is installed */
         const char *uefi_code, *uefi_vars; /* firmware files, or NULL where none is installed */
         char *virtiofsd;                  /* the program, or NULL where none is installed */
         guint64 memory_total, memory_available; /* bytes, of the host */
         guint64 disk_free;                /* bytes, where the data directory lies */
-        GHashTable *files;                /* path -> guint64 virtual size: the disk files of this project that exist */
+        GHashTable *files;                /* path -> struct disk_head: the disk files of this project that exist */
         GHashTable *fetched;              /* image_source_key() -> path in the cache, of the images that are there */
         GHashTable *expected;             /* the same of those that are known by checksum and not there: where they would be */
         GHashTable *images;               /* path -> struct probed_image; NULL: nobody asked */
         GHashTable *plain_files;          /* path -> GINT: errno, or 0: kernels, initrds, cdroms; NULL: nobody asked */
+        GHashTable *keys;                 /* path -> struct probed_key: of encrypted disks; NULL: nobody asked */
         GHashTable *stamps;               /* path -> file_stamp(): passwords of displays; NULL: nobody asked */
         GHashTable *uses;                 /* path -> struct file_use: what somebody has open; NULL: nobody asked */
 };
@@ -108,6 +119,9 @@ const struct vm_world *world_vm(const struct world *world, const char *name);
 
 /** world_image() - What is known of an image or a disk that is used in place; NULL: nothing */
 const struct probed_image *world_image(const struct world *world, const char *path);
+
+/** world_key() - What is known of the file with a key; NULL: nothing */
+const struct probed_key *world_key(const struct world *world, const char *path);
 
 /** world_image_path() - The file that a VM's root disk would be made on: NULL where it has no image, or one to be fetched */
 const char *world_image_path(const struct world *world, const struct project *project, const struct vm *vm);

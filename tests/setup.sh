@@ -12,11 +12,11 @@ set -euo pipefail
 # A name that this release may not know is preceded by '?'; such a one is installed if it can be.
 build="gcc libc6-dev make pkg-config libyaml-dev libnl-3-dev libnl-route-3-dev libarchive-dev libglib2.0-dev
        libjansson-dev libcurl4-openssl-dev libssl-dev libnftables-dev"
-run="dnsmasq-base slirp4netns qemu-system-x86 qemu-utils seabios ipxe-qemu ovmf openssh-client"
+run="dnsmasq-base ?passt slirp4netns qemu-system-x86 qemu-utils seabios ipxe-qemu ovmf openssh-client"
 guest="busybox-static cpio"
 tests="python3 python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema nftables iproute2 strace clang
        ?libclang-rt-dev mandoc util-linux
-       e2fsprogs openssh-client rsync uidmap ?ansible-core"
+       e2fsprogs openssh-client rsync systemd uidmap ?ansible-core"
 lint="clang-tidy cppcheck shellcheck mandoc"
 bench="iperf3"
 # Without libvirt-daemon-system, which would start the daemons on this host.

@@ -105,6 +105,8 @@ add_listener(struct server *server, const struct forward *forward, int *fd)
         listener->watched.fd = fd_steal(fd);
         listener->watched.function = forward->protocol == FORWARD_UDP ? udp_on_datagram : tcp_on_listener;
         listener->forward = *forward;
+        if (forward->protocol == FORWARD_TCP)
+                tcp_set_options(listener->watched.fd);
         g_ptr_array_add(server->listeners, listener);
         if (server_watch(server, &listener->watched, server->full && forward->protocol == FORWARD_TCP ? 0 : EPOLLIN))
                 return 0;
@@ -291,6 +293,11 @@ server_free(struct server *server)
         while (g_hash_table_iter_next(&iter, &key, NULL))
                 tcp_connection_free(key);
         g_hash_table_unref(server->connections);
+        while (server->pipe_count > 0) {
+                server->pipe_count--;
+                fd_clear(&server->pipes[server->pipe_count][0]);
+                fd_clear(&server->pipes[server->pipe_count][1]);
+        }
         g_ptr_array_unref(server->dead);
         g_ptr_array_unref(server->dead_flows);
         g_ptr_array_unref(server->listeners);

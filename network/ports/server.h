@@ -13,6 +13,7 @@
 enum {
         DATAGRAM_BYTES = 65536,
         LIST_AT_ONCE = 512,
+        PIPES_KEPT = 16,
 };
 
 struct server;
@@ -51,6 +52,8 @@ struct server {
         GHashTable *connections;
         GHashTable *flows;     /* flow -> itself, by listener and client */
         GPtrArray *dead, *dead_flows; /* to be freed after the round */
+        int pipes[PIPES_KEPT][2]; /* empty ones, for the next connections: making them is a fifth of the work */
+        guint pipe_count;
         gboolean full;         /* the listeners are not watched */
         char datagram[DATAGRAM_BYTES];
 };
@@ -95,6 +98,9 @@ void server_set_timer(struct server *server);
 
 /** tcp_on_listener() - A client comes */
 void tcp_on_listener(struct server *server, struct watched *watched, guint32 events);
+
+/** tcp_set_options() - Those of a connection's ends; clients have them from their listener */
+void tcp_set_options(int fd);
 
 /** tcp_connection_free() - A connection that is dead, or at the end of the loop */
 void tcp_connection_free(gpointer connection);

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 
 enum {
@@ -42,12 +43,39 @@ struct connection {
         gboolean connecting, dead;
 };
 
+/* An empty pipe of an earlier connection, or a new one. */
+static gboolean
+take_pipe(struct server *server, int ends[2])
+{
+        if (server->pipe_count > 0) {
+                server->pipe_count--;
+                memcpy(ends, server->pipes[server->pipe_count], sizeof server->pipes[0]);
+                return TRUE;
+        }
+        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+                return FALSE;
+        if (fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES) < 0)
+                errno = 0; /* as many bytes as the kernel grants */
+        return TRUE;
+}
+
+static void
+give_back_pipe(struct server *server, struct direction *direction)
+{
+        if (direction->pipe[0] < 0 || direction->held > 0 || server->pipe_count == G_N_ELEMENTS(server->pipes))
+                return;
+        memcpy(server->pipes[server->pipe_count++], direction->pipe, sizeof direction->pipe);
+        direction->pipe[0] = direction->pipe[1] = -1;
+}
+
 static void
 connection_kill(struct server *server, struct connection *connection)
 {
         if (connection->dead)
                 return;
         connection->dead = TRUE;
+        for (int i = 0; i < 2; i++)
+                give_back_pipe(server, &connection->directions[i]);
         g_hash_table_remove(server->connections, connection);
         g_ptr_array_add(server->dead, connection);
 }
@@ -146,9 +174,10 @@ on_end(struct server *server, struct watched *watched, guint32 events)
 }
 
 /* A client that is cut off, or a guest that is killed, ends nothing: without this it would hold its place for ever. */
-static void
-keep_alive(int fd)
+void
+tcp_set_options(int fd)
 {
+        forward_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
         forward_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
         forward_set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_SECONDS);
         forward_set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_SECONDS);
@@ -163,21 +192,18 @@ connection_open(struct server *server, struct connection *connection, const stru
         *inside = forward_open_socket(&forward->inside, FORWARD_TCP);
         if (*inside < 0)
                 return FALSE;
-        for (int i = 0; i < 2; i++) {
-                struct direction *direction = &connection->directions[i];
-
-                if (pipe2(direction->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
-                        return FALSE;
-                if (fcntl(direction->pipe[1], F_SETPIPE_SZ, PIPE_BYTES) < 0)
-                        errno = 0; /* as many bytes as the kernel grants */
-                direction->from = connection->ends[i].watched.fd;
-                direction->to = connection->ends[1 - i].watched.fd;
-                forward_set_option(connection->ends[i].watched.fd, IPPROTO_TCP, TCP_NODELAY, 1);
-                keep_alive(connection->ends[i].watched.fd);
-        }
+        tcp_set_options(*inside);
         if (connect(*inside, &forward->inside.any, forward_address_length(&forward->inside)) < 0 && errno != EINPROGRESS)
                 return FALSE;
         connection->connecting = TRUE;
+        for (int i = 0; i < 2; i++) {
+                struct direction *direction = &connection->directions[i];
+
+                if (!take_pipe(server, direction->pipe))
+                        return FALSE;
+                direction->from = connection->ends[i].watched.fd;
+                direction->to = connection->ends[1 - i].watched.fd;
+        }
         for (int i = 0; i < 2; i++)
                 if (!server_watch(server, &connection->ends[i].watched, TCP_EVENTS | EPOLLET))
                         return FALSE;

@@ -14,8 +14,12 @@ pid_t program_find(const char *project, const char *data);
 /** program_was_started() - Has one been started and not been stopped? */
 gboolean program_was_started(const char *data);
 
-/** program_start() - Start it anew, and wait until guests can use it */
-gboolean program_start(struct home *home, const struct lab *lab, const char *data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** program_is_outdated() - Does it ask another resolver than this host's of now? */
+gboolean program_is_outdated(const char *data, const char *resolver);
+
+/** program_start() - Start it anew, and wait until guests can use it; @resolver: this host's, or NULL */
+gboolean program_start(struct home *home, const struct lab *lab, const char *resolver, const char *data, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
 
 /** program_stop() - End it; that none runs is success */
 gboolean program_stop(const char *project, const char *data, GError **error) G_GNUC_WARN_UNUSED_RESULT;

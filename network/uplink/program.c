@@ -1,4 +1,9 @@
-/* program.c - the way out of an ordinary user's private namespace: slirp4netns. Source: slirp4netns(1), ioctl_ns(2) */
+/* program.c - the way out of an ordinary user's private namespace: pasta, or slirp4netns where that is not to be had
+ *
+ * pasta carries three to four times as much, and more connections a second. It reads /etc/resolv.conf once, so whom it asks is
+ * written down beside its pid, and one that asks somebody else than this host does now is started anew; slirp4netns reads it
+ * each time. Both enter through the process of ours that stands in the namespace. Source: pasta(1), slirp4netns(1).
+ */
 #include "network/uplink/kinds.h"
 
 #include "base/child.h"
@@ -8,11 +13,9 @@
 #include "base/process.h"
 
 #include <fcntl.h>
-#include <linux/nsfs.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #define PID_FILE "uplink.pid"
@@ -20,22 +23,62 @@
 
 enum { READY_MS = 10000, STOP_MS = 3000, LOG_MAX = 65536 };
 
+/** struct request - What a program is started with */
+struct request {
+        struct home *home;
+        const struct lab *lab;
+        const char *data, *identity;
+};
+
+struct program {
+        const char *name;
+        const char *mac_option; /* by which we know it again */
+        gboolean keeps_resolver;
+        gboolean (*start)(const struct request *request, pid_t *ret_pid, GError **error);
+};
+
+static gboolean start_pasta(const struct request *request, pid_t *ret_pid, GError **error);
+static gboolean start_slirp(const struct request *request, pid_t *ret_pid, GError **error);
+
+/* The better one first. */
+static const struct program programs[] = {
+        {"pasta", "--mac-addr", TRUE, start_pasta},
+        {"slirp4netns", "--macaddress", FALSE, start_slirp},
+};
+
+char *
+uplink_program(void)
+{
+        char *path = NULL;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(programs) && !path; i++)
+                path = child_find_program(programs[i].name);
+        return path;
+}
+
 static char *
-mac_argument(const char *project, const char *data)
+identity_argument(const struct program *program, const char *project, const char *data)
 {
         g_autofree char *text = g_strdup_printf("drover uplink %s %s", project, data);
         g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
 
-        return g_strdup_printf("--macaddress=02:%.2s:%.2s:%.2s:%.2s:%.2s", sum, sum + 2, sum + 4, sum + 6, sum + 8);
+        return g_strdup_printf("%s=02:%.2s:%.2s:%.2s:%.2s:%.2s", program->mac_option, sum, sum + 2, sum + 4, sum + 6, sum + 8);
 }
 
 static gboolean
-is_uplink(pid_t pid, const char *argument)
+is_uplink(pid_t pid, const char *project, const char *data)
 {
         g_autofree char *path = g_strdup_printf("/proc/%d", (int)pid);
+        g_auto(GStrv) argv = process_argv(pid);
+        gboolean named = FALSE;
         struct stat st;
 
-        return process_has_argument(pid, argument) && stat(path, &st) == 0 && st.st_uid == geteuid();
+        for (size_t i = 0; argv && i < G_N_ELEMENTS(programs) && !named; i++) {
+                g_autofree char *argument = identity_argument(&programs[i], project, data);
+
+                named = g_strv_contains((const char *const *)argv, argument);
+        }
+        return named && stat(path, &st) == 0 && st.st_uid == geteuid();
 }
 
 gboolean
@@ -48,14 +91,14 @@ program_was_started(const char *data)
 
 /* Started, and killed before its pid was written down: all processes are looked at. */
 static pid_t
-scan_processes(const char *argument)
+scan_processes(const char *project, const char *data)
 {
         g_autoptr(GPtrArray) names = file_list_directory("/proc", NULL);
 
         for (guint i = 0; names && i < names->len; i++) {
                 pid_t pid = (pid_t)g_ascii_strtoll(g_ptr_array_index(names, i), NULL, 10);
 
-                if (pid > 1 && is_uplink(pid, argument))
+                if (pid > 1 && is_uplink(pid, project, data))
                         return pid;
         }
         return 0;
@@ -64,23 +107,105 @@ scan_processes(const char *argument)
 pid_t
 program_find(const char *project, const char *data)
 {
-        g_autofree char *path = g_build_filename(data, PID_FILE, NULL), *argument = mac_argument(project, data);
-        g_autofree char *text = NULL;
+        g_autofree char *path = g_build_filename(data, PID_FILE, NULL), *text = NULL;
         pid_t pid;
 
         if (!file_read(path, 64, &text, NULL, NULL))
                 return 0;
         pid = (pid_t)g_ascii_strtoll(text, NULL, 10);
-        return pid > 1 && is_uplink(pid, argument) ? pid : scan_processes(argument);
+        return pid > 1 && is_uplink(pid, project, data) ? pid : scan_processes(project, data);
+}
+
+gboolean
+program_is_outdated(const char *data, const char *resolver)
+{
+        g_autofree char *path = g_build_filename(data, PID_FILE, NULL), *text = NULL;
+        g_auto(GStrv) lines = file_read(path, 64, &text, NULL, NULL) ? g_strsplit(text, "\n", -1) : NULL;
+
+        return lines && lines[0] && lines[1] && *lines[1] && resolver && strcmp(lines[1], resolver) != 0;
 }
 
 static gboolean
-write_pid(const char *data, pid_t pid, GError **error)
+write_pid(const char *data, pid_t pid, const char *resolver, GError **error)
 {
-        g_autofree char *path = g_build_filename(data, PID_FILE, NULL), *text = g_strdup_printf("%d\n", (int)pid);
+        g_autofree char *path = g_build_filename(data, PID_FILE, NULL);
+        g_autofree char *text = g_strdup_printf("%d\n%s\n", (int)pid, resolver ? resolver : "");
 
         return file_write_if_changed(path, text, strlen(text), 0600, NULL, error);
 }
+
+static char *
+scope_name(const struct request *request)
+{
+        return g_strdup_printf("drover-%s-uplink", request->lab->project);
+}
+
+static char *
+format_own(const struct request *request, guint number)
+{
+        char ip[LAB_IP_LENGTH];
+
+        return g_strdup(lab_format_ip(request->lab->uplink.address + number, ip));
+}
+
+/* The end of what it said, without what it says of a log that it does not find. */
+static gboolean
+explain(const char *name, const char *text, GError **error)
+{
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+        const char *last = NULL;
+
+        for (char **line = lines; *line; line++)
+                if (*g_strstrip(*line) && !g_str_has_suffix(*line, "syslog"))
+                        last = *line;
+        return last ? error_set(error, DROVER_ERROR_FAILED, "%s: %s", name, last)
+                    : error_set(error, DROVER_ERROR_FAILED, "%s ended at once", name);
+}
+
+/* ---- pasta ---- */
+
+/* Nothing of this host's: neither its addresses, which an interface would be asked for, nor its loopback, nor its ports. */
+static GPtrArray *
+pasta_argv(const struct request *request)
+{
+        static const char *const fixed[] = {
+                "pasta", "--config-net", "--quiet", "--ipv4-only", "--no-netns-quit", "--no-map-gw", "--interface=lo",
+                "--tcp-ports=none", "--udp-ports=none", "--tcp-ns=none", "--udp-ns=none", "--ns-ifname=" UPLINK_LINK,
+        };
+        GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
+        g_autofree char *address = format_own(request, USER_ADDRESS), *gateway = format_own(request, USER_GATEWAY),
+                        *resolver = format_own(request, USER_RESOLVER);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++)
+                g_ptr_array_add(argv, g_strdup(fixed[i]));
+        g_ptr_array_add(argv, g_strconcat("--address=", address, NULL));
+        g_ptr_array_add(argv, g_strdup_printf("--netmask=%u", request->lab->uplink.prefix));
+        g_ptr_array_add(argv, g_strconcat("--gateway=", gateway, NULL));
+        g_ptr_array_add(argv, g_strconcat("--dns-forward=", resolver, NULL));
+        g_ptr_array_add(argv, g_strdup(request->identity));
+        g_ptr_array_add(argv, g_strdup_printf("%d", (int)home_pid(request->home)));
+        g_ptr_array_add(argv, NULL);
+        return argv;
+}
+
+/* It goes into the background when guests can use it. */
+static gboolean
+start_pasta(const struct request *request, pid_t *ret_pid, GError **error)
+{
+        g_autofree char *scope = scope_name(request);
+        g_autoptr(GPtrArray) argv = pasta_argv(request);
+        g_autoptr(GError) reason = NULL;
+        struct child child = CHILD_INIT;
+
+        child.argv = (const char *const *)argv->pdata;
+        child.scope = scope;
+        if (!child_run(&child, READY_MS, NULL, &reason))
+                return explain("pasta", reason->message, error);
+        *ret_pid = scan_processes(request->lab->project, request->data);
+        return *ret_pid || error_set(error, DROVER_ERROR_FAILED, "pasta ended at once");
+}
+
+/* ---- slirp4netns ---- */
 
 /* It writes "1" when guests can use it, and closes its end when it cannot go on. */
 static gboolean
@@ -88,89 +213,90 @@ await_ready(int fd, const char *log, GError **error)
 {
         struct pollfd entry = {.fd = fd, .events = POLLIN};
         g_autofree char *text = NULL;
-        const char *last;
-        int n;
+        int n = (int)fd_retry(poll(&entry, 1, READY_MS));
         char byte;
 
-        n = (int)fd_retry(poll(&entry, 1, READY_MS));
         if (n == 0)
-                return error_set(error, DROVER_ERROR_TIMEOUT, UPLINK_PROGRAM " is not ready after %d s", READY_MS / 1000);
+                return error_set(error, DROVER_ERROR_TIMEOUT, "slirp4netns is not ready after %d s", READY_MS / 1000);
         if (n > 0 && fd_retry(read(fd, &byte, 1)) == 1)
                 return TRUE;
-        if (!file_read(log, LOG_MAX, &text, NULL, NULL) || !*g_strstrip(text))
-                return error_set(error, DROVER_ERROR_FAILED, UPLINK_PROGRAM " ended at once");
-        last = strrchr(text, '\n');
-        return error_set(error, DROVER_ERROR_FAILED, UPLINK_PROGRAM ": %s", last ? last + 1 : text);
-}
-
-static char *
-cidr_argument(const struct cidr4 *subnet)
-{
-        char ip[LAB_IP_LENGTH];
-
-        return g_strdup_printf("--cidr=%s/%u", lab_format_ip(subnet->address, ip), subnet->prefix);
+        return explain("slirp4netns", file_read(log, LOG_MAX, &text, NULL, NULL) ? text : "", error);
 }
 
 static gboolean
-run(const struct lab *lab, const char *data, const int *fds, size_t count, pid_t *ret_pid, GError **error)
+run_slirp(const struct request *request, const char *log, int report, pid_t *ret_pid, GError **error)
 {
-        g_autofree char *scope = g_strdup_printf("drover-%s-uplink", lab->project), *mac = mac_argument(lab->project, data);
-        g_autofree char *log = g_build_filename(data, LOG, NULL), *cidr = cidr_argument(&lab->uplink);
-        const char *argv[] = {UPLINK_PROGRAM, "--configure", "--mtu=65520", "--disable-host-loopback",
-                              "--enable-seccomp", cidr, mac, "--ready-fd=5",
-                              "--netns-type=path", "--userns-path=/proc/self/fd/4", "/proc/self/fd/3", UPLINK_LINK, NULL};
+        g_autofree char *scope = scope_name(request), *network = format_own(request, 0);
+        g_autofree char *cidr = g_strdup_printf("--cidr=%s/%u", network, request->lab->uplink.prefix);
+        g_autofree char *inside = g_strdup_printf("%d", (int)home_pid(request->home));
+        const char *argv[] = {"slirp4netns",      "--configure", "--mtu=65520",     "--disable-host-loopback",
+                              "--enable-seccomp", cidr,          request->identity, "--ready-fd=3",
+                              inside,             UPLINK_LINK,   NULL};
         auto_fd log_fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         struct child child = CHILD_INIT;
         auto_fd pidfd = -1;
 
         child.argv = argv;
         child.scope = scope;
-        child.fds = fds;
-        child.fd_count = count;
+        child.fds = &report;
+        child.fd_count = 1;
         child.stderr_fd = log_fd;
-        return child_start(&child, ret_pid, &pidfd, error) && write_pid(data, *ret_pid, error);
+        return child_start(&child, ret_pid, &pidfd, error);
 }
 
-gboolean
-program_start(struct home *home, const struct lab *lab, const char *data, GError **error)
+static gboolean
+start_slirp(const struct request *request, pid_t *ret_pid, GError **error)
 {
-        g_autofree char *log = g_build_filename(data, LOG, NULL);
-        auto_fd namespace = -1;
-        auto_fd user = -1;
+        g_autofree char *log = g_build_filename(request->data, LOG, NULL);
         auto_fd ready = -1;
         auto_fd report = -1;
-        int ends[2], fds[3];
-        pid_t pid;
+        int ends[2];
 
-        /* The file before the process, so that one whose number was not written yet is looked for. */
-        if (!program_stop(lab->project, data, error) || !write_pid(data, 0, error))
-                return FALSE;
-        namespace = home_namespace(home, error);
-        if (namespace < 0)
-                return FALSE;
-        user = ioctl(namespace, NS_GET_USERNS);
-        if (user < 0 || pipe2(ends, O_CLOEXEC) < 0)
-                return error_errno(error, "cannot open the user namespace");
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return error_errno(error, "cannot make a pipe");
         ready = ends[0];
         report = ends[1];
-        fds[0] = namespace;
-        fds[1] = user;
-        fds[2] = report;
-        if (!run(lab, data, fds, G_N_ELEMENTS(fds), &pid, error))
+        if (!run_slirp(request, log, report, ret_pid, error))
                 return FALSE;
         fd_clear(&report);
         return await_ready(ready, log, error);
+}
+
+/* ---- whichever it is ---- */
+
+/* Where the better one cannot be had, as it is not installed or not allowed to, the other one is; its failure is the first's. */
+gboolean
+program_start(struct home *home, const struct lab *lab, const char *resolver, const char *data, GError **error)
+{
+        struct request request = {.home = home, .lab = lab, .data = data};
+        g_autoptr(GError) first = NULL;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(programs); i++) {
+                g_autofree char *path = child_find_program(programs[i].name);
+                g_autofree char *identity = identity_argument(&programs[i], lab->project, data);
+                pid_t pid;
+
+                request.identity = identity;
+                /* The file before the process, so that one whose number was not written yet is looked for. */
+                if (path && (!program_stop(lab->project, data, error) || !write_pid(data, 0, NULL, error)))
+                        return FALSE;
+                if (path && programs[i].start(&request, &pid, first ? NULL : &first))
+                        return write_pid(data, pid, programs[i].keeps_resolver ? resolver : NULL, error);
+        }
+        if (!first)
+                return error_set(error, DROVER_ERROR_NOT_FOUND, "neither pasta nor slirp4netns is installed");
+        g_propagate_error(error, g_steal_pointer(&first));
+        return FALSE;
 }
 
 gboolean
 program_stop(const char *project, const char *data, GError **error)
 {
         g_autofree char *path = g_build_filename(data, PID_FILE, NULL), *log = g_build_filename(data, LOG, NULL);
-        g_autofree char *argument = mac_argument(project, data);
         pid_t pid = program_find(project, data);
         auto_fd pidfd = pid ? process_open(pid) : -1;
 
-        if (pidfd >= 0 && is_uplink(pid, argument)) {
+        if (pidfd >= 0 && is_uplink(pid, project, data)) {
                 if (!process_signal(pidfd, SIGTERM, error))
                         return FALSE;
                 if (!process_wait(pidfd, STOP_MS) && (!process_signal(pidfd, SIGKILL, error) || !process_wait(pidfd, STOP_MS)))

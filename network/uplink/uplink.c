@@ -109,7 +109,7 @@ uplink_resolver(const struct cidr4 *subnet)
 
 /* "nameserver 192.0.2.53" */
 static char **
-parse_resolvers(const char *text)
+parse_resolvers(const char *text, gboolean with_loopback)
 {
         g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
         GPtrArray *found = g_ptr_array_new();
@@ -119,7 +119,7 @@ parse_resolvers(const char *text)
                 struct in_addr address;
 
                 if (words[0] && words[1] && strcmp(words[0], "nameserver") == 0 &&
-                    inet_pton(AF_INET, g_strstrip(words[1]), &address) == 1 && ntohl(address.s_addr) >> 24 != 127)
+                    inet_pton(AF_INET, g_strstrip(words[1]), &address) == 1 && (with_loopback || ntohl(address.s_addr) >> 24 != 127))
                         g_ptr_array_add(found, g_strdup(words[1]));
         }
         g_ptr_array_add(found, NULL);
@@ -137,9 +137,19 @@ read_resolvers(void)
                 g_autofree char *text = NULL;
 
                 g_strfreev(servers);
-                servers = parse_resolvers(file_read(paths[i], RESOLV_CONF_MAX, &text, NULL, NULL) ? text : "");
+                servers = parse_resolvers(file_read(paths[i], RESOLV_CONF_MAX, &text, NULL, NULL) ? text : "", FALSE);
         }
         return servers;
+}
+
+static char *
+read_first_resolver(void)
+{
+        g_autofree char *text = NULL;
+        g_auto(GStrv) servers =
+                parse_resolvers(file_read("/etc/resolv.conf", RESOLV_CONF_MAX, &text, NULL, NULL) ? text : "", TRUE);
+
+        return g_strdup(servers[0]);
 }
 
 static gboolean
@@ -166,7 +176,7 @@ gboolean
 uplink_observe(const char *project, const char *data, gboolean root, gboolean home, struct uplink_state *ret_state,
                GError **error)
 {
-        g_autofree char *program = root ? NULL : child_find_program(UPLINK_PROGRAM);
+        g_autofree char *program = root ? NULL : uplink_program();
 
         if (!look_outside(ret_state, error) || (root && home && !open_outside(project, ret_state, error)))
                 return FALSE;
@@ -178,6 +188,8 @@ uplink_observe(const char *project, const char *data, gboolean root, gboolean ho
         ret_state->installed = program != NULL;
         ret_state->was_started = program_was_started(data);
         ret_state->pid = program_find(project, data);
+        ret_state->resolver = read_first_resolver();
+        ret_state->outdated = ret_state->pid && program_is_outdated(data, ret_state->resolver);
         return TRUE;
 }
 
@@ -188,6 +200,7 @@ uplink_state_clear(struct uplink_state *state)
         g_clear_pointer(&state->netlink, netlink_free);
         g_clear_pointer(&state->home, home_free);
         g_clear_pointer(&state->resolvers, g_strfreev);
+        g_clear_pointer(&state->resolver, g_free);
 }
 
 gboolean
@@ -216,7 +229,7 @@ uplink_stands(const struct lab *lab, enum uplink_kind kind, const struct uplink_
 
         if (kind == UPLINK_VETH)
                 return link && state->table == FIREWALL_SAME && state->forwarding && veth_stands(lab, state->links, inside);
-        return link && state->pid &&
+        return link && state->pid && !state->outdated &&
                links_has_address(inside, link->ifindex, lab->uplink.address + USER_ADDRESS, lab->uplink.prefix);
 }
 
@@ -255,7 +268,7 @@ uplink_ensure(const struct lab *lab, enum uplink_kind kind, const struct uplink_
               GError **error)
 {
         return kind == UPLINK_VETH ? ensure_veth(lab, state, place, error)
-                                   : program_start(place->inside, lab, place->data, error);
+                                   : program_start(place->inside, lab, state->resolver, place->data, error);
 }
 
 gboolean

@@ -1,6 +1,6 @@
 /* uplink.h - the way out of a private namespace, one a project
  *
- * As an ordinary user: slirp4netns (program.c). It stands in the host's namespace, has a tap in the project's, and opens the
+ * As an ordinary user: pasta or slirp4netns (program.c). It stands in the host's namespace, has a tap in the project's, and opens the
  * guests' connections there as ordinary sockets of the user. It also answers DNS with the host's resolvers, wherever these are.
  * The host's own loopback is closed to guests. It is known by an argument that follows from the project (the MAC of its tap)
  * and by the user that it runs as; data/uplink.pid is only where the search begins.
@@ -17,7 +17,6 @@
 #include "network/table.h"
 
 #define UPLINK_LINK "uplink"
-#define UPLINK_PROGRAM "slirp4netns"
 
 enum uplink_kind {
         UPLINK_NONE,
@@ -32,6 +31,8 @@ enum uplink_kind uplink_kind(const struct lab *lab, gboolean root);
 struct uplink_state {
         gboolean was_started;  /* something of it is there */
         pid_t pid;             /* UPLINK_USER: 0: it does not run */
+        gboolean outdated;     /* and asks for names where this host no longer does */
+        char *resolver;        /* whom this host asks first, an IPv4 address; NULL: nobody */
         gboolean installed;    /* the program for it */
         struct home *home;     /* UPLINK_VETH, where somebody looked: the outside, and its netlink socket */
         struct netlink *netlink;
@@ -40,6 +41,9 @@ struct uplink_state {
         gboolean forwarding;
         char **resolvers;      /* IPv4 addresses of this host's resolvers that are not its loopback's. NULL: nobody looked */
 };
+
+/** uplink_program() - The path of the program for UPLINK_USER, or NULL where none is installed. A new string */
+char *uplink_program(void);
 
 /**
  * uplink_observe() - Look, change nothing: all but the table

@@ -54,8 +54,8 @@ check_device_kind(const struct check *check, const struct vm *vm, const struct d
 static void
 check_kind(const struct check *check, const struct vm *vm, const struct disk *disk)
 {
-        static const char *const not_for_named[] = {"name", "size", "format", "preallocation", "cluster_size",
-                                                    "file", "device", "media", NULL};
+        static const char *const not_for_named[] = {"name", "size", "format", "preallocation", "cluster_size", "compression_type",
+                                                    "encryption", "file", "device", "media", NULL};
         const struct node *node = disk->node;
 
         if (disk->named && node->kind == NODE_MAP) {
@@ -81,35 +81,53 @@ check_kind(const struct check *check, const struct vm *vm, const struct disk *di
                             "disk of vm '%s' has neither size nor file", vm->name);
 }
 
+/* What a raw file cannot have. */
+static void
+check_raw_making(const struct check *check, const struct disk *disk, const char *title)
+{
+        if (disk->format != FORMAT_RAW)
+                return;
+        if (disk->preallocated && disk->preallocation == PREALLOCATION_METADATA)
+                check_fault(check, "raw-metadata", disk_place(disk, "preallocation"), "write 'falloc' or 'full', or 'format: qcow2'",
+                            "%s: a raw file has no metadata", title);
+        if (disk->cluster_bytes)
+                check_fault(check, "raw-clusters", disk_place(disk, "cluster_size"), "remove it, or write 'format: qcow2'",
+                            "%s: a raw file has no clusters", title);
+        if (disk->has_compression)
+                check_fault(check, "raw-compression", disk_place(disk, "compression_type"), "remove it, or write 'format: qcow2'",
+                            "%s: a raw file is never packed", title);
+        if (disk->encryption)
+                check_fault(check, "raw-encryption", disk_place(disk, "encryption"), "remove it, or write 'format: qcow2'",
+                            "%s: only a qcow2 file is encrypted", title);
+}
+
 /* How a disk is made. @vm: NULL: one of the project's; @overlay: on an image */
 static void
-check_making(const struct check *check, const struct vm *vm, const struct disk *disk, gboolean overlay)
+check_making(const struct users *users, const struct vm *vm, const struct disk *disk, gboolean overlay)
 {
-        static const char *const keys[] = {"preallocation", "cluster_size"};
-        gboolean in_place = is_in_place(disk->node);
+        static const char *const keys[] = {"preallocation", "cluster_size", "compression_type", "encryption"};
+        const struct check *check = users->check;
         g_autofree char *title = NULL;
 
-        if (!disk->preallocated && !disk->cluster_bytes)
+        if (!disk->preallocated && !disk->cluster_bytes && !disk->has_compression && !disk->encryption)
                 return;
         title = vm ? g_strdup_printf("disk '%s' of vm '%s'", disk->name, vm->name) : g_strdup_printf("disk '%s'", disk->name);
-        for (size_t i = 0; i < G_N_ELEMENTS(keys) && in_place; i++)
+        for (size_t i = 0; i < G_N_ELEMENTS(keys) && is_in_place(disk->node); i++)
                 if (project_is_set(disk->node, keys[i]))
                         check_fault(check, "making-in-place", disk_place(disk, keys[i]), "remove it",
                                     "%s: '%s' is for a disk that is made here, and this one is used in place", title, keys[i]);
-        if (in_place)
+        if (is_in_place(disk->node))
                 return;
         if (disk->preallocated && overlay)
                 check_fault(check, "overlay-preallocation", disk_place(disk, "preallocation"), "remove it",
                             "%s: an overlay on an image takes room as it is written", title);
-        if (disk->preallocated && disk->preallocation == PREALLOCATION_METADATA && disk->format == FORMAT_RAW)
-                check_fault(check, "raw-metadata", disk_place(disk, "preallocation"), "write 'falloc', or 'format: qcow2'",
-                            "%s: a raw file has no metadata", title);
-        if (disk->cluster_bytes && disk->format == FORMAT_RAW)
-                check_fault(check, "raw-clusters", disk_place(disk, "cluster_size"), "remove it, or write 'format: qcow2'",
-                            "%s: a raw file has no clusters", title);
+        check_raw_making(check, disk, title);
         if (disk->cluster_bytes & (disk->cluster_bytes - 1))
                 check_fault(check, "cluster-size", disk_place(disk, "cluster_size"), "write 64K or 128K, say",
                             "%s: the size of a cluster is a power of two", title);
+        if (disk->encryption)
+                check_file(users, (struct wanted_file){disk->encryption->key_file, "key_file of encryption", "disk", disk->name,
+                                                       disk->encryption->node, "key_file"});
 }
 
 static gboolean
@@ -197,7 +215,7 @@ check_disks(const struct users *users, const struct vm *vm)
                             "vm '%s' has %u disks and NICs, %d together is the most", vm->name, total, MAX_DEVICES);
         check_root(users->check, vm);
         if (vm->root && vm->root->node)
-                check_making(users->check, vm, vm->root, vm_has_image(vm));
+                check_making(users, vm, vm->root, vm_has_image(vm));
         if (vm->root && vm->root->node)
                 check_disk_use(users, vm, vm->root);
         for (guint i = 0; i < vm->disk_count; i++) {
@@ -208,7 +226,7 @@ check_disks(const struct users *users, const struct vm *vm)
                 check_kind(users->check, vm, disk);
                 check_disk_use(users, vm, disk);
                 if (!disk->named)
-                        check_making(users->check, vm, disk, FALSE);
+                        check_making(users, vm, disk, FALSE);
         }
         check_disk_names(users->check, vm);
         check_drives(users->check, vm);
@@ -216,8 +234,10 @@ check_disks(const struct users *users, const struct vm *vm)
 }
 
 void
-check_named_disks(const struct check *check)
+check_named_disks(const struct users *users)
 {
+        const struct check *check = users->check;
+
         for (guint i = 0; i < check->project->declared_disk_count; i++) {
                 const struct disk *disk = &check->project->declared_disks[i];
 
@@ -228,6 +248,6 @@ check_named_disks(const struct check *check)
                         check_fault(check, "named-disk-without-size", check_key_place(check, "disks", i), "write 'size: 10G'",
                                     "disk '%s' has no size", disk->name);
                 if (disk->node)
-                        check_making(check, NULL, disk, FALSE);
+                        check_making(users, NULL, disk, FALSE);
         }
 }

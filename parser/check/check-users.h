@@ -36,7 +36,7 @@ void check_device(const struct users *users, struct wanted_file wanted);
 
 /** check_images() - The images of the project; check_named_disks() likewise */
 void check_images(const struct users *users);
-void check_named_disks(const struct check *check);
+void check_named_disks(const struct users *users);
 
 /** check_disk_use() - Who else uses a disk, and how it is attached; the disk is written */
 void check_disk_use(const struct users *users, const struct vm *vm, const struct disk *disk);

@@ -116,7 +116,7 @@ check_vms(const struct check *check)
         gboolean hostnames_differ = has_hostnames(project);
 
         check_images(&users);
-        check_named_disks(check);
+        check_named_disks(&users);
         note_images(&users);
         for (guint i = 0; i < project->vm_count; i++) {
                 const struct vm *vm = &project->vms[i];

@@ -139,6 +139,9 @@ resolve_named_disk(struct check *check, const struct vm *vm, struct disk *disk)
                 disk->preallocated = named->preallocated;
                 disk->preallocation = named->preallocation;
                 disk->cluster_bytes = named->cluster_bytes;
+                disk->has_compression = named->has_compression;
+                disk->compression = named->compression;
+                disk->encryption = named->encryption;
         } else {
                 g_autofree char *subject = g_strdup_printf("disks of vm '%s'", vm->name);
                 struct place place = disk->node->kind == NODE_SCALAR ? disk->node->place : project_place(disk->node, "disk");

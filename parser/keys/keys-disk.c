@@ -5,8 +5,11 @@
 /* clang-format off */
 
 static const char *const format_words[] = {"qcow2", "raw", NULL};
-static const char *const preallocation_words[] = {"metadata", "falloc", NULL};
-static const char *const preallocation_meant[] = {"full", "falloc", "on", "falloc", "true", "falloc", "yes", "falloc",
+static const char *const preallocation_words[] = {"metadata", "falloc", "full", NULL};
+static const char *const compression_words[] = {"zlib", "zstd", NULL};
+static const char *const compression_meant[] = {"deflate", "zlib", "gzip", "zlib", "zst", "zstd", "on", "zstd", "true", "zstd",
+                                                "yes", "zstd", NULL};
+static const char *const preallocation_meant[] = {"on", "falloc", "true", "falloc", "yes", "falloc",
                                                   "fallocate", "falloc", "fat", "falloc", NULL};
 static const char *const media_words[] = {"disk", "cdrom", NULL};
 static const char *const bus_words[] = {"virtio", "scsi", "sata", "ide", "nvme", "usb", NULL};
@@ -28,13 +31,23 @@ static const char *const discard_meant[] = {"on", "unmap", "true", "unmap", "yes
 #define ROWS_DISK_MAKE                                                                                                         \
         {.name = "preallocation", .type = KEY_ENUM, IN(disk, preallocation), .set_offset = offsetof(struct disk, preallocated),\
          .words = preallocation_words, .meant = preallocation_meant, .change = CHANGE_NONE,                                    \
-         .help = "what is taken from the host's file system when the disk is made: all of it, or qcow2's tables; default: "    \
-                 "nothing",                                                                                                    \
+         .help = "what is taken from the host's file system when the disk is made: qcow2's tables, all of it (falloc), or "    \
+                 "all of it and written (full); default: nothing",                                                             \
          .example = "falloc"},                                                                                                 \
                 {.name = "cluster_size", .type = KEY_SIZE, IN(disk, cluster_bytes), .min = 512, .max = 2 * MIB,                \
                  .change = CHANGE_NONE,                                                                                        \
                  .help = "how much qcow2 takes at a time, when the disk is made: a power of two; default: QEMU's, 64K",        \
-                 .example = "256K"}
+                 .example = "256K"},                                                                                           \
+                {.name = "compression_type", .type = KEY_ENUM, IN(disk, compression),                                          \
+                 .set_offset = offsetof(struct disk, has_compression), .words = compression_words,                             \
+                 .meant = compression_meant, .change = CHANGE_NONE,                                                            \
+                 .help = "how qcow2 packs clusters that are written packed (qemu-img -c); the guest's never are; default: "    \
+                         "QEMU's, zlib",                                                                                       \
+                 .example = "zstd"}
+#define ROW_DISK_ENCRYPTION                                                                                                    \
+        {.name = "encryption", .type = KEY_OBJECT, IN(disk, encryption), .indirect = TRUE, .table = &keys_encryption,          \
+         .change = CHANGE_RECREATE, .help = "LUKS, of qcow2: made with the disk, opened by its key; default: none",            \
+         .example = "{key_file: ./disk.key}"}
 #define ROW_DISK_READ_ONLY                                                                                                     \
         {.name = "read_only", .type = KEY_BOOL, IN(disk, read_only), .fallback = "false", .change = CHANGE_RESTART,            \
          .help = "the guest cannot write to it; always so for a cdrom", .example = "true"}
@@ -90,12 +103,34 @@ const struct key_table keys_limits = {
         .title = "limits", .keys = limits_rows, .aliases = limits_aliases, .struct_size = sizeof(struct disk_limits),
         .node_offset = offsetof(struct disk_limits, node)};
 
+static const struct key encryption_rows[] = {
+        {.name = "key_file", .type = KEY_PATH, IN(encryption, key_file), .required = TRUE, .change = CHANGE_NONE,
+         .help = "file with the key: text of at most 4096 bytes, each of which counts; read whenever the disk is opened",
+         .example = "./disk.key"},
+        {.name = "iter_time", .type = KEY_DURATION, IN(encryption, iter_ms), .scale_ms = 1, .min = 1, .max = 10000,
+         .fallback = "2s", .change = CHANGE_NONE,
+         .help = "how long this host takes to try one key; counts when the disk is made", .example = "10s"},
+        {.name = NULL},
+};
+
+static const char *const encryption_aliases[] = {
+        "key", "key_file", "keyfile", "key_file", "file", "key_file", "secret_file", "key_file", "passphrase_file", "key_file",
+        "password_file", "key_file", "key_secret", "key_file", "passphrase", "a key never stands in the file: write 'key_file'",
+        "password", "a key never stands in the file: write 'key_file'", "secret",
+        "a key never stands in the file: write 'key_file'", "iter", "iter_time", NULL,
+};
+
+const struct key_table keys_encryption = {
+        .title = "encryption", .keys = encryption_rows, .aliases = encryption_aliases, .struct_size = sizeof(struct encryption),
+        .node_offset = offsetof(struct encryption, node)};
+
 static const struct key disk_rows[] = {
         ROW_DISK_SIZE("size of the disk; it grows when this grows, and is never shrunk; always needed"),
         {.name = "format", .type = KEY_ENUM, IN(disk, format), .words = format_words, .fallback = "qcow2",
          .change = CHANGE_RECREATE,
          .help = "format of the file", .example = "raw"},
         ROWS_DISK_MAKE,
+        ROW_DISK_ENCRYPTION,
         {.name = NULL},
 };
 
@@ -104,7 +139,9 @@ static const char *const disk_aliases[] = {
         "src", "file", "image", "file", "readonly", "read_only", "ro", "read_only", "volume", "disk", "interface", "bus",
         "device_type", "media", "iotune", "limits", "throttle", "limits", "throttling", "limits", "iops", "limits",
         "cache_mode", "cache", "trim", "discard", "serial_number", "serial", "shareable", "shared", "multiattach", "shared",
+        "encrypt", "encryption", "encrypted", "encryption", "luks", "encryption", "key_file", "encryption",
         "prealloc", "preallocation", "cluster", "cluster_size", "clustersize", "cluster_size",
+        "compression", "compression_type", "compress", "compression_type",
         "dev", "device", "block_device", "device", "target", "bus", NULL,
 };
 
@@ -116,6 +153,7 @@ static const struct key root_disk_rows[] = {
         ROW_DISK_SIZE("size; the image is grown to it, never shrunk; default: the image's own size"),
         ROW_DISK_FORMAT("format of the file; default: qcow2, and for 'file' found out from its content"),
         ROWS_DISK_MAKE,
+        ROW_DISK_ENCRYPTION,
         ROW_DISK_FILE,
         ROW_DISK_READ_ONLY,
         ROW_DISK_DEVICE,
@@ -138,6 +176,7 @@ static const struct key vm_disk_rows[] = {
         ROW_DISK_SIZE("size of a disk of the VM's own; it grows when this grows, and is never shrunk; default: none"),
         ROW_DISK_FORMAT("format of the file; default: qcow2, and for 'file' found out from its content"),
         ROWS_DISK_MAKE,
+        ROW_DISK_ENCRYPTION,
         ROW_DISK_FILE,
         {.name = "media", .type = KEY_ENUM, IN(disk, media), .words = media_words, .fallback = "disk", .change = CHANGE_RESTART,
          .help = "a disk, or a CD-ROM drive with the file in it", .example = "cdrom"},

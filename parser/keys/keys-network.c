@@ -226,7 +226,7 @@ static const struct key nic_rows[] = {
          .help = "the IPv6 address that DHCPv6 gives it; default: one that the guest chooses", .example = "\"fd00:20::10\""},
         {.name = "link", .type = KEY_ENUM, IN(nic, link), .words = link_words, .fallback = "up",
          .change = CHANGE_LIVE, .help = "whether the cable is plugged in", .example = "down"},
-        {.name = "mtu", .type = KEY_COUNT, IN(nic, mtu), .min = 576, .max = 65521, .unbuilt = TRUE, .change = CHANGE_RESTART,
+        {.name = "mtu", .type = KEY_COUNT, IN(nic, mtu), .min = 576, .max = 65521, .change = CHANGE_RESTART,
          .help = "largest packet, in bytes; default: the network's, which is the most", .example = "1400"},
         {.name = "vlan", .type = KEY_OBJECT, IN(nic, vlan), .indirect = TRUE, .table = &keys_vlan, .unbuilt = TRUE,
          .change = CHANGE_LIVE, .help = "VLAN of the port; default: none", .example = "10"},

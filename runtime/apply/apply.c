@@ -87,13 +87,14 @@ remove_drafts(const struct world *world)
 {
         g_autofree char *disks = g_build_filename(world->paths->data, "disks", NULL);
 
-        file_remove_drafts(world->paths->data);
-        file_remove_drafts(disks);
+        file_remove_drafts(world->paths->cache, TRUE);
+        file_remove_drafts(world->paths->data, FALSE);
+        file_remove_drafts(disks, FALSE);
         for (guint i = 0; i < world->vms->len; i++) {
                 g_autofree char *path =
                         paths_vm_data(world->paths, ((struct vm_world *)g_ptr_array_index(world->vms, i))->name);
 
-                file_remove_drafts(path);
+                file_remove_drafts(path, FALSE);
         }
 }
 
@@ -280,7 +281,7 @@ build_graph(struct apply *apply, guint *ret_count, GArray *edges)
         return nodes;
 }
 
-/* Identity and logs of VMs that were removed with their disks. */
+/* Identity and logs of VMs that were removed with their disks, and all of those that were to be thrown away. */
 static gboolean
 forget_vms(struct apply *apply, GError **error)
 {
@@ -288,7 +289,7 @@ forget_vms(struct apply *apply, GError **error)
                 const struct plan_step *step = g_ptr_array_index(apply->plan->steps, i);
                 g_autofree char *directory = paths_vm_data(apply->session->world->paths, step->name);
 
-                if (step->kind == KIND_VM && step->action == ACTION_REMOVE &&
+                if (step->kind == KIND_VM && step->action == ACTION_REMOVE && (apply->plan->forget || step->forget) &&
                     !vm_is_locked(apply->session->world->paths, step->name) && !file_remove_tree(directory, error))
                         return FALSE;
         }
@@ -342,7 +343,7 @@ finish(struct apply *apply, GError **error)
 {
         const struct paths *paths = apply->session->world->paths;
 
-        if (apply->plan->forget && !forget_vms(apply, error))
+        if (!forget_vms(apply, error))
                 return FALSE;
         if (apply->plan->remove_namespace) {
                 if (apply->host.home && !home_remove(apply->host.home, error))
@@ -368,6 +369,7 @@ session_apply(struct session *session, const struct plan *plan, const struct app
 
         g_mutex_init(&apply.firewall_mutex);
         g_cond_init(&apply.firewall_settled);
+        apply_lab_init(&apply);
         ok = prepare(&apply, error);
         if (ok) {
                 nodes = build_graph(&apply, &count, after);
@@ -390,6 +392,7 @@ session_apply(struct session *session, const struct plan *plan, const struct app
         fd_clear(&session->cache_fd); /* what lies on which image is recorded */
         g_mutex_clear(&apply.firewall_mutex);
         g_cond_clear(&apply.firewall_settled);
+        apply_lab_clear(&apply);
         g_free(apply.actions);
         g_free(apply.bridges);
         return ok;

@@ -14,6 +14,11 @@ struct apply {
         const struct apply_options *options;
         struct child_user user;
         struct vm_host host;
+        GMutex lab_mutex, guard_mutex, service_mutex; /* of the next; of those who load it */
+        struct lab lab;       /* as it is by now: see apply_lab() */
+        GPtrArray *kept;      /* lists and names that it has had */
+        guint leaving;        /* steps still to come that take something of it along */
+        gboolean guard_is_old, hosts_are_old; /* what is started needs them newer, and no step of this plan loads them */
         int *bridges; /* ifindex of each network's bridge; 0: not there yet */
         GMutex firewall_mutex;
         GCond firewall_settled;
@@ -32,6 +37,20 @@ gboolean apply_supervisor(struct apply *apply, const struct plan_step *step, GEr
 gboolean apply_image(struct apply *apply, const struct plan_step *step, GError **error);
 gboolean apply_disk(struct apply *apply, const struct plan_step *step, GError **error);
 gboolean apply_vm(struct apply *apply, const struct plan_step *step, GError **error);
+
+/** apply_lab_init(), apply_lab_clear() - The lab as it was resolved; apply_lab(): as it is by now (apply_lab.c) */
+void apply_lab_init(struct apply *apply);
+void apply_lab_clear(struct apply *apply);
+struct lab apply_lab(struct apply *apply);
+
+/** apply_lab_starts() - Before a VM is started: it is served and guarded as it will be */
+gboolean apply_lab_starts(struct apply *apply, const struct plan_step *step, GError **error);
+
+/** apply_lab_ended() - A step has ended a VM, or NICs of it, that the file no longer has: nobody serves and guards them */
+gboolean apply_lab_ended(struct apply *apply, const struct plan_step *step, GError **error);
+
+/** apply_lab_left() - A network that the file no longer has is gone: nobody keeps its rules */
+gboolean apply_lab_left(struct apply *apply, const struct plan_step *step, GError **error);
 
 /** apply_update() - What a VM that runs gets while it runs (apply_live.c) */
 gboolean apply_update(struct apply *apply, const struct plan_step *step, GError **error);

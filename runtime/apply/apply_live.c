@@ -217,5 +217,5 @@ apply_update(struct apply *apply, const struct plan_step *step, GError **error)
                 return FALSE;
         ok = make_changes(&update, step->changes, error);
         live_close(update.live);
-        return spec_save(apply->session->world->paths, spec, ok ? error : NULL) && ok;
+        return spec_save(apply->session->world->paths, spec, ok ? error : NULL) && ok && apply_lab_ended(apply, step, error);
 }

@@ -27,7 +27,7 @@ attach_taps(struct apply *apply, guint network, GError **error)
                         if (vm_nic_is_on(found, &vm->nics[n], project->networks[network].name) &&
                             links_find(apply->session->world->links, tap) &&
                             !link_attach(apply->host.netlink, tap, apply->bridges[network], alias,
-                                         apply->session->resolved->lab.networks[network].mtu, &reason) &&
+                                         apply->session->resolved->vms[i].launch.nics[n].tap_mtu, &reason) &&
                             !g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND)) { /* gone with its VM meanwhile */
                                 g_propagate_error(error, g_steal_pointer(&reason));
                                 return error_prefix(error, "cannot attach the tap of vm '%s'", vm->name);
@@ -92,13 +92,23 @@ ensure_network(struct apply *apply, const struct plan_step *step, GError **error
         return attach_taps(apply, step->index, error);
 }
 
+/* What stands in a namespace that goes needs no removal of its own: one bridge after the other takes the kernel 40 ms each. */
+static gboolean
+goes_with_namespace(const struct apply *apply, const struct plan_step *step)
+{
+        return step->action == ACTION_REMOVE && apply->plan->remove_namespace &&
+               apply->session->world->isolation == ISOLATION_PRIVATE;
+}
+
 gboolean
 apply_network(struct apply *apply, const struct plan_step *step, GError **error)
 {
         struct ether_addr mac = lab_bridge_mac(apply->session->project->name, step->name);
 
+        if (goes_with_namespace(apply, step))
+                return TRUE;
         if (step->action == ACTION_REMOVE)
-                return bridge_remove(apply->host.netlink, step->path, &mac, error);
+                return bridge_remove(apply->host.netlink, step->path, &mac, error) && apply_lab_left(apply, step, error);
         return ensure_network(apply, step, error);
 }
 
@@ -106,12 +116,18 @@ gboolean
 apply_firewall(struct apply *apply, const struct plan_step *step, GError **error)
 {
         g_autofree char *host_state = paths_host_state(apply->session->world->paths);
+        struct lab lab;
         gboolean ok;
 
+        if (goes_with_namespace(apply, step))
+                return TRUE;
         if (step->action == ACTION_REMOVE)
                 return firewall_remove(apply->host.home, apply->session->project->name, apply->session->world->isolation,
                                        host_state, error);
-        ok = firewall_ensure(apply->host.home, &apply->session->resolved->lab, host_state, error);
+        g_mutex_lock(&apply->guard_mutex);
+        lab = apply_lab(apply);
+        ok = firewall_ensure(apply->host.home, &lab, host_state, error);
+        g_mutex_unlock(&apply->guard_mutex);
         g_mutex_lock(&apply->firewall_mutex);
         apply->firewall_progress = ok ? FIREWALL_STANDS : FIREWALL_FAILED;
         g_cond_broadcast(&apply->firewall_settled);
@@ -147,9 +163,16 @@ apply_service(struct apply *apply, const struct plan_step *step, GError **error)
 {
         g_autofree char *directory = g_build_filename(apply->session->world->paths->data, "dnsmasq", NULL);
 
+        struct lab lab;
+        gboolean ok;
+
         if (step->action == ACTION_REMOVE)
                 return dnsmasq_stop(directory, error);
-        return dnsmasq_ensure(apply->host.home, &apply->session->resolved->lab, error);
+        g_mutex_lock(&apply->service_mutex);
+        lab = apply_lab(apply);
+        ok = dnsmasq_ensure(apply->host.home, &lab, error);
+        g_mutex_unlock(&apply->service_mutex);
+        return ok;
 }
 
 gboolean
@@ -177,7 +200,7 @@ apply_ports(struct apply *apply, const struct plan_step *step, GError **error)
 
         /* What the kernel leads goes first and comes last: never to where the forwarder would not. */
         if (step->action == ACTION_REMOVE)
-                return (!session->world->ports_listing ||
+                return (!session->world->nft.ports ||
                         dnat_ensure(apply->host.home, &session->resolved->lab, none, host_state, error)) &&
                        forwarder_stop(&place, error);
         return (!session->root || session_qemu_user(&user, error)) &&

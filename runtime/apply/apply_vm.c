@@ -42,7 +42,8 @@ fail_small(const struct resolved_vm *vm, const struct launch_disk *disk, const s
 static gboolean
 create_disk(struct apply *apply, const struct plan_step *step, GError **error)
 {
-        static const char *const preallocations[] = {"metadata", "falloc"};
+        static const char *const preallocations[] = {"metadata", "falloc", "full"};
+        static const char *const compressions[] = {"zlib", "zstd"};
         const struct resolved_vm *vm = &apply->session->resolved->vms[step->index];
         const struct launch_disk *disk = &vm->launch.disks[step->disk];
         const struct kept_disk *kept = spec_disk(vm->spec, disk->disk->name);
@@ -56,7 +57,13 @@ create_disk(struct apply *apply, const struct plan_step *step, GError **error)
                 .owner = apply->host.user,
                 .preallocation = disk->disk->preallocated ? preallocations[disk->disk->preallocation] : NULL,
                 .cluster_bytes = disk->disk->cluster_bytes,
+                .compression_type = disk->disk->has_compression ? compressions[disk->disk->compression] : NULL,
+                .key_file = disk->key_file,
+                .iter_ms = disk->key_file ? disk->disk->encryption->iter_ms : 0,
                 .cache = apply->session->world->paths->cache,
+                .progress = step->transfer ? transfer_note : NULL,
+                .data = step->transfer,
+                .stop = (const int *)apply->options->cancel,
         };
 
         if (kept && disk->backing_path && wish.size_bytes && wish.size_bytes < wish.backing_size_bytes)
@@ -113,8 +120,8 @@ apply_grace_ms(const struct apply *apply, const struct plan_step *step)
         const char *text;
         guint64 ms;
 
-        if (step->action == ACTION_KILL || (found && found->status == VM_STARTING))
-                return 0; /* what has not begun to run cannot hear the button */
+        if (step->action == ACTION_KILL || step->forget || (found && found->status == VM_STARTING))
+                return 0; /* nothing of it is kept, or it has not begun to run and cannot hear the button */
         if (apply->options->grace_ms >= 0)
                 return apply->options->grace_ms;
         if (step->index != G_MAXUINT)
@@ -137,6 +144,8 @@ start_vm(struct apply *apply, const struct plan_step *step, GError **error)
                 return FALSE;
         if (vm->launch.firmware_vars && !disk_ensure_vars(vm->launch.firmware_vars, world->uefi_vars, apply->host.user, error))
                 return error_prefix(error, "cannot make its UEFI variables");
+        if (!apply_lab_starts(apply, step, error))
+                return FALSE;
         if (!apply_seed(apply, vm, error))
                 return error_prefix(error, "cannot make its seed for cloud-init");
         if (!vm_start(&apply->host, &vm->launch, vm->spec, apply->options->paused, error))
@@ -187,12 +196,12 @@ apply_vm(struct apply *apply, const struct plan_step *step, GError **error)
                 return ok ? TRUE : error_prefix(error, "cannot start vm '%s'", step->name);
         case ACTION_RESTART:
                 ok = apply_await_dependencies(apply, step, error) && stop_vm(apply, step, error) &&
-                     start_vm(apply, step, error);
+                     apply_lab_ended(apply, step, error) && start_vm(apply, step, error);
                 return ok ? TRUE : error_prefix(error, "cannot restart vm '%s'", step->name);
         case ACTION_STOP:
         case ACTION_KILL:
         case ACTION_REMOVE:
-                ok = stop_vm(apply, step, error);
+                ok = stop_vm(apply, step, error) && apply_lab_ended(apply, step, error);
                 return ok ? TRUE : error_prefix(error, "cannot stop vm '%s'", step->name);
         case ACTION_PAUSE:
         case ACTION_CONTINUE:

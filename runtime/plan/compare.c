@@ -270,11 +270,11 @@ plan_changes_find(const GPtrArray *changes, const char *key)
 static guint64
 size_now(const struct world *world, const struct vm_world *found, const struct launch_disk *disk)
 {
-        const guint64 *size = g_hash_table_lookup(world->files, disk->path);
+        const struct disk_head *head = g_hash_table_lookup(world->files, disk->path);
         g_autofree char *id = qemu_disk_id(disk->disk->name);
         const struct actual_block *block = found->actual ? actual_block(found->actual, id) : NULL;
 
-        return block ? block->size_bytes : found->actual || !size ? 0 : *size;
+        return block ? block->size_bytes : found->actual || !head ? 0 : head->size_bytes;
 }
 
 /* A VM's own sizes are among its fields, a named disk's are not; and either may be less than was once applied. */
@@ -296,25 +296,41 @@ add_size_change(const struct world *world, const struct vm_world *found, const s
         ((struct plan_change *)g_ptr_array_index(changes, changes->len - 1))->drift = !disk->disk->named;
 }
 
+/* What a disk of the VM's own was made as. */
+static void
+add_making_changes(const struct disk_head *head, const struct launch_disk *disk, GPtrArray *changes)
+{
+        const char *format = disk->disk->format == FORMAT_RAW ? "raw" : "qcow2";
+        g_autofree char *whole = disk->disk->is_root ? g_strdup("disk") : g_strconcat("disks.", disk->disk->name, NULL);
+        g_autofree char *format_key = g_strconcat(whole, ".format", NULL);
+        g_autofree char *encryption_key = g_strconcat(whole, ".encryption", NULL);
+        gboolean wish = disk->disk->encryption != NULL;
+
+        if (strcmp(format, disk->format) != 0)
+                plan_changes_add(changes, format_key, disk->format, format, CHANGE_RECREATE);
+        if (head->encrypted != wish)
+                plan_changes_add(changes, encryption_key, head->encrypted ? "luks" : NULL, wish ? "luks" : NULL,
+                                 CHANGE_RECREATE);
+}
+
 /* What the disks have against what the file says. */
 static void
 add_disk_changes(const struct world *world, const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
 {
         for (guint i = 0; i < launch->disk_count; i++) {
                 const struct launch_disk *disk = &launch->disks[i];
-                const char *format = disk->disk->format == FORMAT_RAW ? "raw" : "qcow2";
-                g_autofree char *key = disk->disk->is_root ? g_strdup("disk.format")
-                                                           : g_strdup_printf("disks.%s.format", disk->disk->name);
+                const struct disk_head *head = g_hash_table_lookup(world->files, disk->path);
 
-                if (disk_in_place(disk->disk) || !g_hash_table_contains(world->files, disk->path))
+                if (disk_in_place(disk->disk) || !head)
                         continue;
-                if (!disk->disk->named && strcmp(format, disk->format) != 0)
-                        plan_changes_add(changes, key, disk->format, format, CHANGE_RECREATE);
+                if (!disk->disk->named)
+                        add_making_changes(head, disk, changes);
                 add_size_change(world, found, disk, changes);
         }
 }
 
-/* A NIC tells its guest the network's mtu when it is made: the bridge has a new one at once, the guest after a restart. */
+/* A NIC tells its guest its mtu, or the network's, when it is made: links have a new one at once, the guest after a restart.
+ * What was told counts, not what was once written. */
 static void
 add_mtu_changes(const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
 {
@@ -324,9 +340,12 @@ add_mtu_changes(const struct vm_world *found, const struct launch *launch, GPtrA
                 guint told = GPOINTER_TO_UINT(g_hash_table_lookup(found->mtus, id));
                 g_autofree char *key = NULL, *from = NULL, *to = NULL;
 
-                if (!told || !nic->mtu || told == nic->mtu || nic->nic->model != NIC_VIRTIO)
+                if (!told || !nic->mtu || nic->nic->model != NIC_VIRTIO)
                         continue;
                 key = g_strdup_printf("networks.%s.mtu", nic->nic->name);
+                g_ptr_array_remove(changes, plan_changes_find(changes, key));
+                if (told == nic->mtu)
+                        continue;
                 from = g_strdup_printf("%u", told);
                 to = g_strdup_printf("%u", nic->mtu);
                 plan_changes_add(changes, key, from, to, CHANGE_RESTART);

@@ -145,12 +145,22 @@ add_memory(const struct vm_world *found, const struct vm *vm, GPtrArray *changes
 }
 
 static void
+need_restart(GPtrArray *changes)
+{
+        ((struct plan_change *)g_ptr_array_index(changes, changes->len - 1))->how = CHANGE_RESTART;
+}
+
+/* Those that somebody added stay until its next start: see live_set.c. */
+static void
 add_cpus(const struct vm_world *found, const struct vm *vm, GPtrArray *changes)
 {
         g_autofree char *from = g_strdup_printf("%u", found->actual->cpus), *to = g_strdup_printf("%u", vm->cpus);
 
-        if (found->actual->cpus && found->actual->cpus < vm->cpus && !has_change_below(changes, "cpus"))
-                add_drift(changes, "cpus", from, to);
+        if (!found->actual->cpus || found->actual->cpus == vm->cpus || has_change_below(changes, "cpus"))
+                return;
+        add_drift(changes, "cpus", from, to);
+        if (found->actual->cpus > vm->cpus)
+                need_restart(changes);
 }
 
 /* Its virtiofsd has ended, which QEMU cannot do without: only a new start gives it another. */
@@ -167,7 +177,42 @@ add_lost_mounts(const struct vm_world *found, GPtrArray *changes)
                 if (!g_hash_table_contains(found->actual->lost, id) || has_change_below(changes, key))
                         continue;
                 add_drift(changes, key, "its virtiofsd has ended", "present");
-                ((struct plan_change *)g_ptr_array_index(changes, changes->len - 1))->how = CHANGE_RESTART;
+                need_restart(changes);
+        }
+}
+
+/* What a disk was started as, or NULL. */
+static const json_t *
+applied_disk(const struct vm_world *found, const char *name)
+{
+        const json_t *item, *disks = json_object_get(found->spec->wish, "disks");
+        size_t i;
+
+        json_array_foreach (disks, i, item)
+                if (g_strcmp0(plan_item_name(item), name) == 0)
+                        return item;
+        return NULL;
+}
+
+static gboolean
+was_cdrom(const struct vm_world *found, const char *name)
+{
+        return g_strcmp0(json_text(applied_disk(found, name), "media"), "cdrom") == 0;
+}
+
+/* A disc that was taken out with a monitor, or changed. What the guest ejects is still in its drive, behind an open door. */
+static void
+add_media(const struct vm_world *found, const struct launch *launch, GPtrArray *changes)
+{
+        for (guint i = 0; i < launch->disk_count; i++) {
+                const struct launch_disk *disk = &launch->disks[i];
+                g_autofree char *id = qemu_disk_id(disk->disk->name), *whole = disk_key(disk->disk);
+                g_autofree char *key = g_strconcat(whole, ".file", NULL);
+                const struct actual_block *has = actual_block(found->actual, id);
+
+                if (has && !has->is_ours && disk->disk->media == MEDIA_CDROM && was_cdrom(found, disk->disk->name) &&
+                    !has_change_below(changes, key))
+                        add_drift(changes, key, has->size_bytes ? "another disc" : "no disc", disk->path);
         }
 }
 
@@ -179,6 +224,7 @@ plan_drift(const struct vm_world *found, const struct launch *launch, GPtrArray 
         add_memory(found, launch->vm, changes);
         add_cpus(found, launch->vm, changes);
         add_limits(found, launch, changes);
+        add_media(found, launch, changes);
         add_missing(found, launch, changes);
         add_strays(found, launch, changes);
         add_lost_mounts(found, changes);
@@ -225,25 +271,6 @@ has_place(const struct vm_world *found, const struct launch_disk *disk)
         default:
                 return FALSE;
         }
-}
-
-/* What a disk was started as, or NULL. */
-static const json_t *
-applied_disk(const struct vm_world *found, const char *name)
-{
-        const json_t *item, *disks = json_object_get(found->spec->wish, "disks");
-        size_t i;
-
-        json_array_foreach (disks, i, item)
-                if (g_strcmp0(plan_item_name(item), name) == 0)
-                        return item;
-        return NULL;
-}
-
-static gboolean
-was_cdrom(const struct vm_world *found, const char *name)
-{
-        return g_strcmp0(json_text(applied_disk(found, name), "media"), "cdrom") == 0;
 }
 
 static gboolean
@@ -317,13 +344,25 @@ media_is_live(const struct vm_world *found, const struct launch *launch, const s
         return change->from && change->to && was_cdrom(found, name) && is_drive(launch, name) && !is_refused(found, id);
 }
 
+/* What cannot be told by its NIC hears it from DHCP, when it next asks. */
+static gboolean
+hears_mtu_from_dhcp(const struct launch *launch, const char *name)
+{
+        for (guint i = 0; i < launch->nic_count; i++)
+                if (strcmp(launch->nics[i].nic->name, name) == 0)
+                        return launch->nics[i].nic->model != NIC_VIRTIO;
+        return FALSE;
+}
+
 static enum change
 settle(const struct vm_world *found, const struct launch *launch, const struct plan_change *change, const GPtrArray *changes)
 {
         g_auto(GStrv) parts = g_strsplit(change->key, ".", 3);
         gboolean disk = strcmp(parts[0], "disks") == 0, live = TRUE;
 
-        if (disk && parts[1] && g_strcmp0(parts[2], "file") == 0 && media_is_live(found, launch, change, parts[1]))
+        if (disk && parts[1] && g_strcmp0(parts[2], "file") == 0)
+                return media_is_live(found, launch, change, parts[1]) ? CHANGE_LIVE : CHANGE_RESTART;
+        if (strcmp(parts[0], "networks") == 0 && g_strcmp0(parts[2], "mtu") == 0 && hears_mtu_from_dhcp(launch, parts[1]))
                 return CHANGE_LIVE;
         if (change->how != CHANGE_LIVE)
                 return change->how;

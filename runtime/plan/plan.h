@@ -67,7 +67,7 @@ struct plan_change {
         gboolean drift;  /* made from outside: @from is what QEMU has, not what the spec says */
 };
 
-/** struct transfer - How far a fetch is; written by its step while others read */
+/** struct transfer - How far a fetch is, or a disk that is written when it is made; written by its step while others read */
 struct transfer {
         guint64 done_bytes, total_bytes; /* total 0: not known */
         int waits_for; /* pid of another drover that fetches the same; 0: none */
@@ -92,7 +92,8 @@ struct plan_step {
         gboolean awaits;     /* VM: not started before its dependencies are healthy or done, where the file says so */
         gboolean fresh;      /* VM: with new disks */
         gboolean idle;       /* VM: made, but not started */
-        struct transfer *transfer; /* KIND_IMAGE */
+        gboolean forget;     /* VM that is removed: with all that is kept of it */
+        struct transfer *transfer; /* KIND_IMAGE, and KIND_DISK where all of it is written; else NULL */
 };
 
 struct plan {

@@ -66,6 +66,9 @@ plan_goes_down(enum goal goal)
         return goal == GOAL_STOP || goal == GOAL_KILL || goal == GOAL_REMOVE;
 }
 
+/** plan_orphan_action() - What becomes of a VM that is not in the file; ACTION_ORPHAN: it stays (plan_orphan.c) */
+enum plan_action plan_orphan_action(const struct planner *planner, const struct vm_world *vm);
+
 /** plan_is_named() - Was this VM, or the one that it is a replica of, asked for by name? (plan_orphan.c) */
 gboolean plan_is_named(const struct planner *planner, const char *name);
 
@@ -77,6 +80,13 @@ guint plan_image(struct planner *planner, guint index);
  * Their numbers, guint */
 GArray *plan_vm_disks(struct planner *planner, guint index);
 GArray *plan_vm_live_disks(struct planner *planner, guint index, const GPtrArray *changes);
+
+/**
+ * plan_loose_taps() - How many taps of living VMs hang on no bridge, or a wrong one, or are down (plan_taps.c)
+ * @ifindex:   the network's bridge, or 0: one that was deleted lets go of its ports
+ * @ret_unfit: is raised by those with another MTU or alias than they have to have
+ */
+guint plan_loose_taps(const struct planner *planner, guint network, int ifindex, guint *ret_unfit);
 
 /** The parts: each adds its steps. Those that may fail say why */
 void plan_networks(struct planner *planner);

@@ -74,6 +74,37 @@ is_short(guint64 needed, guint64 there)
         return there && needed > there;
 }
 
+/* What is taken at once is there or it is not, unlike what guests may write one day. */
+static void
+check_taken(struct planner *planner)
+{
+        g_autofree char *needed = NULL, *there = format_rounded(planner->world->disk_free);
+        const struct launch_disk *first = NULL;
+        g_autoptr(GPtrArray) faults = NULL;
+        guint64 bytes = 0;
+
+        for (guint i = 0; i < planner->plan->steps->len; i++) {
+                const struct plan_step *step = g_ptr_array_index(planner->plan->steps, i);
+                const struct launch_disk *disk;
+
+                if (step->kind != KIND_DISK || step->action != ACTION_CREATE)
+                        continue;
+                disk = &planner->resolved->vms[step->index].launch.disks[step->disk];
+                if (!disk->disk->preallocated || disk->disk->preallocation == PREALLOCATION_METADATA)
+                        continue;
+                first = first ? first : disk;
+                bytes += disk->disk->size_bytes;
+        }
+        if (!is_short(bytes, planner->world->disk_free))
+                return;
+        needed = format_rounded(bytes);
+        faults_add_passing(&faults, "no-room", project_place(first->disk->node, "preallocation"),
+                           "make room, or leave 'preallocation' out",
+                           "disk '%s' and others like it take %s when they are made, and there are %s free", first->disk->name,
+                           needed, there);
+        plan_refuse(planner, faults);
+}
+
 void
 plan_cost(struct planner *planner)
 {
@@ -88,6 +119,7 @@ plan_cost(struct planner *planner)
                 if (plan_action_acts(step->action))
                         add_step(planner, step);
         }
+        check_taken(planner);
         more_memory = format_rounded(plan->memory_needed);
         more_disk = format_rounded(plan->disk_needed);
         if (is_short(plan->memory_needed, world->memory_available))

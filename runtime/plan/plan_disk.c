@@ -14,8 +14,8 @@ describe_disk(const struct launch_disk *disk)
         g_autofree char *title = disk->backing_path ? image_title(disk->backing_path) : NULL;
         g_autofree char *image = title ? g_path_get_basename(title) : NULL;
 
-        return g_strdup_printf("%s%s%s%s%s", disk->disk->size_bytes ? size : "", disk->disk->size_bytes ? " " : "",
-                               disk->format, image ? " on " : "", image ? image : "");
+        return g_strdup_printf("%s%s%s%s%s%s", disk->disk->size_bytes ? size : "", disk->disk->size_bytes ? " " : "",
+                               disk->format, disk->key_file ? " encrypted" : "", image ? " on " : "", image ? image : "");
 }
 
 guint
@@ -87,9 +87,25 @@ plan_disk(struct planner *planner, guint index, guint number, guint image, GArra
         step->disk = number;
         step->path = g_strdup(disk->path);
         step->detail = describe_disk(disk);
+        if (disk->disk->preallocated && disk->disk->preallocation == PREALLOCATION_FULL)
+                step->transfer = g_new0(struct transfer, 1);
         last = plan_last(planner);
         g_hash_table_insert(planner->disk_steps, (gpointer)disk->path, GUINT_TO_POINTER(last));
         g_array_append_val(numbers, last);
+}
+
+/* A key that others can read protects from few. */
+static void
+note_exposed_key(struct planner *planner, const struct launch_disk *disk)
+{
+        const struct probed_key *key = world_key(planner->world, disk->key_file);
+        g_autofree char *note = key && key->exposed ? g_strdup_printf("everybody on this host can read the key of disk '%s': "
+                                                                      "'chmod 600 %s'",
+                                                                      disk->disk->name, disk->key_file)
+                                                    : NULL;
+
+        if (note && !g_ptr_array_find_with_equal_func(planner->plan->notes, note, g_str_equal, NULL))
+                g_ptr_array_add(planner->plan->notes, g_steal_pointer(&note));
 }
 
 GArray *
@@ -101,8 +117,10 @@ plan_vm_disks(struct planner *planner, guint index)
 
         if (absent)
                 refuse_absent_image(planner, index);
-        for (guint i = 0; i < planner->resolved->vms[index].launch.disk_count; i++)
+        for (guint i = 0; i < planner->resolved->vms[index].launch.disk_count; i++) {
                 plan_disk(planner, index, i, image, numbers);
+                note_exposed_key(planner, &planner->resolved->vms[index].launch.disks[i]);
+        }
         return numbers;
 }
 
@@ -118,8 +136,10 @@ plan_vm_live_disks(struct planner *planner, guint index, const GPtrArray *change
                 for (guint n = 0; n < changes->len; n++) {
                         const struct plan_change *change = g_ptr_array_index(changes, n);
 
-                        if (change->to && strcmp(change->key, key) == 0)
-                                plan_disk(planner, index, i, G_MAXUINT, numbers);
+                        if (!change->to || strcmp(change->key, key) != 0)
+                                continue;
+                        plan_disk(planner, index, i, G_MAXUINT, numbers);
+                        note_exposed_key(planner, &launch->disks[i]);
                 }
         }
         return numbers;
@@ -189,6 +209,8 @@ plan_disks_removed(struct planner *planner)
 
                 if (options->vms && (named || !plan_is_named(planner, vm)))
                         continue;
+                if (!named && world_vm(planner->world, vm) && world_vm(planner->world, vm)->throwaway)
+                        continue; /* goes with its VM */
                 removed = named ? options->volumes : options->volumes || options->fresh;
                 step = plan_add(planner, KIND_DISK, removed ? ACTION_REMOVE : ACTION_KEEP, name, G_MAXUINT);
                 step->path = g_strdup(g_ptr_array_index(paths, i));

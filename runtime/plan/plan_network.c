@@ -25,36 +25,6 @@ has_living_vm(const struct planner *planner, guint network)
         return FALSE;
 }
 
-/* Taps of living VMs that hang on no bridge or a wrong one: a bridge that was deleted lets go of its ports. And those through
- * which less fits than through the bridge. */
-static guint
-count_loose_taps(const struct planner *planner, guint network, int ifindex, guint mtu, guint *ret_narrow)
-{
-        guint loose = 0;
-
-        for (guint i = 0; i < planner->project->vm_count; i++) {
-                const struct vm *vm = &planner->project->vms[i];
-                const struct vm_world *found = world_vm(planner->world, vm->name);
-
-                if (!vm_is_alive(found))
-                        continue;
-                for (guint n = 0; n < vm->nic_count; n++) {
-                        g_autofree char *name = NULL;
-                        const struct link *tap;
-
-                        if (!vm_nic_is_on(found, &vm->nics[n], planner->project->networks[network].name))
-                                continue;
-                        name = lab_tap_name(planner->project->name, spec_tap_owner(found->spec, vm->name), vm->nics[n].name);
-                        tap = links_find(planner->world->links, name);
-                        if (tap && (tap->master != ifindex || !tap->up || !ifindex))
-                                loose++;
-                        else if (tap && mtu && tap->mtu < mtu)
-                                (*ret_narrow)++;
-                }
-        }
-        return loose;
-}
-
 /* What stands where the bridge has to be, or does not where it ought to. */
 static void
 check_link(struct planner *planner, const struct network *network, const struct link *link)
@@ -234,18 +204,18 @@ plan_network(struct planner *planner, guint index)
         gboolean known = state_network(planner->world->state, network->name) != NULL;
         g_autoptr(GPtrArray) changes = plan_changes_new();
         struct plan_step *step;
-        guint loose, narrow = 0;
+        guint loose, unfit = 0;
 
         check_link(planner, network, link);
         if (network->uplink)
                 check_uplink(planner, network, link);
         if (!network->external && link)
                 compare_bridge(planner, network, link, changes);
-        loose = links ? count_loose_taps(planner, index, link ? link->ifindex : 0, network->mtu, &narrow) : 0;
-        if (link && !changes->len && !loose && !narrow)
+        loose = links ? plan_loose_taps(planner, index, link ? link->ifindex : 0, &unfit) : 0;
+        if (link && !changes->len && !loose && !unfit)
                 return;
         step = plan_add(planner, KIND_NETWORK,
-                        loose || (narrow && !changes->len) || (!link && known && has_living_vm(planner, index)) ? ACTION_REPAIR
+                        loose || (unfit && !changes->len) || (!link && known && has_living_vm(planner, index)) ? ACTION_REPAIR
                         : link                                                   ? ACTION_UPDATE
                                                                                  : ACTION_CREATE,
                         network->name, index);
@@ -259,10 +229,10 @@ plan_network(struct planner *planner, guint index)
 
                 plan_changes_add(changes, "taps off the bridge", text, "0", CHANGE_LIVE);
         }
-        if (narrow) {
-                g_autofree char *text = g_strdup_printf("%u", narrow);
+        if (unfit) {
+                g_autofree char *text = g_strdup_printf("%u", unfit);
 
-                plan_changes_add(changes, "taps with a smaller mtu", text, "0", CHANGE_LIVE);
+                plan_changes_add(changes, "taps with another mtu or alias", text, "0", CHANGE_LIVE);
         }
         g_ptr_array_unref(step->changes);
         step->changes = g_steal_pointer(&changes);
@@ -494,7 +464,7 @@ plan_networks_removed(struct planner *planner)
         if (all && planner->world->dnsmasq.pid)
                 remove_after_vms(planner, KIND_SERVICE);
         if (all &&
-            (planner->world->forwarder.pid || planner->world->forwarder.was_killed || planner->world->ports_listing))
+            (planner->world->forwarder.pid || planner->world->forwarder.was_killed || planner->world->nft.ports))
                 remove_after_vms(planner, KIND_PORTS);
         if (all && planner->world->uplink.was_started)
                 remove_after_vms(planner, KIND_UPLINK);

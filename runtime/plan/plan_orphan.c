@@ -46,13 +46,19 @@ wish_free(gpointer wish)
         json_decref(wish);
 }
 
+static gboolean
+is_orphan(const struct vm_world *vm)
+{
+        return !vm->in_file && !vm->throwaway;
+}
+
 static guint
 count_orphans(const struct planner *planner)
 {
         guint count = 0;
 
         for (guint i = 0; i < planner->world->vms->len; i++)
-                count += !((const struct vm_world *)g_ptr_array_index(planner->world->vms, i))->in_file;
+                count += is_orphan(g_ptr_array_index(planner->world->vms, i));
         return count;
 }
 
@@ -137,17 +143,34 @@ describe_orphan(const struct planner *planner, const struct vm_world *vm, const 
         return g_strdup_printf("%s; --remove-orphans removes it", why);
 }
 
-static void
-plan_orphan(struct planner *planner, const struct vm_world *vm, const struct guesses *guesses)
+/*
+ * What `drover run` made is removed by it. Where that was killed, by whoever comes next and changes something. TRUE: that is all
+ * there is to plan for it
+ */
+static gboolean
+plan_throwaway(struct planner *planner, const struct vm_world *vm)
 {
         const struct plan_options *options = planner->options;
-        gboolean here = vm_is_alive(vm) || vm->status == VM_CRASHED || (vm->spec && vm->spec->present);
-        const struct vm *unwished = find_unwished(planner, vm);
-        enum plan_action action = ACTION_ORPHAN;
+        gboolean comes_next = options->goal == GOAL_UP || options->goal == GOAL_CREATE || options->goal == GOAL_START;
+        gboolean meant = options->goal == GOAL_REMOVE && (options->vms ? plan_is_named(planner, vm->name) : TRUE);
         struct plan_step *step;
 
-        if (!here)
-                return;
+        if (!meant && (!comes_next || vm->awaited))
+                return !plan_goes_down(options->goal) || options->goal == GOAL_REMOVE;
+        step = plan_add(planner, KIND_VM, ACTION_REMOVE, vm->name, G_MAXUINT);
+        step->forget = TRUE;
+        if (!vm->awaited)
+                step->detail = g_strdup("its 'drover run' has ended");
+        return TRUE;
+}
+
+enum plan_action
+plan_orphan_action(const struct planner *planner, const struct vm_world *vm)
+{
+        const struct plan_options *options = planner->options;
+        const struct vm *unwished = find_unwished(planner, vm);
+        enum plan_action action = ACTION_ORPHAN;
+
         if (plan_is_named(planner, vm->name) ||
             (!options->vms && plan_goes_down(options->goal) && options->goal != GOAL_REMOVE))
                 action = options->goal == GOAL_REMOVE ? ACTION_REMOVE : options->goal == GOAL_KILL ? ACTION_KILL : ACTION_STOP;
@@ -158,9 +181,21 @@ plan_orphan(struct planner *planner, const struct vm_world *vm, const struct gue
                 action = ACTION_REMOVE;
         else if (options->remove_orphans && !unwished)
                 action = ACTION_REMOVE;
-        if ((action == ACTION_STOP || action == ACTION_KILL) && !vm_is_alive(vm))
+        return action;
+}
+
+static void
+plan_orphan(struct planner *planner, const struct vm_world *vm, const struct guesses *guesses)
+{
+        gboolean here = vm->throwaway || vm_is_alive(vm) || vm->status == VM_CRASHED || (vm->spec && vm->spec->present);
+        const struct vm *unwished = find_unwished(planner, vm);
+        enum plan_action action = plan_orphan_action(planner, vm);
+        struct plan_step *step;
+
+        if (!here || (vm->throwaway && plan_throwaway(planner, vm)) ||
+            ((action == ACTION_STOP || action == ACTION_KILL) && !vm_is_alive(vm)))
                 return;
-        if (action == ACTION_ORPHAN && (!options->networks || unwished))
+        if (action == ACTION_ORPHAN && (!planner->options->networks || unwished))
                 return;
         step = plan_add(planner, KIND_VM, action, vm->name, G_MAXUINT);
         step->renamed_to = g_strdup(unwished ? NULL : guess_new_name(planner, vm, guesses));

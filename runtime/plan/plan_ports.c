@@ -79,6 +79,37 @@ check_count(struct planner *planner)
         plan_refuse(planner, faults);
 }
 
+/* Does what is served lead to a VM that the file no longer has, and that this plan leaves alone? */
+static gboolean
+leads_to_orphan(const struct planner *planner, const struct forward *forward)
+{
+        const struct lab *lab = &planner->resolved->lab;
+        guint32 inside = ntohl(forward->inside.ipv4.sin_addr.s_addr);
+
+        for (guint i = lab->host_count; i > 0 && lab->hosts[i - 1].leaving; i--) {
+                const struct lab_host *host = &lab->hosts[i - 1];
+                const struct vm_world *vm = world_vm(planner->world, host->leaving);
+
+                if (host->ip == inside && !host->unserved)
+                        return !vm->in_file && plan_orphan_action(planner, vm) == ACTION_ORPHAN;
+        }
+        return FALSE;
+}
+
+/* What runs keeps the ports that it has, unless the file gives them to another. */
+static void
+keep_orphans(struct planner *planner)
+{
+        const GArray *served = planner->world->forwarder.forwards;
+
+        for (guint i = 0; served && i < served->len; i++) {
+                const struct forward *forward = &g_array_index(served, struct forward, i);
+
+                if (!forward_find(planner->plan->forwards, forward) && leads_to_orphan(planner, forward))
+                        g_array_append_val(planner->plan->forwards, *forward);
+        }
+}
+
 static void
 choose_ports(struct planner *planner)
 {
@@ -93,6 +124,7 @@ choose_ports(struct planner *planner)
                 check_port(planner, entry, forward_find(planner->world->forwarder.forwards, &entry->forward) != NULL, &told);
                 g_array_append_val(planner->plan->forwards, entry->forward);
         }
+        keep_orphans(planner);
         check_count(planner);
 }
 
@@ -157,7 +189,7 @@ plan_ports(struct planner *planner)
 
         choose_ports(planner);
         if (planner->world->ports_asked)
-                led = dnat_compare(&planner->resolved->lab, plan->forwards, planner->world->ports_listing);
+                led = dnat_compare(&planner->resolved->lab, plan->forwards, planner->world->nft.ports);
         if (!plan->forwards->len) {
                 if (found->pid || found->was_killed || led != FIREWALL_SAME)
                         plan_add(planner, KIND_PORTS, ACTION_REMOVE, "", G_MAXUINT);

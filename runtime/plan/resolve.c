@@ -155,14 +155,25 @@ further_names(struct resolved *resolved, const struct vm *vm, const struct nic *
         return (const char *const *)(gconstpointer)g_ptr_array_free(g_steal_pointer(&names), FALSE);
 }
 
+/* What the guest that runs was told when its NIC was made; 0: nothing, or not known. */
+static guint
+told_mtu(const struct world *world, const struct vm *vm, const char *id)
+{
+        const struct vm_world *found = world_vm(world, vm->name);
+
+        return found && found->mtus ? GPOINTER_TO_UINT(g_hash_table_lookup(found->mtus, id)) : 0;
+}
+
 static void
-resolve_nics(struct resolved *resolved, struct resolved_vm *vm)
+resolve_nics(struct resolved *resolved, struct resolved_vm *vm, const struct world *world)
 {
         const struct project *project = resolved->store->project;
         const char *owner = vm->launch.tap_owner ? vm->launch.tap_owner : vm->vm->name;
         struct launch_nic *nics = g_new0(struct launch_nic, vm->vm->nic_count);
+        const struct vm_world *found = world_vm(world, vm->vm->name);
         gboolean routed = FALSE;
 
+        vm->first_host = resolved->store->hosts->len;
         for (guint i = 0; i < vm->vm->nic_count; i++) {
                 const struct nic *nic = &vm->vm->nics[i];
                 const struct network *network = &resolved->lab.networks[nic->network_index];
@@ -170,13 +181,15 @@ resolve_nics(struct resolved *resolved, struct resolved_vm *vm)
                 g_autofree char *id = qemu_nic_id(nic->name), *tap = lab_tap_name(project->name, owner, nic->name);
                 struct lab_host host = {.network = nic->network_index, .ip = nic->ip, .name = vm->vm->hostname,
                                         .aliases = further_names(resolved, vm->vm, nic), .ip6 = nic->ip6,
-                                        .tap = resolve_keep(resolved, tap), .spoof_check = nic->spoof_check};
+                                        .tap = resolve_keep(resolved, tap), .spoof_check = nic->spoof_check,
+                                        .mtu = nic->mtu == network->mtu ? 0 : nic->mtu};
 
                 host.second = routed;
                 routed |= network->mode == MODE_BRIDGE || (network->gateway && network->dhcp.enabled);
                 nics[i].nic = nic;
                 nics[i].port = resolve_port(vm, id, nic->node);
-                nics[i].mtu = network->mtu;
+                nics[i].mtu = nic->mtu ? nic->mtu : network->mtu;
+                nics[i].tap_mtu = MAX(nics[i].mtu, told_mtu(world, vm->vm, id));
                 if (nic->has_mac) {
                         nics[i].mac = nic->mac;
                 } else if (!kept || !value_parse_mac(kept, &nics[i].mac, NULL)) {
@@ -187,6 +200,8 @@ resolve_nics(struct resolved *resolved, struct resolved_vm *vm)
                         g_hash_table_replace(vm->spec->macs, g_strdup(nic->name), g_steal_pointer(&text));
                 }
                 host.mac = nics[i].mac;
+                if (vm_is_alive(found) && found->spec)
+                        spec_nic_mac(found->spec, nic->name, &host.mac); /* another one comes with its next start */
                 g_array_append_val(resolved->store->hosts, host);
         }
         vm->launch.nics = nics;
@@ -323,7 +338,7 @@ resolve_vm(struct resolved *resolved, guint index, const struct world *world)
                 resolve_wish(vm); /* there is something to compare it with */
         if (vm_is_alive(found) && vm->spec->started_as)
                 vm->launch.tap_owner = resolve_keep(resolved, vm->spec->started_as);
-        resolve_nics(resolved, vm);
+        resolve_nics(resolved, vm, world);
         resolve_firmware(resolved, vm, world);
         g_hash_table_iter_init(&iter, vm->spec->ports);
         while (g_hash_table_iter_next(&iter, &id, &port))
@@ -361,7 +376,7 @@ resolve(const struct project *project, const struct world *world)
         resolved->store = store;
         store->project = project;
         store->strings = g_string_chunk_new(4096);
-        store->networks = g_new0(struct network, project->network_count);
+        store->networks = g_new0(struct network, project->network_count + world->state->networks->len);
         store->lists = g_ptr_array_new_with_free_func(g_free);
         store->hosts = g_array_new(FALSE, TRUE, sizeof(struct lab_host));
         resolve_networks(resolved, world);
@@ -370,13 +385,17 @@ resolve(const struct project *project, const struct world *world)
         resolved->lab.directory = resolve_keep(resolved, directory);
         resolved->lab.networks = store->networks;
         resolved->lab.network_count = project->network_count;
+        resolved->lab.network_count +=
+                resolve_left_networks(resolved, world, store->networks + project->network_count);
         resolve_uplink(resolved, world);
         resolved->vms = g_new0(struct resolved_vm, project->vm_count);
         resolved->vm_count = project->vm_count;
         for (guint i = 0; i < project->vm_count; i++)
                 resolve_vm(resolved, i, world);
         add_reservations(resolved);
+        resolve_running(resolved, world);
         resolve_published(resolved, world);
+        resolve_leases(resolved, world);
         resolved->lab.hosts = (const struct lab_host *)(gpointer)store->hosts->data;
         resolved->lab.host_count = store->hosts->len;
         return resolved;

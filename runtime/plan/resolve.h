@@ -21,6 +21,7 @@ struct taken {
 struct resolved_vm {
         const struct vm *vm;
         struct spec *spec;    /* as it will be saved before the next start; wish and set: see resolve_wish() */
+        guint first_host;     /* of lab.hosts: of its NICs, which follow each other */
         struct launch launch; /* points into this and into the project */
         const char *image;    /* the file that a new root disk would lie on; NULL: none, or it has to be fetched first */
         const char *expected; /* the file that it would be fetched to, where it is not there but that is known; else NULL */

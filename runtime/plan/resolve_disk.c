@@ -166,12 +166,12 @@ check_size(struct resolved *resolved, struct resolved_vm *vm, const struct launc
 {
         const struct project *project = resolved->store->project;
         const struct disk *wish = disk->disk->named ? project_find_disk(project, disk->disk->named) : disk->disk;
-        const guint64 *size = g_hash_table_lookup(world->files, disk->path);
+        const struct disk_head *head = g_hash_table_lookup(world->files, disk->path);
         g_autofree char *has = NULL, *wanted = NULL, *hint = NULL;
 
-        if (disk_in_place(disk->disk) || !size || !disk->disk->size_bytes || disk->disk->size_bytes >= *size)
+        if (disk_in_place(disk->disk) || !head || !disk->disk->size_bytes || disk->disk->size_bytes >= head->size_bytes)
                 return;
-        has = text_format_size(*size);
+        has = text_format_size(head->size_bytes);
         wanted = text_format_size(disk->disk->size_bytes);
         hint = disk->disk->named
                        ? g_strdup_printf("write %s or more", has)
@@ -179,6 +179,44 @@ check_size(struct resolved *resolved, struct resolved_vm *vm, const struct launc
                                          vm->vm->name);
         faults_add(&vm->faults, "disk-shrunk", project_place(wish ? wish->node : NULL, "size"), hint,
                    "vm '%s': disk '%s' has %s and is never shrunk to %s", vm->vm->name, disk->disk->name, has, wanted);
+}
+
+static void
+check_key(struct resolved_vm *vm, const struct launch_disk *disk, const struct world *world)
+{
+        const struct probed_key *key = world_key(world, disk->key_file);
+
+        if (key && key->error)
+                faults_add(&vm->faults, "disk-key", project_place(disk->disk->encryption->node, "key_file"), NULL,
+                           "vm '%s': the key of disk '%s' cannot be used: %s", vm->vm->name, disk->disk->name,
+                           key->error->message);
+}
+
+/* What is there is opened as it is; what is to be made will be as the file says. */
+static void
+resolve_encryption(struct resolved *resolved, struct resolved_vm *vm, struct launch_disk *disk, const struct world *world)
+{
+        const struct disk_head *head = g_hash_table_lookup(world->files, disk->path);
+        const struct encryption *wish = disk->disk->encryption;
+        const struct disk *named = disk->disk->named ? project_find_disk(resolved->store->project, disk->disk->named) : NULL;
+        const struct node *node = named ? named->node : disk->disk->node;
+        g_autofree char *hint = NULL;
+
+        if (disk_in_place(disk->disk))
+                return;
+        disk->key_file = wish && (!head || head->encrypted) ? wish->key_file : NULL;
+        check_key(vm, disk, world);
+        if (!head || head->encrypted == (wish != NULL) || (wish && !named))
+                return;
+        hint = named ? g_strdup_printf("%s, or remove '%s' for an empty one",
+                                       wish ? "take 'encryption' out" : "write 'encryption: {key_file: ...}'", disk->path)
+                     : g_strdup_printf("write 'encryption: {key_file: ...}'; 'drover up --fresh %s' makes a new disk (its data "
+                                       "is lost)",
+                                       vm->vm->name);
+        faults_add(&vm->faults, "disk-encryption", project_place(node, wish ? "encryption" : NULL), hint,
+                   wish ? "vm '%s': disk '%s' is there, and is not encrypted"
+                        : "vm '%s': disk '%s' is encrypted, and the file names no key",
+                   vm->vm->name, disk->disk->name);
 }
 
 static void
@@ -206,6 +244,7 @@ resolve_disk(struct resolved *resolved, struct resolved_vm *vm, const struct dis
                 resolve_named_disk(resolved, vm, out, world);
         else
                 resolve_own_disk(resolved, vm, out, world, fresh);
+        resolve_encryption(resolved, vm, out, world);
         check_size(resolved, vm, out, world);
 }
 

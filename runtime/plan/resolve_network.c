@@ -8,18 +8,35 @@
 /* Automatic subnets are /24s of this block: 16,384 of them. It is the half of 10/8 that VPNs and clouds use least. */
 enum { AUTO_BLOCK = 10 << 24 | 192 << 16, AUTO_COUNT = 1 << 14, AUTO_PREFIX = 24 };
 
+static gboolean
+is_ours(const struct links *links, int ifindex, const char *project)
+{
+        g_autofree char *mark = lab_alias(project, "");
+        const struct link *link = links_find_index(links, ifindex);
+
+        return link && link->group == LAB_LINK_GROUP && link->alias && g_str_has_prefix(link->alias, mark);
+}
+
 /* The first route that covers part of a subnet and does not belong to this project; NULL: none. @links: NULL: nobody looked */
 static const struct link_route *
 clashing_route(const struct links *links, const char *project, const struct cidr4 *subnet)
 {
-        g_autofree char *mark = lab_alias(project, "");
-
         for (guint i = 0; links && i < links->routes->len; i++) {
                 const struct link_route *route = &g_array_index(links->routes, struct link_route, i);
-                const struct link *link = links_find_index(links, route->ifindex);
-                gboolean ours = link && link->group == LAB_LINK_GROUP && link->alias && g_str_has_prefix(link->alias, mark);
 
-                if (route->to.prefix && !ours && lab_overlap(&route->to, subnet))
+                if (route->to.prefix && lab_overlap(&route->to, subnet) && !is_ours(links, route->ifindex, project))
+                        return route;
+        }
+        return NULL;
+}
+
+static const struct link_route6 *
+clashing_route6(const struct links *links, const char *project, const struct cidr6 *subnet)
+{
+        for (guint i = 0; links && i < links->routes6->len; i++) {
+                const struct link_route6 *route = &g_array_index(links->routes6, struct link_route6, i);
+
+                if (route->to.prefix && lab_overlap6(&route->to, subnet) && !is_ours(links, route->ifindex, project))
                         return route;
         }
         return NULL;
@@ -78,6 +95,28 @@ fill_addresses(struct network *network)
 }
 
 static void
+check_clash6(struct resolved *resolved, const struct world *world, const struct network *network)
+{
+        const struct project *project = resolved->store->project;
+        const struct link_route6 *route;
+        const struct link *link;
+        g_autofree char *subnet = NULL, *to = NULL;
+
+        if (network->external || !network->subnet6.prefix || project->isolation != ISOLATION_HOST)
+                return;
+        route = clashing_route6(world->links, project->name, &network->subnet6);
+        if (!route)
+                return;
+        link = links_find_index(world->links, route->ifindex);
+        subnet = value_format_cidr6(&network->subnet6);
+        to = value_format_cidr6(&route->to);
+        faults_add(&resolved->faults, "subnet6-in-use", project_place(network->node, "subnet6"),
+                   "choose another, or 'isolation: private'",
+                   "subnet6 %s of network '%s' is in use on this host: %s goes to interface '%s'", subnet, network->name, to,
+                   link ? link->name : "?");
+}
+
+static void
 check_clash(struct resolved *resolved, const struct world *world, const struct network *network)
 {
         const struct project *project = resolved->store->project;
@@ -111,6 +150,7 @@ resolve_network(struct resolved *resolved, const struct world *world, struct net
                 return;
         fill_addresses(network);
         check_clash(resolved, world, network);
+        check_clash6(resolved, world, network);
 }
 
 void

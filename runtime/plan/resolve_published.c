@@ -31,8 +31,8 @@ is_taken(const struct resolved *resolved, const struct world *world, guint numbe
         return FALSE;
 }
 
-static guint32
-leased(const struct resolved *resolved, const struct world *world, guint number)
+guint32
+resolve_leased(const struct resolved *resolved, const struct world *world, guint number)
 {
         const struct lab_host *host = &g_array_index(resolved->store->hosts, struct lab_host, number);
         const struct network *network = &resolved->lab.networks[host->network];
@@ -49,12 +49,12 @@ leased(const struct resolved *resolved, const struct world *world, guint number)
 }
 
 static guint32
-choose(const struct resolved *resolved, const struct world *world, guint number, const struct vm *vm)
+choose(const struct resolved *resolved, const struct world *world, guint number, const char *vm)
 {
         const struct lab_host *host = &g_array_index(resolved->store->hosts, struct lab_host, number);
         const struct range4 *range = &resolved->lab.networks[host->network].dhcp.range;
         guint32 count = range->last - range->first + 1;
-        guint32 begin = (g_str_hash(resolved->store->project->name) * 31 + g_str_hash(vm->name)) % count;
+        guint32 begin = (g_str_hash(resolved->store->project->name) * 31 + g_str_hash(vm)) % count;
 
         for (guint32 i = 0; i < count; i++) {
                 guint32 ip = range->first + (begin + i) % count;
@@ -65,16 +65,15 @@ choose(const struct resolved *resolved, const struct world *world, guint number,
         return 0;
 }
 
-/* The address of a VM's NIC, which is host @number; 0: it has none that we know. */
-static guint32
-find_address(struct resolved *resolved, const struct world *world, const struct vm *vm, guint number)
+guint32
+resolve_address(struct resolved *resolved, const struct world *world, const char *vm, guint number)
 {
         struct lab_host *host = &g_array_index(resolved->store->hosts, struct lab_host, number);
         const struct network *network = &resolved->lab.networks[host->network];
 
         if (host->ip || !lab_is_served(network) || !network->dhcp.enabled || !network->dhcp.range.first)
                 return host->ip;
-        host->ip = leased(resolved, world, number);
+        host->ip = resolve_leased(resolved, world, number);
         if (!host->ip)
                 host->ip = choose(resolved, world, number, vm);
         return host->ip;
@@ -117,16 +116,16 @@ void
 resolve_published(struct resolved *resolved, const struct world *world)
 {
         const struct project *project = resolved->store->project;
-        guint number = 0;
 
         resolved->published = g_array_new(FALSE, FALSE, sizeof(struct published));
-        for (guint i = 0; i < project->vm_count; number += project->vms[i++].nic_count) {
+        for (guint i = 0; i < project->vm_count; i++) {
                 const struct vm *vm = &project->vms[i];
-                guint32 ip = vm->port_count && vm->nic_count ? find_address(resolved, world, vm, number) : 0;
+                guint number = resolved->vms[i].first_host;
+                guint32 ip = vm->port_count && vm->nic_count ? resolve_address(resolved, world, vm->name, number) : 0;
 
                 for (guint n = 0; n < vm->nic_count; n++)
                         if (vm->nics[n].spoof_check)
-                                find_address(resolved, world, vm, number + n);
+                                resolve_address(resolved, world, vm->name, number + n);
                 for (guint n = 0; n < vm->port_count; n++) {
                         const struct port *port = &vm->ports[n];
 

@@ -25,13 +25,14 @@ enum {
 };
 
 gboolean
-disk_run_qemu_img(const char *const *argv, int fd, const struct child_user *user, GError **error)
+disk_run_qemu_img(const char *const *argv, int fd, int key, const struct child_user *user, GError **error)
 {
+        const int fds[] = {fd, key};
         struct child child = CHILD_INIT;
 
         child.argv = argv;
-        child.fds = &fd;
-        child.fd_count = 1;
+        child.fds = fds;
+        child.fd_count = key >= 0 ? 2 : 1;
         child.user = user;
         return child_run(&child, QEMU_IMG_TIMEOUT_MS, NULL, error);
 }
@@ -145,14 +146,14 @@ make(const char *const *argv, GError **error)
 
         if (fd < 0)
                 return error_errno(error, "cannot make a disk"), NULL;
-        if (!disk_run_qemu_img(argv, fd, NULL, error))
+        if (!disk_run_qemu_img(argv, fd, -1, NULL, error))
                 return NULL;
         if (fstat(fd, &st) < 0)
                 return error_errno(error, "cannot make a disk"), NULL;
         if (st.st_size > TEMPLATE_MAX_BYTES)
                 return error_set(error, DROVER_ERROR_FAILED, "qemu-img makes a disk that is not empty"), NULL;
         data = g_malloc((gsize)st.st_size + 1);
-        if (pread(fd, data, (size_t)st.st_size, 0) != st.st_size)
+        if (fd_retry(pread(fd, data, (size_t)st.st_size, 0)) != st.st_size)
                 return error_errno(error, "cannot make a disk"), NULL;
         return g_bytes_new_take(g_steal_pointer(&data), (gsize)st.st_size);
 }

@@ -3,11 +3,15 @@
 
 #include "base/child.h"
 
-/* What qemu-img finds the one descriptor under that it is given. */
+/* What qemu-img finds the descriptors under that it is given, the second as an object. */
 #define DISK_TEMPLATE_FILE "/proc/self/fd/3"
+#define DISK_TEMPLATE_KEY "secret,id=key,file=/proc/self/fd/4"
 
-/** disk_run_qemu_img() - With @fd as DISK_TEMPLATE_FILE, within limits of time, as @user (NULL: as we are) */
-gboolean disk_run_qemu_img(const char *const *argv, int fd, const struct child_user *user, GError **error)
+/**
+ * disk_run_qemu_img() - With @fd as DISK_TEMPLATE_FILE, within limits of time, as @user (NULL: as we are)
+ * @key: what DISK_TEMPLATE_KEY reads (disk_key_open()), or -1
+ */
+gboolean disk_run_qemu_img(const char *const *argv, int fd, int key, const struct child_user *user, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
 
 /**

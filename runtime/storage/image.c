@@ -129,7 +129,7 @@ check_qcow2(int fd, const char *path, const guint8 *head, GError **error)
         char name[QCOW2_NAME_MAX + 1] = "";
 
         if (backing_at) {
-                if (backing_at > G_MAXINT64 || pread(fd, name, length, (off_t)backing_at) < 0)
+                if (backing_at > G_MAXINT64 || fd_retry(pread(fd, name, length, (off_t)backing_at)) < 0)
                         name[0] = '\0';
                 return refuse_reference(error, path, "stands on another file", name);
         }
@@ -154,7 +154,7 @@ static gboolean
 check_head(int fd, const char *path, GError **error)
 {
         guint8 head[HEAD_BYTES + 1] = {0}; /* ends with a NUL */
-        ssize_t n = pread(fd, head, HEAD_BYTES, 0);
+        ssize_t n = fd_retry(pread(fd, head, HEAD_BYTES, 0));
 
         if (n < 0)
                 return error_errno(error, "cannot read image '%s'", path);

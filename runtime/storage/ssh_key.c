@@ -27,7 +27,7 @@ make_pair(const char *path, const char *public, const char *project, GError **er
         child.argv = argv;
         if (!file_make_directory(directory, 0700, error))
                 return FALSE;
-        file_remove_drafts(directory);
+        file_remove_drafts(directory, FALSE);
         if (!child_run(&child, KEYGEN_TIMEOUT_MS, NULL, error)) {
                 if (g_error_matches(*error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
                         error_hint(error, "install it: the package is called openssh-client");

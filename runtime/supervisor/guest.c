@@ -367,6 +367,20 @@ load_wanted(const struct guest *guest)
 }
 
 void
+guest_look_back(struct guest *guest)
+{
+        g_autoptr(spec_t) spec = guest->alive ? NULL : load_wanted(guest);
+        const char *text = spec ? json_text(spec->wish, "restart") : NULL;
+        struct restart policy = {.policy = RESTART_NO};
+        struct restarts none = {0};
+        gint64 delay_ms;
+
+        if (text && value_parse_restart(text, &policy, NULL) && !policy.tries)
+                guest->undecided |= restart_after(&none, &policy, vm_crashed(guest->supervisor->paths, guest->name), 0,
+                                                  &delay_ms);
+}
+
+void
 guest_settle(struct guest *guest)
 {
         gboolean alive = vm_is_locked(guest->supervisor->paths, guest->name);

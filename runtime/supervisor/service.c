@@ -2,6 +2,7 @@
 #include "runtime/supervisor/watch.h"
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/process.h"
 #include "network/dnsmasq.h"
 
@@ -43,6 +44,15 @@ service_look(struct supervisor *supervisor)
                 return;
         supervisor->service.pidfd = fd_steal(&pidfd);
         supervisor->service.gone = FALSE;
+}
+
+void
+service_look_back(struct supervisor *supervisor)
+{
+        g_autofree char *directory = directory_of(supervisor);
+        g_autofree char *pid_file = g_build_filename(directory, "pid", NULL);
+
+        supervisor->service.gone = supervisor->service.pidfd < 0 && file_exists(pid_file);
 }
 
 static const char *

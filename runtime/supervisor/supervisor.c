@@ -230,6 +230,30 @@ supervisor_settle(struct supervisor *supervisor)
         mend_next(supervisor);
 }
 
+/* What ended while nobody watched: after a supervisor was killed, or in the moment before our first look. */
+static void
+look_back(struct supervisor *supervisor)
+{
+        struct guest *guest;
+        GHashTableIter iter;
+
+        service_look_back(supervisor);
+        g_hash_table_iter_init(&iter, supervisor->guests);
+        while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&guest))
+                guest_look_back(guest);
+        supervisor_settle(supervisor);
+}
+
+/* A QEMU is started that may have ended before we look: whether it runs is seen when the verb is done. */
+static void
+expect(struct supervisor *supervisor, const char *vm)
+{
+        struct guest *guest = g_hash_table_lookup(supervisor->guests, vm);
+
+        if (guest)
+                guest->undecided = TRUE;
+}
+
 static void
 take_notice(struct supervisor *supervisor, const struct inotify_event *event, const char *below)
 {
@@ -248,6 +272,8 @@ take_notice(struct supervisor *supervisor, const struct inotify_event *event, co
                         service_read_leases(supervisor, FALSE);
         } else if (parts[1] && (strcmp(name, QEMU_PID_FILE) == 0 || strcmp(name, VM_OWN_DIRECTORY) == 0)) {
                 look_at_vm(supervisor, parts[1]); /* also when it is written: it is made before QEMU locks it */
+                if (event->mask & IN_CREATE)
+                        expect(supervisor, parts[1]);
         } else if (parts[1] && strcmp(name, SPEC_FILE) == 0 && event->mask & IN_MOVED_TO &&
                    g_hash_table_contains(supervisor->guests, parts[1])) {
                 guest_read(g_hash_table_lookup(supervisor->guests, parts[1]));
@@ -353,11 +379,12 @@ supervisor_run(const char *project, const char *const *settings, GError **error)
                 return FALSE;
         service_read_leases(&supervisor, TRUE);
         wires_watch(&supervisor);
-        do {
-                scan(&supervisor);
+        scan(&supervisor);
+        look_back(&supervisor);
+        do
                 while (is_needed(&supervisor))
                         loop_turn(supervisor.loop);
-        } while (has_come_meanwhile(&supervisor));
+        while (has_come_meanwhile(&supervisor));
         tear_down(&supervisor);
         return TRUE;
 }

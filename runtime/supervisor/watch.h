@@ -85,6 +85,13 @@ void guest_free(gpointer guest);
 /** guest_look() - Is it alive? Connects what is not connected, notices an end */
 void guest_look(struct guest *guest);
 
+/**
+ * guest_look_back() - Has it ended before we came, and is it started again by its policy?
+ *
+ * Where that limits the tries, nobody knows how many there have been, and it stays as it is.
+ */
+void guest_look_back(struct guest *guest);
+
 /** guest_read() - Its spec.json may have changed */
 void guest_read(struct guest *guest);
 
@@ -107,6 +114,8 @@ void wires_clear(struct supervisor *supervisor);
 
 /** service_look() - Watch dnsmasq, if it runs */
 void service_look(struct supervisor *supervisor);
+/** service_look_back() - Did it die before we came? One that was stopped leaves no pid file */
+void service_look_back(struct supervisor *supervisor);
 /** service_read_leases() - Record what has changed; @quietly: what there was before we came is no news */
 void service_read_leases(struct supervisor *supervisor, gboolean quietly);
 /** service_address() - Where the guest is: what it was leased, or what the file says; NULL: nobody knows. New string */

@@ -52,6 +52,7 @@ parse_blocks(struct actual *actual, const json_t *list)
                         .iops = (guint64)json_number(medium, "iops", 0),
                         .read_bytes = (guint64)json_number(medium, "bps_rd", 0),
                         .write_bytes = (guint64)json_number(medium, "bps_wr", 0),
+                        .is_ours = id && g_strcmp0(json_text(medium, "node-name"), id) == 0, /* see qemu_disk_id() */
                 };
 
                 if (id)

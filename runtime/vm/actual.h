@@ -18,6 +18,7 @@ enum { ACTUAL_ANSWERS = 6 };
 /** struct actual_block - What is behind a disk or in a drive */
 struct actual_block {
         guint64 size_bytes; /* virtual; 0: nothing is in the drive */
+        gboolean is_ours;   /* the node that drover has put there */
         guint64 iops, read_bytes, write_bytes; /* limits per second; 0: none */
 };
 

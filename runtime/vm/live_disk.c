@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "runtime/storage/disk_key.h"
 #include "runtime/storage/file_use.h"
 
 #include <fcntl.h>
@@ -67,12 +68,30 @@ remove_nodes(struct live *live, const char *name, GError **error)
         g_autofree char *top = qemu_disk_id(name), *base = qemu_disk_node_id(DISK_NODE_BACKING, name);
         g_autofree char *file = qemu_disk_node_id(DISK_NODE_FILE, name);
         g_autofree char *base_file = qemu_disk_node_id(DISK_NODE_BACKING_FILE, name);
+        g_autofree char *key = qemu_disk_node_id(DISK_NODE_KEY, name);
 
         live_drop(live, "blockdev-del", "node-name", top);
+        live_drop(live, "object-del", "id", key);
         if (!remove_file_node(live, file, error))
                 return FALSE;
         live_drop(live, "blockdev-del", "node-name", base);
         return remove_file_node(live, base_file, error);
+}
+
+/* QEMU has read the pipe to its end when it has the object. */
+static gboolean
+add_key(struct live *live, const char *id, const char *key_file, GError **error)
+{
+        auto_fd fd = disk_key_open(key_file, live->host->user, error);
+        g_autoptr(json_t) set = NULL;
+        gboolean ok;
+
+        if (fd < 0 || !qmp_call_fd(live->qmp, "add-fd", NULL, fd, COMMAND_MS, &set, error))
+                return FALSE;
+        ok = live_call(live, "object-add", build_key(id, json_number(set, "fd", -1)), NULL, error);
+        (void)!live_call(live, "remove-fd", json_pack("{s:I}", "fdset-id", (json_int_t)json_number(set, "fdset-id", -1)), NULL,
+                         NULL);
+        return ok;
 }
 
 /* A file node and the format node above it. */
@@ -97,8 +116,9 @@ static gboolean
 add_disk_nodes(struct live *live, const struct launch_disk *disk, GError **error)
 {
         const char *name = disk->disk->name;
-        const struct node_options options = build_disk_options(disk->disk), below = build_base_options(disk->disk);
+        struct node_options options = build_disk_options(disk->disk), below = build_base_options(disk->disk);
         g_autofree char *top = qemu_disk_id(name), *file = qemu_disk_node_id(DISK_NODE_FILE, name);
+        g_autofree char *key = qemu_disk_node_id(DISK_NODE_KEY, name);
         g_autofree char *base = NULL, *base_file = NULL;
 
         if (disk->backing_path) {
@@ -107,6 +127,10 @@ add_disk_nodes(struct live *live, const struct launch_disk *disk, GError **error
                 if (!add_nodes(live, base, base_file, disk->backing_path, disk->backing_format, NULL, &below, error))
                         return FALSE;
         }
+        if (disk->key_file && !add_key(live, key, disk->key_file, error))
+                return FALSE;
+        if (disk->key_file)
+                options.key = key;
         return add_nodes(live, top, file, disk->path, disk->format, base, &options, error);
 }
 

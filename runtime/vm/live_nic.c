@@ -87,7 +87,7 @@ live_move_nic(struct live *live, guint number, GError **error)
         g_autofree char *alias = lab_alias(launch->project, object);
 
         if (!live_call(live, "set_link", json_pack("{s:s, s:b}", "name", id, "up", 0), NULL, error) ||
-            !link_attach(live->host->netlink, tap, live->host->bridges[nic->nic->network_index], alias, nic->mtu, error))
+            !link_attach(live->host->netlink, tap, live->host->bridges[nic->nic->network_index], alias, nic->tap_mtu, error))
                 return error_prefix(error, "cannot move NIC '%s' to network '%s'", nic->nic->name, nic->nic->network);
         g_usleep(CABLE_MS * 1000);
         return live_set_link(live, number, error);

@@ -98,7 +98,8 @@ char *
 qemu_disk_node_id(enum disk_node kind, const char *disk)
 {
         static const char *const prefixes[] = {
-                [DISK_NODE_FILE] = "file", [DISK_NODE_BACKING] = "base", [DISK_NODE_BACKING_FILE] = "basefile"};
+                [DISK_NODE_FILE] = "file", [DISK_NODE_BACKING] = "base", [DISK_NODE_BACKING_FILE] = "basefile",
+                [DISK_NODE_KEY] = "key"};
 
         return make_id(prefixes[kind], disk);
 }

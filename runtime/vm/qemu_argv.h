@@ -16,6 +16,7 @@ struct launch_disk {
         const char *format;         /* "qcow2" or "raw" */
         const char *backing_path;   /* NULL: none */
         const char *backing_format;
+        const char *key_file;       /* what opens it: LUKS; NULL: it is not encrypted */
 };
 
 /** launch_disk_access() - How QEMU will use its file */
@@ -26,6 +27,7 @@ struct launch_nic {
         guint port;
         struct ether_addr mac;
         guint mtu;                  /* 0: not told to the guest */
+        guint tap_mtu;              /* of its tap while it runs: not less than the guest was told */
 };
 
 /** struct launch - A VM with all that the project file leaves open decided */
@@ -56,6 +58,7 @@ enum descriptor_kind {
         DESCRIPTOR_WRITE,      /* name: a path, read-write */
         DESCRIPTOR_LOG,        /* name: its name in the data directory, append */
         DESCRIPTOR_PLAIN_READ, /* name: a path that QEMU opens itself through /proc/self/fd (kernel, initrd) */
+        DESCRIPTOR_KEY,        /* name: a path; a pipe with the key in it, see disk_key.h */
         DESCRIPTOR_FOLDER,     /* name: a folder that QEMU opens itself so */
         DESCRIPTOR_SHARE,      /* a socket that a virtiofsd serves; index: which mount */
 };
@@ -125,6 +128,7 @@ enum disk_node {
         DISK_NODE_FILE,         /* the disk's file */
         DISK_NODE_BACKING,      /* the image below an overlay */
         DISK_NODE_BACKING_FILE, /* that image's file */
+        DISK_NODE_KEY,          /* no node: the object with the key */
 };
 char *qemu_disk_node_id(enum disk_node kind, const char *disk);
 char *qemu_netdev_id(const char *nic);

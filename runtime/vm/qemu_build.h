@@ -19,9 +19,13 @@ struct node_options {
         gboolean device; /* a block device */
         enum disk_cache cache;
         enum discard discard;
+        const char *key; /* the object with the key that opens a qcow2 node; NULL: it is not encrypted */
 };
 
-/** build_disk_options() - Those of a disk's own file; build_base_options() - of the image below an overlay */
+/** build_key() - The object with the key of a disk, from a descriptor of QEMU's. Returns a new reference */
+json_t *build_key(const char *id, gint64 fd);
+
+/** build_disk_options() - Those of a disk's own file, but for its key; build_base_options() - of the image below an overlay */
 struct node_options build_disk_options(const struct disk *disk);
 struct node_options build_base_options(const struct disk *disk);
 

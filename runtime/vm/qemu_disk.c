@@ -48,6 +48,14 @@ set_options(json_t *node, const struct node_options *options)
 }
 
 json_t *
+build_key(const char *id, gint64 fd)
+{
+        g_autofree char *file = g_strdup_printf("/proc/self/fd/%" G_GINT64_FORMAT, fd);
+
+        return json_pack("{s:s, s:s, s:s}", "qom-type", "secret", "id", id, "file", file);
+}
+
+json_t *
 build_file_node(const char *node, const char *filename, const struct node_options *options)
 {
         json_t *value = json_pack("{s:s, s:s, s:s}", "driver", options->device ? "host_device" : "file", "node-name", node,
@@ -64,6 +72,8 @@ build_format_node(const char *node, const char *format, const char *file_node, c
         json_t *value = json_pack("{s:s, s:s, s:s}", "driver", format, "node-name", node, "file", file_node);
 
         set_options(value, options);
+        if (options->key)
+                json_set(value, "encrypt", json_pack("{s:s, s:s}", "format", "luks", "key-secret", options->key));
         /* Said even where there is none: QEMU never opens what the header of a file names. */
         if (backing_node)
                 json_set_text(value, "backing", backing_node);
@@ -86,14 +96,18 @@ static void
 build_disk_nodes(struct qemu_build *build, const struct launch_disk *disk, const char *id)
 {
         const char *name = disk->disk->name;
-        const struct node_options options = build_disk_options(disk->disk), below = build_base_options(disk->disk);
-        g_autofree char *file = qemu_disk_node_id(DISK_NODE_FILE, name);
+        struct node_options options = build_disk_options(disk->disk), below = build_base_options(disk->disk);
+        g_autofree char *file = qemu_disk_node_id(DISK_NODE_FILE, name), *key = qemu_disk_node_id(DISK_NODE_KEY, name);
         g_autofree char *base = NULL, *base_file = NULL;
 
         if (disk->backing_path) {
                 base = qemu_disk_node_id(DISK_NODE_BACKING, name);
                 base_file = qemu_disk_node_id(DISK_NODE_BACKING_FILE, name);
                 build_nodes(build, base, base_file, disk->backing_path, disk->backing_format, NULL, &below);
+        }
+        if (disk->key_file) {
+                build_add_json(build, "-object", build_key(key, build_descriptor(build, DESCRIPTOR_KEY, 0, disk->key_file)));
+                options.key = key;
         }
         build_nodes(build, id, file, disk->path, disk->format, base, &options);
 }

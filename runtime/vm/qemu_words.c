@@ -17,6 +17,7 @@ qemu_words_meaning(const char *words)
                 {"too old to load a ram disk", "'boot.kernel' names a file that is no kernel which QEMU can start"},
                 {"initrd is too large", "give it more 'memory': kernel and initrd do not fit"},
                 {"Image is not in", "the disk's file is of another format than it was taken for"},
+                {"cannot unlock any keyslot", "the disk was made with another key than the one that 'key_file' names now"},
                 {"Address already in use", "something else listens there: 'ss -ltnp' tells who"},
                 {"No space left on device", "the disk is full: 'df' tells which"},
         };

@@ -12,6 +12,7 @@
 
 /** Files in a VM's data directory, next to those of qemu_argv.h */
 #define VM_ALIVE_FILE "alive" /* the lock */
+#define VM_THROWAWAY_FILE "throwaway" /* of a VM that `drover run` made: locked for as long as that waits for its command */
 #define QEMU_LOG "qemu.log"   /* its standard error */
 #define SHARE_LOG "share.log" /* that of the virtiofsd of its mounts, of one start */
 

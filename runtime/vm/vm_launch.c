@@ -18,6 +18,7 @@
 #include "network/link.h"
 #include "runtime/storage/cache.h"
 #include "runtime/storage/disk.h"
+#include "runtime/storage/disk_key.h"
 #include "runtime/storage/file_use.h"
 #include "runtime/vm/live.h"
 #include "runtime/vm/qemu_words.h"
@@ -226,6 +227,8 @@ open_descriptor(struct start *start, const struct descriptor *descriptor, int al
                 return open_log(start, descriptor->name, error);
         case DESCRIPTOR_PLAIN_READ:
                 return open_plain(descriptor->name, start->host->user, error);
+        case DESCRIPTOR_KEY:
+                return disk_key_open(descriptor->name, start->host->user, error);
         case DESCRIPTOR_FOLDER:
                 fd = open(descriptor->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
                 break;
@@ -286,7 +289,7 @@ vm_prepare_disk(const struct vm_host *host, const struct launch *launch, const s
         if (!disk_read_size(disk->path, disk->format, &size, error))
                 return FALSE;
         return disk->disk->size_bytes <= size ||
-               disk_grow(disk->path, disk->format, disk->disk->size_bytes, host->user, error) ||
+               disk_grow(disk->path, disk->format, disk->key_file, disk->disk->size_bytes, host->user, error) ||
                error_prefix(error, "cannot grow disk '%s'", disk->disk->name);
 }
 

@@ -48,10 +48,12 @@ def programs():
         pytest.skip(f"no tiny guest in {guest}: run tests/guest/build")
     directory = tempfile.mkdtemp(prefix="drover-e2e-", dir="/tmp")
     os.chmod(directory, 0o755)
-    for path in (drover, fake, os.path.join(guest, "vmlinuz"), os.path.join(guest, "initrd.gz")):
+    strike = find_program("STRIKE", os.path.join(os.path.dirname(drover), "strike"), os.path.join(TOP, "build/strike"))
+    for path in (drover, fake, os.path.join(guest, "vmlinuz"), os.path.join(guest, "initrd.gz"),
+                 os.path.join(guest, "initrd-agent.gz")):
         shutil.copy(path, directory)
     yield types.SimpleNamespace(drover=os.path.join(directory, os.path.basename(drover)),
-                                fake_qemu=os.path.join(directory, os.path.basename(fake)), guest=directory,
+                                fake_qemu=os.path.join(directory, os.path.basename(fake)), strike=strike, guest=directory,
                                 guest_cache=guest, source=TOP)
     shutil.rmtree(directory)
 

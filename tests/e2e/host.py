@@ -92,6 +92,12 @@ def inotify_watches(pid):
         return 0
 
 
+def cpu_seconds(pid):
+    """How long a process has run on a CPU; 0 for one that is gone."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0
+
+
 def end_process(pid, number=signal.SIGKILL, timeout=10):
     """Ends a process and waits until it is gone; the caller knows that it is the test's own."""
     try:

@@ -73,11 +73,17 @@ DULL = re.compile(r"mmap|munmap|mprotect|brk|madvise|read|pread64|rt_sig|clock|g
                   r"prlimit|sched_|arch_prctl|set_|rseq|stat|exit|execve|close|uname|sysinfo|recv")
 
 
-class Call(collections.namedtuple("Call", "name number arguments")):
-    """One system call of drover's main thread: the how manieth of its name."""
+class Call(collections.namedtuple("Call", "name number arguments process", defaults=("-",))):
+    """One system call: the how manieth of its name in its process, which is drover's first ("-"; its main thread) or another
+    one, by the way to it (tests/strike.c)."""
 
     def __str__(self):
-        return f"{self.name} {self.number} ({self.arguments[:160]})"
+        process = "" if self.process == "-" else f"process {self.process}, "
+        return f"{process}{self.name} {self.number} ({self.arguments[:160]})"
+
+    def kind(self):
+        """The same for calls that are made at one place for one purpose: numbers, and whatever is long, are left out."""
+        return self.name, re.sub(r'"(?:[^"\\]|\\.){60,}"', '"..."', re.sub(r"0x[0-9a-f]+|\d+", "#", self.arguments))[:200]
 
     def is_dull(self):
         if self.name in ("open", "openat"):

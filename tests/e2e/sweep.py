@@ -11,11 +11,13 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import time
 
 import host
 import strace
+import strike
 
 NETWORKS = "networks:\n  lan: {subnet: 10.40.0.0/24, mode: nat}\n"
 FIRST = NETWORKS + """\
@@ -53,7 +55,8 @@ class Scenario(collections.namedtuple("Scenario", "name before verb again grows 
                                       defaults=(("up",), (), "private", True))):
     """A verb that is hit, and the state that it starts from.
 
-    before: [(file, verbs)] that bring it about; again: what has to converge afterwards; grows: disks that the verb changes.
+    before: [(file, steps)] that bring it about: verbs, "write" to the disks, "forget" what the cache knows; again: what has to
+    converge afterwards; grows: disks that the verb changes.
     """
 
     def removes(self):
@@ -65,7 +68,7 @@ AWAY = ("down", "-v", "-y", "-t", "0")
 CHANGE = ("up", "--restart", "--remove-orphans", "-y", "-t", "0")
 SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("new", [(FIRST, [])], ("up",)),
-    Scenario("new-on-host", [(FIRST, [])], ("up",), isolation="host"),
+    Scenario("new-on-host", [(FIRST, ["forget"])], ("up",), isolation="host"),
     Scenario("kept", [(FIRST, [("up",), DOWN, "write"])], ("up",)),
     Scenario("change", [(FIRST, [("up",), "write"]), (SECOND, [])], CHANGE, CHANGE,
              ("disks/data.0.raw", "vms/one/root.0.qcow2")),
@@ -205,9 +208,9 @@ class Sweep:
         self.world, self.scenario = world, scenario
         self.namespace = world.namespace("host")
         self.lab = world.lab("", namespace=self.namespace, isolation=scenario.isolation, fake=scenario.fake)
-        base = os.path.join(self.lab.directory, "base.qcow2")
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "8M"], check=True)
-        os.chmod(base, 0o644)
+        self.base = os.path.join(self.lab.directory, "base.qcow2")
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", self.base, "8M"], check=True)
+        os.chmod(self.base, 0o644)
         self.lab_namespace = self.namespace if scenario.isolation == "host" else None
         self.clean = self.namespace.snapshot()
         self.set_up()
@@ -228,7 +231,12 @@ class Sweep:
         for text, steps in self.scenario.before:
             self.lab.write(text)
             for step in steps:
-                write_precious(self.lab) if step == "write" else self.lab.drover(*step)
+                if step == "write":
+                    write_precious(self.lab)
+                elif step == "forget":
+                    shutil.rmtree(self.lab.roots["cache"], ignore_errors=True)
+                else:
+                    self.lab.drover(*step)
         self.disks = sums(self.lab)
         return state_files(self.lab)
 
@@ -268,8 +276,21 @@ class Sweep:
 
     def assert_nothing(self, what):
         left = self.lab.leftovers(files=True)
+        left += [f"draft {path}" for path in files_below(self.lab.roots["cache"], r"^(?!.*\.draft$)")]
         left += [f"{key}: {value!r}" for key, value in self.namespace.snapshot().items() if value != self.clean[key]]
         assert left == [], f"{what}: left behind: {left}"
+
+    def others(self, seed):
+        """[(call, error or KILL)] of all processes but drover's first."""
+        settled = os.stat(self.base).st_ctime + 3
+        host.wait_until(lambda: time.time() > settled, "what is known of the image is kept, and no qemu-img asked")
+        self.set_up()
+        self.lab.drover("up")
+        self.set_up()
+        self.record = strike.Record(self.lab, *self.scenario.verb)
+        self.lab.drover(*AWAY)
+        calls = self.record.others()
+        return kinds_first([(call, "KILL") for call in strace.acting(calls)] + faults(calls, seed), seed)
 
     # ---- killed ----
 
@@ -289,12 +310,22 @@ class Sweep:
 
     # ---- refused ----
 
+    def inject(self, call, error):
+        """The verb, with that call failing; returns its result and the call as strace saw it, or None where it did not come."""
+        result, lines = self.run("-e", f"trace={call.name}", "-e", f"inject={call.name}:error={error}:when={call.number}")
+        return result, next((line for line in lines if "(INJECTED)" in line), None)
+
+    def strike(self, call, error):
+        """The same with the call of another process, which may also be killed."""
+        hit = strike.Strike(self.lab, self.record, call, error)
+        result = self.lab.drover("--parallel", "1", *self.scenario.verb, status=None, wrap=hit.wrap())
+        return result, str(call) if "struck" in hit.told() else None
+
     def fail(self, call, error):
         """The call fails with that error instead of being run. Returns whether drover came so far."""
         what = f"{self.scenario.name}, {error} at {call}"
         self.set_up()
-        result, lines = self.run("-e", f"trace={call.name}", "-e", f"inject={call.name}:error={error}:when={call.number}")
-        injected = next((line for line in lines if "(INJECTED)" in line), None)
+        result, injected = self.inject(call, error) if call.process == "-" else self.strike(call, error)
         if not injected:
             assert result.status == 0, f"{what}, which did not come: {result}"
         self.judge(result, error, injected, f"{what}: {injected}")
@@ -315,7 +346,7 @@ class Sweep:
             assert re.search(r"(^|: )error: .", result.err, re.MULTILINE), f"{what}: it does not say why: {result}"
             return
         assert error == "EINTR" or not is_weighty(injected), f"{what}: success, though what must last was not written: {result}"
-        if self.scenario.verb in (("up",), CHANGE):
+        if self.scenario.verb in (("up",), CHANGE) and not (injected and OF_HOST.search(injected)):
             plan = self.lab.drover("plan", "--exit-code", status=None)
             assert plan.status == 0, f"{what}: success, but {plan}\n{result}"
         elif self.scenario.verb[0] == "down":
@@ -329,6 +360,10 @@ def is_weighty(line):
                 and re.search(r"\.(spec|state|project)\.json\.|\.(raw|qcow2)\b", line))
 
 
+# What the host says of itself: without it drover takes a guess, and mends that when it can be read again. And what the loader
+# does before drover's first instruction.
+OF_HOST = re.compile(r'"/etc/|</etc/|\.so[.\d]*[">]')
+
 ERRORS = [  # name of the call, what its arguments have to have, errors
     (r"write|pwrite64", r"^(?!2<|1<)", "ENOSPC EIO EINTR"),
     (r"openat|open", r"O_CREAT", "ENOSPC EMFILE EIO"),
@@ -338,7 +373,6 @@ ERRORS = [  # name of the call, what its arguments have to have, errors
     (r"unlink|unlinkat|rmdir|chmod|fchmod|fchown|fchownat|getdents64", r"", "EIO"),
     (r"ftruncate|fallocate|copy_file_range|sendfile", r"", "ENOSPC EIO"),
     (r"mmap", r"MAP_ANONYMOUS", "ENOMEM"),
-    (r"brk", r"", "ENOMEM"),
     (r"socket|socketpair|pipe2|memfd_create|inotify_init1|eventfd2|pidfd_open", r"", "EMFILE ENOMEM"),
     (r"inotify_add_watch", r"", "ENOSPC"),
     (r"fcntl", r"F_DUPFD", "EMFILE"),
@@ -347,27 +381,43 @@ ERRORS = [  # name of the call, what its arguments have to have, errors
     (r"bind", r"", "ENOSPC ENOMEM"),
     (r"connect", r"", "EINTR ENOMEM"),
     (r"sendmsg|sendto", r"", "ENOMEM ENOBUFS EINTR"),
-    (r"recvmsg|recvfrom", r"", "ENOMEM EINTR"),
+    (r"recvmsg", r"AF_NETLINK", "ENOMEM"),  # libnftables' own, which does not wait and so is not interrupted
+    (r"recvmsg|recvfrom", r"^(?!.*AF_NETLINK)", "ENOMEM EINTR"),
     (r"read|pread64", r"", "EIO EINTR"),
     (r"poll|ppoll|wait4|waitid|nanosleep|clock_nanosleep|accept4|epoll_wait", r"", "EINTR"),
     (r"fork|vfork|clone|clone3", r"", "EAGAIN ENOMEM"),
 ]
 
 
+def kinds_first(points, seed):
+    """In random order, but one of each kind of call before any other."""
+    points, kinds, first, rest = list(points), set(), [], []
+    random.Random(seed).shuffle(points)
+    for point in points:
+        kind = (point[0].kind(), *point[1:])
+        (rest if kind in kinds else first).append(point)
+        kinds.add(kind)
+    return first + rest
+
+
 def faults(calls, seed=0):
-    """[(call, error)]: what the kernel can say to each of them: EINTR, and the others in turn, from call to call."""
-    found, turns = [], collections.Counter()
+    """[(call, error)]: what the kernel can say to each of them: all that it can to one of a kind, and then to every call EINTR
+    and one other, in turn from call to call."""
+    found, turns, kinds = {}, collections.Counter(), set()
     for call in calls:
-        if re.search(r'"/etc/|</etc/', call.arguments):
-            continue  # what the host says of itself: without it drover takes a guess, and mends that when it can be read again
+        if OF_HOST.search(call.arguments):
+            continue
         for number, (name, arguments, errors) in enumerate(ERRORS):
             if not re.fullmatch(name, call.name) or not re.search(arguments, call.arguments):
                 continue
-            hard = [error for error in errors.split() if error != "EINTR"]
-            found += [(call, "EINTR")] if "EINTR" in errors else []
-            found += [(call, hard[(turns[number] + seed) % len(hard)])] if hard else []
+            errors = errors.split()
+            hard = [error for error in errors if error != "EINTR"]
+            if (number, call.kind()) in kinds:
+                errors = ["EINTR"] * ("EINTR" in errors) + ([hard[(turns[number] + seed) % len(hard)]] if hard else [])
+            kinds.add((number, call.kind()))
             turns[number] += 1
-    return found
+            found.update(dict.fromkeys((call, error) for error in errors))
+    return kinds_first(found, seed)
 
 
 class Outcome:
@@ -378,11 +428,9 @@ class Outcome:
         self.failures = []
 
 
-def visit(items, seconds, seed, function, tell):
-    """Calls function(*item) for a random sample, as long as there is time (0: for all); failures are told at once."""
-    items, outcome = list(items), Outcome()
-    if seconds:
-        random.Random(seed).shuffle(items)
+def visit(items, seconds, function, tell):
+    """Calls function(*item) for one after the other as long as there is time (0: for all); failures are told at once."""
+    outcome = Outcome()
     end = time.monotonic() + seconds
     for item in items:
         if seconds and time.monotonic() > end:

@@ -171,12 +171,92 @@ def test_uefi(world):
 def test_making(world):
     """Room taken in advance, and clusters as the file says, of a disk of the project and of the VM's own."""
     lab = world.lab("""
-disks: {keep: {size: 8M, preallocation: falloc, cluster_size: 128K}}
+disks: {keep: {size: 8M, preallocation: full, cluster_size: 128K, compression_type: zstd}}
 vms: {one: {<<: *fake, disks: [keep, {name: own, size: 8M, format: raw, preallocation: falloc}]}}
 """, fake=True)
     lab.drover("up")
     own, keep = sorted(host.disk_files(lab.data), key=lambda path: not path.endswith(".raw"))
     assert os.stat(own).st_blocks * 512 >= 8 << 20 and os.stat(keep).st_blocks * 512 >= 8 << 20
     assert look(keep)["cluster-size"] == 128 << 10
+    assert look(keep)["format-specific"]["data"]["compression-type"] == "zstd"
     lab.replace("128K", "64K")
     lab.assert_satisfied()
+
+
+ENCRYPTED = """
+disks:
+  keep: {size: 16M, encryption: {key_file: ./keep.key, iter_time: 10ms}}
+vms:
+  one:
+    <<: *guest
+    networks: []
+    image: ./base.qcow2
+    disk: {size: 64M, encryption: {key_file: ./root.key, iter_time: 10ms}}
+"""
+
+
+def write_key(lab, name, text, mode=0o600):
+    path = os.path.join(lab.directory, name)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    os.chmod(path, mode)
+    return path
+
+
+def test_encryption(world):
+    """LUKS below an overlay and a disk that is plugged in; nobody else sees the keys, and a wrong one opens nothing."""
+    lab = world.lab(ENCRYPTED)
+    make_image(lab)
+    keys = [write_key(lab, name + ".key", f"key-of-{name}-0123\n") for name in ("root", "keep")]
+    lab.drover("up")
+    lab.console("one").ready()
+    lab.console("one").wait("guest# ")
+    lab.shell("one", "echo in-plain-sight | dd of=/dev/vda bs=4096 seek=1 2>/dev/null; sync")
+    (root,) = host.disk_files(lab.data)
+    assert look(root)["encrypted"] and look(root)["full-backing-filename"] == os.path.join(lab.directory, "base.qcow2")
+    lab.replace("size: 64M, encryption", "size: 96M, encryption")
+    lab.replace("    networks: []\n", "    networks: []\n    disks: [keep]\n")
+    pids = lab.pids()
+    lab.drover("up")
+    assert lab.pids() == pids
+    host.wait_until(lambda: lab.shell("one", "cat /sys/block/vd?/size") == f"{96 << 11}\n{16 << 11}\n", "the guest has both")
+    lab.shell("one", "echo in-plain-sight | dd of=/dev/vdb 2>/dev/null; sync")
+    keep, root = host.disk_files(lab.data)
+    for path in (root, keep):
+        with open(path, "rb") as file:
+            assert b"in-plain-sight" not in file.read()
+    with open(f"/proc/{pids['one']}/cmdline", "rb") as file:
+        assert b"key-of" not in file.read()
+    assert "key-of" not in lab.drover("config").out + lab.drover("inspect", "one").out
+    assert subprocess.run(["grep", "-rq", "key-of", lab.data], timeout=30).returncode == 1
+    for fd in os.listdir(f"/proc/{pids['one']}/fd"):  # what it was handed the key in is empty
+        path = f"/proc/{pids['one']}/fd/{fd}"
+        if os.readlink(path).startswith("pipe:"):
+            with open(path, "rb") as file:
+                os.set_blocking(file.fileno(), False)
+                assert not (file.read() or b"")
+    lab.assert_satisfied()
+
+    lab.replace("size: 96M", "size: 128M")
+    lab.drover("stop", "-t", "0")
+    write_key(lab, "keep.key", "key-of-another\n")
+    refused = lab.drover("up", status=1)
+    assert "cannot unlock any keyslot" in refused.err and "another key than the one that 'key_file' names" in refused.err
+    write_key(lab, "keep.key", "key-of-keep-0123\n", 0o644)
+    up = lab.drover("up", "--paused")
+    assert f"everybody on this host can read the key of disk 'keep': 'chmod 600 {keys[1]}'" in up.err, up
+    assert look(root)["virtual-size"] == 128 << 20
+    lab.drover("stop", "-t", "0")
+    write_key(lab, "keep.key", "")
+    refused = lab.drover("plan", status=3)
+    assert f"the key of disk 'keep' cannot be used: '{keys[1]}' is empty" in refused.err and "drover.yaml:" in refused.err
+    write_key(lab, "keep.key", "key-of-keep-0123\n")
+    lab.replace("  keep: {size: 16M, encryption: {key_file: ./keep.key, iter_time: 10ms}}", "  keep: 16M")
+    refused = lab.drover("up", status=3)
+    assert "disk 'keep' is encrypted, and the file names no key" in refused.err, refused
+    lab.replace("    disks: [keep]\n", "")
+    lab.replace("disk: {size: 128M, encryption: {key_file: ./root.key, iter_time: 10ms}}", "disk: 128M")
+    refused = lab.drover("up", status=3)
+    assert "drover up --fresh one" in refused.err, refused
+    lab.drover("up", "--paused", "--fresh", "one")
+    assert [bool(look(path).get("encrypted")) for path in host.disk_files(lab.data)] == [True, False]

@@ -3,6 +3,7 @@
 import json
 
 import host
+import resolved
 import systemd
 
 NAT = """
@@ -93,6 +94,7 @@ def test_subnet_that_the_host_has(world):
     namespace.run("sysctl", "-qw", "net.ipv6.conf.vpn0.disable_ipv6=1")  # its address of IPv6 would come later, at some time
     namespace.run("ip", "address", "add", "10.60.0.5/16", "dev", "vpn0")
     namespace.run("ip", "link", "set", "vpn0", "up")
+    namespace.run("ip", "-6", "route", "add", "fd00:60::/60", "dev", "lo")
     namespace.before = namespace.snapshot()
     lab = world.lab(NAT, namespace=namespace, fake=True)
     for verb in ("plan", "up"):
@@ -100,7 +102,11 @@ def test_subnet_that_the_host_has(world):
         assert "subnet 10.60.0.0/24 of network 'lan' is in use on this host: 10.60.0.0/16 goes to interface 'vpn0'" \
             in refused.err, refused
         assert "drover.yaml:" in refused.err
-    lab.replace("subnet: 10.60.0.0/24", "subnet: auto")
+    lab.replace("subnet: 10.60.0.0/24", 'subnet: auto, subnet6: "fd00:60:0:1::/64"')
+    refused = lab.drover("plan", status=3)
+    assert "subnet6 fd00:60:0:1::/64 of network 'lan' is in use on this host: fd00:60::/60 goes to interface 'lo'" in refused.err
+    assert "10.60" not in refused.err
+    lab.replace("fd00:60:0:1::/64", "fd00:60:0:10::/64")
     lab.drover("up")
     kept = json.loads(lab.drover("inspect", "network/lan", "--format", "json").out)["observed"]["subnet"]
     assert kept.endswith("/24") and not kept.startswith("10.60.")
@@ -121,6 +127,42 @@ def test_host_reaches_guest(world):
     assert namespace.run("python3", "-c", fetch) == "hello from web\n"
     assert lab.drover("ps").out.split("\n")[1].split()[:4] == ["web", "running", "10.62.0.10", "host"]
     lab.drover("down", "-t", "0")
+
+
+def test_names_on_this_host(world):
+    """`ip --resolved` tells systemd-resolved of each network with names, and prints lines for /etc/hosts where it does not run."""
+    bus = resolved.Resolved(world.path("bus"))
+    world.closers.append(bus.close)
+    world.ignore.add(bus.holder.pid)
+    namespace = world.namespace()
+    text = """
+networks:
+  lan: {subnet: 10.63.0.0/20, subnet6: "fd00:63::/64", domain: lab.test}
+  quiet: {subnet: 10.64.0.0/24, host_ip: none}
+vms: {one: {<<: *fake, networks: {lan: {ip: 10.63.0.10, aliases: [uno]}, quiet: {}}}}
+"""
+    lab = world.lab(text, namespace=namespace, prefix=bus.prefix, fake=True)
+    assert "no network of project" in lab.drover("ip", "--resolved", status=6).err
+    lab.drover("up")
+    bus.calls.clear()  # also busctl's own, of others
+    assert "resolve on this host until 'drover down'" in lab.drover("ip", "--resolved").err
+    bridge, = (link["ifindex"] for link in host.links(namespace.name) if link.get("ifalias") == f"drover:{lab.name}/lan")
+    zones = [("lab.test", False), ("63.10.in-addr.arpa", True), ("0.0.0.0.0.0.0.0.3.6.0.0.0.0.d.f.ip6.arpa", True)]
+    manager = "/org/freedesktop/resolve1", "org.freedesktop.resolve1.Manager"
+    assert bus.calls == [(*manager, "SetLinkDNS", "ia(iay)", resolved.links_dns(bridge, "10.63.0.1")),
+                         (*manager, "SetLinkDomains", "ia(sb)", resolved.links_domains(bridge, zones)),
+                         (*manager, "SetLinkDefaultRoute", "ib", bridge.to_bytes(4, "little") + bytes(4)),
+                         (*manager, "SetLinkDNSSEC", "is", bridge.to_bytes(4, "little") + b"\2\0\0\0no\0")]
+    bus.refuse = True
+    refused = lab.drover("ip", "--resolved", status=1).err
+    assert "cannot tell systemd-resolved of network 'lan'" in refused and "Link is managed" in refused, refused
+    lab.prefix = namespace.prefix
+    printed = lab.drover("ip", "--resolved")
+    assert printed.out == "10.63.0.10 one.lab.test one uno\n" and "/etc/hosts" in printed.err, printed
+    lab.prefix = [*namespace.prefix, *bus.prefix]
+    lab.drover("down", "-t", "0")
+    other = world.lab(text, name="b", prefix=bus.prefix, fake=True)
+    assert "which this host does not reach" in other.drover("ip", "--resolved", status=1).err
 
 
 def test_isolation_changed_while_up(world):

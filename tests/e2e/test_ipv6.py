@@ -55,9 +55,9 @@ def test_router_and_reservation(world):
     assert advert[at + 3] & 0x40, "guests may make an address of their own"
 
     solicit = (b"\x01abc" + struct.pack("!HHHH", 1, 10, 3, 1) + frames.mac(MAC) +  # DUID-LL
-               struct.pack("!HHIII", 3, 12, 7, 0, 0) + struct.pack("!HHH", 8, 2, 0))
+               struct.pack("!HHIII", 3, 12, 7, 0, 0) + struct.pack("!HHHHH", 8, 2, 0, 14, 0))  # at once: rapid commit
     port.send(frames.ethernet(MAC, SERVERS[0], 0x86dd, frames.udp6(LINK_LOCAL, SERVERS[1], 546, 547, solicit)))
-    answer = receive(port, lambda frame: frame[20] == 17 and frame[56:58] == b"\x02\x22", b"\x02abc")
+    answer = receive(port, lambda frame: frame[20] == 17 and frame[56:58] == b"\x02\x22", b"\x07abc")
     assert packed("fd00:20::11") in answer, "not the address of the file"
     port.close()
 
@@ -81,4 +81,11 @@ def test_router_and_reservation(world):
     lab.drover("up")
     assert "fd00:99::1" not in host.command("ip", "-n", namespace, "-6", "-brief", "address")
     assert "fd00:20::12" in host.command(*inside, "-type=aaaa", "bob", "10.20.0.1")
+    lab.assert_satisfied()
+    rules = host.command("ip", "netns", "exec", namespace, "nft", "list", "ruleset")
+    assert "ip6 saddr != fd00:20::12 ip6 saddr != fd00:20::11 drop" in rules, rules  # it has the old one until it renews it
+    lab.replace(', ip6: "fd00:20::12"', "")
+    lab.drover("up")
+    assert lab.drover("ip", "bob").out.split("\n")[2].split() == ["bob", "lan", "fd00:20::11", MAC, "lease"]
+    assert "10.20.0.11, fd00:20::11" in lab.drover("ps").out
     lab.assert_satisfied()

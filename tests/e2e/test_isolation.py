@@ -30,13 +30,13 @@ vms:
 """
 
 
-def passed(lab, named):
-    """Which of eve's frames reach bob, by name; behind them comes one that always does."""
+def passed(lab, named, own=EVE):
+    """Which of eve's frames reach bob, by name; behind them comes one that always does, with her own MAC."""
     eve, bob = frames.Port(lab, "eve", "lan"), frames.Port(lab, "bob", "lan")
     try:
         for number, frame in enumerate(named.values()):
             eve.send(frame + b"number %02d" % number)
-        eve.send(ethernet(EVE, BROADCAST, 0x88b5, MARK))
+        eve.send(ethernet(own, BROADCAST, 0x88b5, MARK))
         found = b"\n".join(bob.receive_until(MARK))
         return {name for number, name in enumerate(named) if b"number %02d" % number in found}
     finally:
@@ -199,4 +199,42 @@ def test_router_and_reach(world):
     assert lab.vms()["server"]["addresses"][0].get("ip6") in (None, own["server"])
     lab.shell("client", f"n=30; until ping6 -c 1 -W 1 {own['server']} || [ $n = 0 ]; do n=$((n - 1)); done; [ $n -gt 0 ]", 60)
     assert "0 packets received" in lab.shell("server", f"ping6 -c 1 -W 1 {own['client']} || true")
+    lab.assert_satisfied()
+
+
+def test_what_runs_is_guarded(world):
+    """A VM that left the file keeps its rules while it runs; one that is to have another MAC is judged by the one that it has."""
+    vault = "  vault: {subnet: 10.30.0.0/24, mode: isolated}\n", "  hid: {<<: *fake, networks: [vault]}\n"
+    lab = world.lab(FORGED.format(lan="", eve=", spoof_check: true").replace("vms:\n", vault[0] + "vms:\n" + vault[1]), fake=True)
+    lab.drover("up")
+    inside = ("ip", "netns", "exec", f"drover-{lab.name}", "nft", "list", "ruleset")
+    bridge = lab.bridge("vault")["ifname"]
+
+    def frames_of(mac, ip):
+        return {f"{mac} {ip}": ethernet(mac, BROADCAST, 0x0800, ipv4(ip, "10.20.0.11", 17, udp(1, 2, b"x" * 9)))}
+
+    own, other = frames_of(EVE, "10.20.0.14"), frames_of(ALICE, "10.20.0.14")
+    forged = {**frames_of(EVE, "10.20.0.10"), **other}
+    with open(lab.file, encoding="utf-8") as file:
+        whole = file.read()
+    without = whole[:whole.index("  eve:")].replace(vault[0], "").replace(vault[1], "")
+    lab.write(without, header=False)
+    up = lab.drover("up").err
+    assert "vm 'eve' is kept" in up and "firewall" not in up, up
+    assert passed(lab, {**own, **forged}) == set(own)
+    assert f'iifname "{bridge}" drop' in host.command(*inside), "an isolated network that left the file is isolated"
+    assert len(lab.dnsmasq()) == 1 and f"interface={bridge}\n" in lab.dnsmasq_config()
+    lab.assert_satisfied()
+
+    lab.write(whole.replace(EVE, ALICE), header=False)
+    lab.drover("up")
+    assert passed(lab, {**own, **forged}) == set(own)
+    lab.drover("restart", "-t", "0", "eve")
+    assert passed(lab, {**own, **forged}, ALICE) == set(other)
+    lab.assert_satisfied()
+
+    lab.write(without, header=False)
+    lab.drover("up", "--remove-orphans", "-t", "0")
+    assert "from-" not in host.command(*inside) and bridge not in host.command(*inside) + lab.dnsmasq_config()
+    assert lab.bridge("vault") is None
     lab.assert_satisfied()

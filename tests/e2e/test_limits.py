@@ -45,6 +45,20 @@ def test_files_that_qemu_may_not_read(world):
     lab.console("one").ready()
 
 
+def test_few_descriptors(world):
+    """However few descriptors there may be, what could not be opened is told: drover's own, those handed to it, its children's."""
+    lab = world.lab("networks:\n  lan: {subnet: 10.40.0.0/24, mode: nat}\nvms:\n  one: {<<: *fake, networks: [lan], disk: 8M}\n",
+                    fake=True)
+    handed = False
+    for limit in (*range(4, 28, 2), 600, 604):
+        up = lab.drover("--parallel", "1", "up", status=None, wrap=["prlimit", f"--nofile={limit}:{limit}"])
+        assert 0 < up.status < 126 and "error: " in up.err and "without a word" not in up.err, f"{limit}: {up}"
+        handed |= "cannot take a descriptor" in up.err
+    assert handed
+    lab.drover("up")
+    lab.assert_satisfied()
+
+
 def test_kvm(world):
     """With KVM asked for, QEMU runs with it (as far as a paused VM tells)."""
     if not os.path.exists("/dev/kvm"):

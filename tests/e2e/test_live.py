@@ -43,14 +43,14 @@ def sectors(lab, vm, disk):
 
 
 def test_nic(world):
-    """A NIC is added, gets its lease, moves to another network and goes again; QEMU stays the same process."""
+    """A NIC with an MTU of its own is added, gets its lease, moves to another network and goes again; QEMU stays the same."""
     lab = world.lab(NICS)
     lab.drover("up")
     lab.console("web").ready()
     pids = lab.pids()
 
     lab.replace("web: {<<: *guest, networks: {lan: {ip: 10.40.0.10}}}",
-                "web: {<<: *guest, networks: {lan: {ip: 10.40.0.10}, more: {network: dmz, ip: 10.41.0.10}}}")
+                "web: {<<: *guest, networks: {lan: {ip: 10.40.0.10}, more: {network: dmz, ip: 10.41.0.10, mtu: 1300}}}")
     assert actions(lab)[("vm", "web")] == "update"
     assert "networks.more: (none) → present (live)" in lab.drover("plan").out
     lab.drover("up")
@@ -60,18 +60,22 @@ def test_nic(world):
     assert lab.shell("web", "ip link set eth1 up; udhcpc -i eth1 -s /lease -n -q >/dev/null 2>&1; ip -4 address show eth1 |"
                             " grep -o 10.41.0.10/24").endswith("\n10.41.0.10/24\n")
     assert tap_of(lab, "web/more")["master"] == lab.bridge("dmz")["ifname"]
+    assert [tap_of(lab, f"web/{nic}")["mtu"] for nic in ("lan", "more")] == [1500, 1300] and lab.bridge("dmz")["mtu"] == 1500
+    assert lab.shell("web", "cat /sys/class/net/eth[01]/mtu; printf '#!/bin/sh\\necho $1=$mtu' >/mtu; chmod 755 /mtu;"
+                            " udhcpc -i eth1 -s /mtu -O mtu -n -q 2>&1 | grep bound=") == "1500\n1300\nbound=1300\n"
 
-    pulled = int(lab.shell("web", "cat /sys/class/net/eth1/carrier_down_count"))
-    lab.replace("more: {network: dmz, ip: 10.41.0.10}", "more: {network: lan, ip: 10.40.0.11}")
+    pulled, dnsmasq = int(lab.shell("web", "cat /sys/class/net/eth1/carrier_down_count")), lab.dnsmasq()
+    lab.replace("more: {network: dmz, ip: 10.41.0.10, mtu: 1300}", "more: {network: lan, ip: 10.40.0.11, mtu: 1300}")
     lab.drover("up")
     lab.assert_satisfied()
     assert tap_of(lab, "web/more")["master"] == lab.bridge("lan")["ifname"]
+    assert lab.dnsmasq() == dnsmasq, "it rereads its reservations"
     now = int(lab.shell("web", "cat /sys/class/net/eth1/carrier_down_count"))
     assert now == pulled + 1, "the guest has seen the cable move"
     assert lab.shell("web", "udhcpc -i eth1 -s /lease -n -q >/dev/null 2>&1; ip -4 address show eth1 |"
                             " grep -o 10.40.0.11/24").endswith("\n10.40.0.11/24\n")
 
-    lab.replace(", more: {network: lan, ip: 10.40.0.11}", "")
+    lab.replace(", more: {network: lan, ip: 10.40.0.11, mtu: 1300}", "")
     lab.drover("up")
     lab.assert_satisfied()
     assert "nic-more" not in Monitor(lab, "web").devices() and not tap_of(lab, "web/more")
@@ -322,6 +326,9 @@ def test_memory_and_cpus(world):
     lab.drover("up", "--restart", "-t", "0")
     lab.assert_satisfied()
     assert len(Monitor(lab, "web").call("query-cpus-fast")) == 2 and lab.pids() != pids
+    slots = Monitor(lab, "web").call("query-hotpluggable-cpus")
+    Monitor(lab, "web").call("device_add", {"driver": slots[0]["type"], "id": "more", **slots[0]["props"]})
+    assert changes(lab, "vm", "web")["cpus"] == {"key": "cpus", "from": "3", "to": "2", "change": "restart", "drift": True}
 
 
 def test_media(world):
@@ -340,6 +347,14 @@ def test_media(world):
     lab.assert_satisfied()
     assert disc() == (2 << 20, False) and lab.pids() == pids
     assert os.path.join(lab.directory, "one.iso") not in host.links_in(pids["web"], "fd").values()
+    monitor = Monitor(lab, "web")
+    for hand in (("blockdev-change-medium", {"id": "disk-cd", "filename": os.path.join(lab.directory, "one.iso")}),
+                 ("eject", {"id": "disk-cd", "force": True})):
+        monitor.call(*hand)
+        assert changes(lab, "vm", "web")["disks.cd.file"]["drift"]
+        lab.drover("up")
+        lab.assert_satisfied()
+        assert disc() == (2 << 20, False) and lab.pids() == pids
     lab.replace(", {name: cd, file: ./two.iso, media: cdrom}", "")
     assert changes(lab, "vm", "web")["disks.cd"]["change"] == "restart"
 

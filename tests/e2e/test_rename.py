@@ -51,9 +51,9 @@ def test_file_first(world):
     assert lab.pids() == {"www": pids["web"], "other": pids["other"]} and identity(lab, "www") == before
     (step,) = [step for step in lab.plan()["steps"] if step["acts"]]
     assert step["detail"] == "reservations and names are read again", step  # www resolves
-    lab.replace("mode: isolated", "mode: isolated, mtu: 1400")
+    lab.replace("mode: isolated", "mode: isolated, mtu: 9000")
     lab.drover("up")  # its taps are found by the name that they have
-    assert all(link["mtu"] == 1400 for link in lab.links().values()) and sorted(lab.links()) == taps
+    assert all(link["mtu"] == 9000 for link in lab.links().values()) and sorted(lab.links()) == taps
     lab.drover("restart", "-t", "0")
     lab.assert_satisfied()
     assert sorted(lab.links()) == taps

@@ -29,6 +29,10 @@ def actions(lab, *arguments):
     return {(step["kind"], step["name"]): step["action"] for step in lab.plan(*arguments)["steps"]}
 
 
+def tap_of(lab, vm):
+    return next(link["ifname"] for link in lab.links().values() if link.get("ifalias") == f"drover:{lab.name}/{vm}/lan")
+
+
 def test_bridge_deleted_and_dnsmasq_killed(world):
     """Without a supervisor plan shows both, up repairs both, no VM is touched; the guests reach each other and DHCP again."""
     lab = world.lab(ONE)
@@ -54,20 +58,23 @@ def test_bridge_deleted_and_dnsmasq_killed(world):
 
 def test_bridge_address_and_state(world):
     """An address that was removed, a link that was set down, a tap that was taken off: each is seen and mended in place."""
-    lab = world.lab(FAKES, fake=True)
+    lab = world.lab(FAKES.replace("vms:", "  dmz: {subnet: 10.31.0.0/24}\nvms:"), fake=True)
     lab.drover("up")
-    namespace, bridge, pids = f"drover-{lab.name}", lab.bridge("lan"), lab.pids()
-    tap = next(link["ifname"] for link in lab.links().values() if link.get("master"))
-    for argv in (["address", "flush", "dev", bridge["ifname"]], ["link", "set", bridge["ifname"], "down"],
-                 ["link", "set", tap, "nomaster"], ["link", "set", tap, "mtu", "1400"], ["link", "set", bridge["ifname"], "mtu",
-                                                                                         "1300"]):
-        host.command("ip", "-n", namespace, *argv)
-        assert lab.drover("plan", "--exit-code", status=2).out, argv
+    namespace, bridge, other, pids = f"drover-{lab.name}", lab.bridge("lan"), lab.bridge("dmz"), lab.pids()
+    tap = tap_of(lab, "one")
+    for line in (f"address flush dev {bridge['ifname']}", f"address add 10.30.0.9/24 dev {bridge['ifname']}",
+                 f"link set {bridge['ifname']} down", f"link set {bridge['ifname']} mtu 1300",
+                 f"link set {bridge['ifname']} alias other", f"link set {tap} nomaster", f"link set {tap} down",
+                 f"link set {tap} mtu 1400", f"link set {tap} alias other", f"link set {tap} master {other['ifname']}"):
+        host.command("ip", "-n", namespace, *line.split())
+        assert "network lan" in lab.drover("plan", "--exit-code", status=2).out, line
         lab.drover("up")
         after = lab.bridge("lan")
-        assert after["ifindex"] == bridge["ifindex"] and "UP" in after["flags"]
+        assert after and after["ifindex"] == bridge["ifindex"] and "UP" in after["flags"], line
+        assert tap_of(lab, "one") == tap and "UP" in lab.links()[tap]["flags"], line
         assert lab.links()[tap]["master"] == bridge["ifname"] and lab.links()[tap]["mtu"] == after["mtu"] == 1500
-        assert "10.30.0.1/24" in host.command("ip", "-n", namespace, "-brief", "address")
+        addresses = host.command("ip", "-n", namespace, "-brief", "address")
+        assert "10.30.0.1/24" in addresses and "10.30.0.9" not in addresses, line
         lab.assert_satisfied()
     assert lab.pids() == pids
 
@@ -80,6 +87,12 @@ def test_dnsmasq_with_other_configuration(world):
     lab.replace("one: {<<: *fake,", "one: {<<: *fake, hostname: uno,")
     lab.drover("up")
     assert lab.dnsmasq() == first and lab.pids() == pids
+    for name in ("reservations", "names/names"):
+        with open(os.path.join(lab.data, "dnsmasq", name), "a", encoding="ascii") as file:
+            file.write("52:54:00:00:00:99,10.30.0.99,stranger\n" if name == "reservations" else "10.30.0.99 stranger\n")
+        assert actions(lab) == {("service", ""): "update"}, "a file that was changed by hand"
+        lab.drover("up")
+        assert lab.dnsmasq() == first
     lab.replace("mode: isolated}", "mode: isolated, domain: other.test}")
     lab.drover("up")
     second = lab.dnsmasq()
@@ -232,6 +245,10 @@ def test_bridge_changes_in_place(world):
     assert lab.pids() == pids
 
 
+def tap_mtus(lab):
+    return sorted(link["mtu"] for link in lab.links().values() if link.get("master"))
+
+
 def test_mtu_reaches_the_guest_with_a_restart(world):
     """The bridge has a new MTU at once; what the NICs tell their guests waits, is shown, and is done by --restart."""
     lab = world.lab(FAKES, fake=True)
@@ -245,8 +262,26 @@ def test_mtu_reaches_the_guest_with_a_restart(world):
     assert "! restart required vm one\n    networks.lan.mtu: 1500 → 1400 (restart)\n" in plan, plan
     assert plan.endswith("plan: 2 pending\n  drover up --restart\n"), plan
     assert lab.vms()["one"]["pending"], lab.vms()
+    assert tap_mtus(lab) == [1500, 1500], "what a guest was told of still gets through"
     lab.drover("up", "--restart", "-t", "0")
     lab.assert_satisfied()
+    assert tap_mtus(lab) == [1400, 1400]
+
+    lab.replace("two: {<<: *fake, networks: [lan]}", "two: {<<: *fake, networks: {lan: {mtu: 1300}}}")
+    lab.drover("up")
+    assert [change["key"] for change in lab.vms()["two"]["pending"]] == ["networks.lan.mtu"] and not lab.vms()["one"]["pending"]
+    host.command("ip", "-n", f"drover-{lab.name}", "link", "set", tap_of(lab, "two"), "mtu", "1200")
+    assert "taps with another mtu or alias: 1 → 0" in lab.drover("plan").out
+    lab.drover("up", "--restart", "-t", "0")
+    lab.assert_satisfied()
+    assert tap_mtus(lab) == [1300, 1400] and lab.bridge("lan")["mtu"] == 1400
+    lab.replace("{lan: {mtu: 1300}}", "{lan: {mtu: 1350, model: e1000}}")
+    lab.drover("up", "--restart", "-t", "0")
+    lab.replace("mtu: 1350", "mtu: 1340")
+    assert actions(lab) == {("network", "lan"): "repair", ("service", ""): "update", ("vm", "two"): "update"}, "by DHCP"
+    lab.drover("up")
+    lab.assert_satisfied()
+    assert tap_mtus(lab) == [1340, 1400]
 
 
 def test_mtu_outlives_the_ports(world):

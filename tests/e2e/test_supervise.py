@@ -168,6 +168,19 @@ def test_supervisor_stopped_and_killed(world):
     host.wait_until(lambda: lab.pids()["one"] not in (None, pid), "the new one watches")
 
 
+def test_what_ended_unseen(world):
+    """What ended while there was no supervisor is started again by the next one, by its policy."""
+    lab = lab_of(world, "restart: always")
+    before = lab.pids()
+    for pid in (*lab.supervisors(), *before.values(), *lab.dnsmasq()):
+        host.end_process(pid)
+    lab.drover("start", "two")
+    host.wait_until(lambda: lab.pids()["one"] not in (None, before["one"]), "one runs again")
+    host.wait_until(lambda: len(lab.dnsmasq()) == 1, "dnsmasq runs again")
+    wait_for_event(lab, "one", "start", "supervisor")
+    lab.assert_satisfied()
+
+
 def test_no_wakeups(world):
     """Nothing happens, and the supervisor sleeps."""
     lab = lab_of(world, "restart: always")
@@ -184,12 +197,20 @@ def test_events_follow(world):
     lab.drover("pause", "two")
     seen = [follow.stdout.readline() for _ in range(2)]
     assert sorted(line.split("  ")[1].strip() for line in seen) == ["vm two: halted (by qemu)", "vm two: pause (by pause)"]
-    follow.terminate()
-    follow.communicate()
+    follow.stdout.close()
+    assert follow.wait(20) == 0, "it ends when nobody reads any more"
     assert events(lab, "--since", "2000-01-01") == events(lab) != []
     assert events(lab, "--since", "1ms") == []
     lab.drover("events", "--since", "yesterdayish", status=4)
     lab.drover("unpause")
+    for ending, status in ((lambda: follow.send_signal(signal.SIGINT), -signal.SIGINT),
+                           (lambda: lab.drover("down", "-v", "-y", "-t", "0"), 0)):
+        follow = lab.begin("events", "-f", "one")
+        assert "vm one: create (by up)" in follow.stdout.readline()
+        ending()
+        out, err = follow.communicate(timeout=20)
+        assert (follow.returncode, err) == (status, ""), err
+    assert "vm one: remove (by down)" in out, "what happened to it last"
 
 
 def test_links(world):

@@ -16,7 +16,10 @@ vms:
 
 @pytest.mark.parametrize("isolation", ["host", "private"])
 def test_no_program_for_the_network(world, isolation):
-    """up, a change while it runs, and down start QEMU, dnsmasq and drover itself, but none that changes networks."""
+    """up, a change while it runs, and down start QEMU, dnsmasq and drover itself, but none that changes networks.
+
+    A namespace that goes takes its bridges along, those of the host are removed one by one.
+    """
     namespace = world.namespace()
     namespace.run("nft", "table inet strict { chain forward { type filter hook forward priority 0; policy drop; }; }")
     lab = world.lab(LAB, namespace=namespace, isolation=isolation, fake=True)
@@ -26,7 +29,7 @@ def test_no_program_for_the_network(world, isolation):
         "$0" up
         sed -i 's/10.84.0/10.86.0/g; s/8080:80/8081:80/; s/mode: isolated/host_ip: 10.85.0.2/' drover.yaml
         "$0" up --restart
-        "$0" down -v -y -t 0
+        DROVER_TRACE=down.trace "$0" down -v -y -t 0
     """
     wrap = ("strace", "-f", "-qq", "--seccomp-bpf", "-s", "200", "-e", "trace=execve", "-o", trace, "sh", "-c", script)
     lab.drover(wrap=wrap)
@@ -35,4 +38,7 @@ def test_no_program_for_the_network(world, isolation):
     assert {"dnsmasq", "drover"} <= set(names) and len(names) > 5, names
     assert not {"ip", "tc", "nft", "brctl", "bridge", "sysctl"} & set(names)
     assert not [name for name in names if "tables" in name]
+    with open(os.path.join(lab.directory, "down.trace"), encoding="utf-8") as file:
+        removed = set(re.findall(r"remove link '(lan|dmz)-", file.read()))
+    assert removed == ({"lan", "dmz"} if isolation == "host" else set())
     namespace.run("nft", "flush", "ruleset")

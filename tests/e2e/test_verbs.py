@@ -65,7 +65,8 @@ def test_usage(world):
     """Usage errors end with 4, what is not found with 6, both with a suggestion; a closed standard output is an error."""
     lab = world.lab(FAKES, fake=True)
     for arguments, text in ((["uo"], "did you mean 'up'?"), (["halt"], "'drover stop'"), (["up", "--restat"], "'--restart'"),
-                            (["up", "--attach"], "not built yet"), (["ps", "--format", "xml"], "table, json"),
+                            (["up", "--attach", "-d"], "--detach"), (["logs", "-t"], "not built yet"),
+                            (["ps", "--format", "xml"], "table, json"),
                             (["console"], "usage: drover console"), ([], "no verb"),
                             (["--parallel", "x", "up"], "whole number")):
         result = lab.drover(*arguments, status=4)
@@ -236,6 +237,30 @@ def test_console_and_logs(world):
     lab.drover("kill", "-s", "poweroff", "web")
     lab.drover("wait", "--for", "stopped", "--timeout", "10", "web")
     assert "power button pressed" in lab.drover("logs", "-n", "5", "web").out
+
+
+def test_attach(world):
+    """up --attach prints consoles from the start on; Ctrl-C stops what it is about and nothing else; it ends with its VMs."""
+    lab = world.lab("vms:\n  web: {<<: *guest}\n  other: {<<: *fake}\n")
+    lab.drover("up", "other")
+    attached = lab.begin("up", "--attach", "web")
+    for line in attached.stdout:
+        assert line.startswith("web | "), line
+        if "READY hostname=web" in line:
+            break
+    lab.drover("pause", "other")
+    attached.send_signal(signal.SIGINT)
+    assert "vm web stopped" in attached.communicate(timeout=60)[1] and attached.returncode == 130
+    assert lab.states() == {"web": "stopped", "other": "paused"}
+
+    attached = lab.begin("up", "--attach")
+    for line in attached.stderr:
+        if line == "ctrl-c stops the VMs\n":
+            break
+    lab.drover("kill", "web")
+    lab.drover("kill", "other")
+    out, err = attached.communicate(timeout=30)
+    assert attached.returncode == 0 and err.endswith("all VMs have ended\n") and "READY" not in out, (out, err)
 
 
 def test_interrupted(world):

@@ -1,5 +1,6 @@
 """world.py - a test's own corner of the host (World) and the projects in it (Lab)"""
 
+import hashlib
 import json
 import os
 import secrets
@@ -220,6 +221,12 @@ class Lab:
         found = host.processes(os.path.join(self.data, "dnsmasq"))
         return [pid for pid, arguments in found.items() if "dnsmasq" in arguments.split(" ")[0]]
 
+    def dnsmasq_config(self):
+        directory = os.path.join(self.data, "dnsmasq")
+        name, = (name for name in os.listdir(directory) if name.endswith(".conf"))
+        with open(os.path.join(directory, name), encoding="utf-8") as file:
+            return file.read()
+
     def supervisors(self):
         """The pids of this project's supervisor."""
         return [pid for pid, arguments in host.processes(self.data).items() if f"supervise {self.name} " in arguments]
@@ -237,10 +244,17 @@ class Lab:
         return next((link for link in self.links().values()
                      if link.get("ifalias") == f"drover:{self.name}/{network}"), None)
 
+    def uplinks(self):
+        """The pids and programs of an ordinary user's uplink, which is known by a MAC alone."""
+        digest = hashlib.sha256(f"drover uplink {self.name} {self.data}".encode()).hexdigest()
+        mac = ":".join(["02", *(digest[i:i + 2] for i in range(0, 10, 2))])
+        return {pid: os.path.basename(arguments.split(" ")[0]) for pid, arguments in host.processes(f"={mac}").items()}
+
     def leftovers(self, files=False):
         """What of this project is on the host; with files, also its run and data directories."""
         directories = [path for path in (self.run_directory, self.data) if os.path.exists(path)]
-        return host.leftovers(self.name, self.world.ignore) + ([f"directory {path}" for path in directories] if files else [])
+        ways = [f"uplink {pid}: {program}" for pid, program in self.uplinks().items()]
+        return ways + host.leftovers(self.name, self.world.ignore) + ([f"directory {path}" for path in directories] if files else [])
 
     def remove(self):
         """down -v, without the project's file; returns complaints as lines."""

@@ -50,6 +50,7 @@ free_network(gpointer data)
         g_free(network->name);
         g_free(network->bridge);
         g_strfreev(network->uplinks);
+        json_decref(network->wish);
         g_free(network);
 }
 
@@ -162,6 +163,14 @@ pretend_published(struct bench *bench)
                 g_array_append_val(state->forwards, g_array_index(published, struct published, i).forward);
 }
 
+static inline void
+pretend_disk(struct world *world, const struct launch_disk *disk)
+{
+        struct disk_head head = {disk->disk->size_bytes, disk->disk->encryption != NULL};
+
+        g_hash_table_insert(world->files, g_strdup(disk->path), g_memdup2(&head, sizeof head));
+}
+
 /* All that the file wants is there and runs, started from @text. */
 static inline void
 pretend_up(struct bench *bench, enum vm_status status)
@@ -177,8 +186,7 @@ pretend_up(struct bench *bench, enum vm_status status)
                 vm->spec->present = TRUE;
                 vm->status = status;
                 for (guint n = 0; n < launch->disk_count; n++)
-                        g_hash_table_insert(bench->world->files, g_strdup(launch->disks[n].path),
-                                            g_memdup2(&launch->disks[n].disk->size_bytes, sizeof(guint64)));
+                        pretend_disk(bench->world, &launch->disks[n]);
         }
         bench->world->dnsmasq = (struct dnsmasq_state){1, TRUE, TRUE};
         bench->world->firewall = FIREWALL_SAME;

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "parser/load.h"
 #include "runtime/storage/disk.h"
+#include "runtime/storage/disk_key.h"
 #include "runtime/vm/qemu_argv.h"
 #include "runtime/vm/qmp.h"
 #include "runtime/vm/share.h"
@@ -79,6 +80,7 @@ decide_disk(struct decided *decided, const struct vm *vm, const struct disk *dis
                 out->path = keep(decided, g_strdup_printf("%s/disks/%s.%s", data, disk->named, out->format));
         else
                 out->path = keep(decided, g_strdup_printf("%s/%s/%s.0.%s", data, vm->name, disk->name, out->format));
+        out->key_file = disk->encryption ? disk->encryption->key_file : NULL;
         if (disk->is_root && vm->image) {
                 out->backing_path = vm->image;
                 out->backing_format = g_str_has_suffix(vm->image, ".raw") ? "raw" : "qcow2";
@@ -93,7 +95,7 @@ decide_nic(struct decided *decided, const struct project *project, const struct 
         *out = (struct launch_nic){.nic = nic, .port = decided->launch.port_count++, .mac = nic->mac};
         if (!nic->has_mac)
                 out->mac = (struct ether_addr){{2, 0, 0, 0, 0, number}};
-        out->mtu = network->mtu != 1500 ? network->mtu : 0;
+        out->mtu = nic->mtu ? nic->mtu : network->mtu != 1500 ? network->mtu : 0;
 }
 
 static struct decided
@@ -177,7 +179,8 @@ print_descriptors(GString *text, const struct qemu_command *command)
                 [DESCRIPTOR_ALIVE] = "alive",   [DESCRIPTOR_NAMESPACE] = "namespace", [DESCRIPTOR_DATA] = "data directory",
                 [DESCRIPTOR_RUN] = "run directory", [DESCRIPTOR_LISTEN] = "listen",   [DESCRIPTOR_TAP] = "tap",
                 [DESCRIPTOR_READ] = "read",     [DESCRIPTOR_WRITE] = "write",         [DESCRIPTOR_LOG] = "log",
-                [DESCRIPTOR_PLAIN_READ] = "plain read", [DESCRIPTOR_FOLDER] = "folder", [DESCRIPTOR_SHARE] = "share"};
+                [DESCRIPTOR_PLAIN_READ] = "plain read", [DESCRIPTOR_KEY] = "key",
+                [DESCRIPTOR_FOLDER] = "folder", [DESCRIPTOR_SHARE] = "share"};
 
         for (guint i = 0; i < command->descriptor_count; i++) {
                 const struct descriptor *descriptor = &command->descriptors[i];
@@ -246,15 +249,16 @@ site_make(void)
         return site;
 }
 
-/* A file that QEMU takes for what it shall be: a disk of 8 MiB of that format, or the header of a kernel. */
+/* A file that QEMU takes for what it shall be: a disk of 8 MiB of that format. */
 static void
-make_file(const char *path, const char *format)
+make_file(const char *path, const char *format, const char *key_file)
 {
         g_autofree char *directory = g_path_get_dirname(path);
-        struct disk_wish wish = {.path = path, .format = format, .size_bytes = 8 << 20};
+        struct disk_wish wish = {.path = path, .format = format, .size_bytes = 8 << 20, .key_file = key_file, .iter_ms = 10};
         g_autoptr(GError) error = NULL;
 
         g_assert_true(file_make_directory(directory, 0700, &error));
+        g_assert_true(!key_file || file_write_atomic(key_file, "secret\n", 7, 0600, NULL));
         g_assert_true(disk_ensure(&wish, &error));
         g_assert_no_error(error);
 }
@@ -278,9 +282,9 @@ make_files(const struct launch *launch)
         const struct boot *boot = &launch->vm->boot;
 
         for (guint i = 0; i < launch->disk_count; i++) {
-                make_file(launch->disks[i].path, launch->disks[i].format);
+                make_file(launch->disks[i].path, launch->disks[i].format, launch->disks[i].key_file);
                 if (launch->disks[i].backing_path)
-                        make_file(launch->disks[i].backing_path, launch->disks[i].backing_format);
+                        make_file(launch->disks[i].backing_path, launch->disks[i].backing_format, NULL);
         }
         if (launch->firmware_vars) {
                 g_autofree char *directory = g_path_get_dirname(launch->firmware_vars);
@@ -339,6 +343,8 @@ open_descriptor(const struct site *site, const struct launch *launch, const stru
         case DESCRIPTOR_SHARE:
                 return share_start(&launch->vm->mounts[descriptor->index], "test/one", site->path, site->directory_fd,
                                    STDERR_FILENO, NULL);
+        case DESCRIPTOR_KEY:
+                return disk_key_open(descriptor->name, NULL, NULL);
         case DESCRIPTOR_WRITE:
                 return open(descriptor->name, O_RDWR | O_CLOEXEC);
         case DESCRIPTOR_LOG:

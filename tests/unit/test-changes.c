@@ -126,6 +126,7 @@ make_links(const struct bench *bench)
         links->neighbours6 = g_array_new(FALSE, TRUE, sizeof(struct link_neighbour6));
         links->neighbours = g_array_new(FALSE, TRUE, sizeof(struct link_neighbour));
         links->routes = g_array_new(FALSE, TRUE, sizeof(struct link_route));
+        links->routes6 = g_array_new(FALSE, TRUE, sizeof(struct link_route6));
         links->by_name = g_hash_table_new(g_str_hash, g_str_equal);
         links->by_index = g_hash_table_new(NULL, NULL);
         for (guint i = 0; i < bench->resolved->lab.network_count; i++)

@@ -2,8 +2,11 @@
 #include "tests/unit/place.h"
 
 #include "base/error.h"
+#include "base/process.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A child that becomes another user. */
@@ -124,6 +127,26 @@ test_missing_program(void)
         g_assert_error(error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND);
 }
 
+/* A process that was killed between fork and exec closes what exec would have closed: it is not taken for one that runs. */
+static void
+test_no_exec(void)
+{
+        pid_t pid = fork();
+        siginfo_t info;
+
+        if (pid == 0)
+                for (;;)
+                        pause();
+        g_assert_cmpint(pid, >, 0);
+        g_assert_false(process_has_execed(pid));
+        g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+        g_assert_cmpint(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), ==, 0);
+        g_assert_false(process_has_execed(pid));
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        g_assert_false(process_has_execed(pid));
+        g_assert_true(process_has_execed(getpid()));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -132,5 +155,6 @@ main(int argc, char **argv)
         g_test_add("/child/reads-all", struct place, NULL, place_make, test_reads_all, place_remove);
         g_test_add_func("/child/program", test_program);
         g_test_add_func("/child/missing-program", test_missing_program);
+        g_test_add_func("/child/no-exec", test_no_exec);
         return g_test_run();
 }

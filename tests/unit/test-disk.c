@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "runtime/storage/disk.h"
+#include "runtime/storage/disk_key.h"
 #include "runtime/storage/disk_template.h"
 
 #include <fcntl.h>
@@ -32,7 +33,7 @@ ensure(const struct disk_wish *wish)
 {
         g_autoptr(GError) error = NULL;
 
-        g_assert_true(disk_ensure(wish, &error));
+        (void)!disk_ensure(wish, &error);
         g_assert_no_error(error);
 }
 
@@ -120,8 +121,98 @@ test_overlay(struct place *place, gconstpointer data)
         expect_files(place, 5);
 }
 
-/* qemu-img never opens the backing file: it need not even be there. */
-/* Room that is taken when the disk is made, and the size of clusters, also of an overlay. */
+/* What qemu-img says with a key, or why it does not open the disk. */
+static gboolean
+opens_with(const char *path, const char *key_file)
+{
+        g_autofree char *node = g_strdup_printf("driver=qcow2,backing=,encrypt.format=luks,encrypt.key-secret=k,file.filename=%s",
+                                                path);
+        g_autofree char *secret = g_strdup_printf("secret,id=k,file=%s", key_file);
+        const char *argv[] = {"qemu-io", "--object", secret, "--image-opts", "-c", "write -q 0 4k", node, NULL};
+        struct child child = CHILD_INIT;
+
+        child.argv = argv;
+        return child_run(&child, 20000, NULL, NULL);
+}
+
+/* An overlay with a key of its own on an image without: two have different bytes, and both grow. */
+static void
+test_encryption(struct place *place, gconstpointer data)
+{
+        g_autofree char *base = make_base(place, "qcow2", "64M"), *path = inside(place, "a"), *key = inside(place, "key");
+        g_autofree char *wrong = inside(place, "wrong"), *binary = inside(place, "binary"), *raw = inside(place, "raw");
+        struct disk_wish wish = {.path = path, .format = "qcow2", .backing_path = base, .backing_format = "qcow2",
+                                 .backing_size_bytes = 64 * MIB, .key_file = key, .iter_ms = 1, .cache = place->path};
+        struct child_user nobody;
+        struct disk_head head;
+        g_autoptr(GError) error = NULL;
+
+        g_assert_true(child_user_find("nobody", &nobody, NULL));
+        g_assert_true(file_write_atomic(key, "all of it\n", 10, 0600, NULL));
+        g_assert_true(file_write_atomic(wrong, "all of it", 9, 0600, NULL));
+        g_assert_true(file_write_atomic(binary, "\xff\xfe", 2, 0600, NULL));
+        ensure(&wish);
+        expect_files(place, 5); /* no template of it is kept */
+        g_assert_true(disk_read_head(path, "qcow2", &head, NULL));
+        g_assert_true(head.encrypted && head.size_bytes == 64 * MIB);
+        g_assert_true(opens_with(path, key));
+        g_assert_false(opens_with(path, wrong));
+        g_assert_false(disk_grow(path, "qcow2", wrong, 128 * MIB, NULL, &error));
+        g_assert_nonnull(strstr(error->message, "cannot unlock any keyslot"));
+        g_clear_error(&error);
+        if (geteuid() == 0)
+                g_assert_cmpint(chown(path, nobody.uid, nobody.gid), ==, 0);
+        g_assert_true(disk_grow(path, "qcow2", key, 128 * MIB, geteuid() == 0 ? &nobody : NULL, &error));
+        g_assert_no_error(error);
+        g_assert_true(disk_read_head(path, "qcow2", &head, NULL) && head.encrypted && head.size_bytes == 128 * MIB);
+        wish.path = raw;
+        wish.key_file = binary;
+        g_assert_false(disk_ensure(&wish, &error));
+        g_assert_nonnull(strstr(error->message, "no text in UTF-8"));
+        g_clear_error(&error);
+        wish = (struct disk_wish){.path = raw, .format = "raw", .size_bytes = MIB, .key_file = key};
+        g_assert_false(disk_ensure(&wish, &error));
+        expect_files(place, 5);
+}
+
+/* What is no key is told before anything is made; who else may read it is seen. */
+static void
+test_key(struct place *place, gconstpointer data)
+{
+        g_autofree char *path = inside(place, "key"), *text = g_strnfill(DISK_KEY_MAX_BYTES + 1, 'x');
+        const struct {
+                const char *content;
+                size_t length;
+                mode_t mode;
+                const char *reason; /* NULL: it is one */
+        } cases[] = {
+                {"", 0, 0600, "is empty"},           {"a\0b", 3, 0600, "is no text"},
+                {"\xff", 1, 0600, "is no text"},     {text, DISK_KEY_MAX_BYTES + 1, 0600, "4096"},
+                {text, DISK_KEY_MAX_BYTES, 0600, NULL}, {"k\n", 2, 0644, NULL},
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *found = g_malloc0(DISK_KEY_MAX_BYTES + 1);
+                g_autoptr(GError) error = NULL;
+                gboolean exposed = FALSE;
+                auto_fd fd = -1;
+
+                g_assert_true(file_write_atomic(path, cases[i].content, cases[i].length, cases[i].mode, NULL));
+                g_assert_cmpint(disk_key_check(path, &exposed, &error), ==, !cases[i].reason);
+                if (cases[i].reason) {
+                        g_assert_nonnull(strstr(error->message, cases[i].reason));
+                        g_assert_cmpint(disk_key_open(path, NULL, NULL), ==, -1);
+                        continue;
+                }
+                g_assert_cmpint(exposed, ==, cases[i].mode == 0644);
+                fd = disk_key_open(path, NULL, &error);
+                g_assert_cmpint(read(fd, found, DISK_KEY_MAX_BYTES + 1), ==, (gssize)cases[i].length);
+                g_assert_cmpmem(found, cases[i].length, cases[i].content, cases[i].length);
+                g_assert_cmpint(read(fd, found, 1), ==, 0); /* and is gone */
+        }
+}
+
+/* Room that is taken when the disk is made, and the size of clusters. */
 static void
 test_making(struct place *place, gconstpointer data)
 {
@@ -130,7 +221,9 @@ test_making(struct place *place, gconstpointer data)
                 guint64 cluster_bytes, least, most; /* bytes on the file system */
         } cases[] = {
                 {"raw", "falloc", 0, 8 << 20, 9 << 20},
+                {"raw", "full", 0, 8 << 20, 9 << 20},
                 {"qcow2", "falloc", 0, 8 << 20, 10 << 20},
+                {"qcow2", "full", 0, 8 << 20, 10 << 20},
                 {"qcow2", "metadata", 65536, 0, 1 << 20},
                 {"qcow2", NULL, 2 << 20, 0, 1 << 20},
         };
@@ -163,6 +256,71 @@ test_making(struct place *place, gconstpointer data)
         }
 }
 
+struct watched {
+        guint64 done, total;
+        int stop, stop_at_first;
+};
+
+static void
+watch(void *data, guint64 done_bytes, guint64 total_bytes)
+{
+        struct watched *watched = data;
+
+        g_assert_cmpuint(done_bytes, >, watched->done);
+        watched->done = done_bytes;
+        watched->total = total_bytes;
+        watched->stop = watched->stop_at_first;
+}
+
+/* All that is written says how far it is, and ends when it is told to, with nothing left. */
+static void
+test_full(struct place *place, gconstpointer data)
+{
+        static const char *const formats[] = {"raw", "qcow2"};
+        g_autofree char *key = inside(place, "key");
+
+        g_assert_true(file_write_atomic(key, "k", 1, 0600, NULL));
+        for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
+                g_autofree char *path = inside(place, formats[i]);
+                struct watched watched = {.stop_at_first = 1};
+                gboolean raw = strcmp(formats[i], "raw") == 0;
+                struct disk_wish wish = {.path = path, .format = formats[i], .size_bytes = 3 * MIB, .preallocation = "full",
+                                         .key_file = raw ? NULL : key, .iter_ms = 1, .progress = watch, .data = &watched,
+                                         .stop = &watched.stop};
+                g_autoptr(GError) error = NULL;
+
+                g_assert_false(disk_ensure(&wish, &error));
+                g_assert_error(error, DROVER_ERROR, DROVER_ERROR_INTERRUPTED);
+                g_clear_error(&error);
+                g_assert_cmpuint(watched.done, <, watched.total);
+                expect_files(place, 1 + (guint)i);
+                watched = (struct watched){0};
+                ensure(&wish);
+                g_assert_cmpuint(watched.done, ==, watched.total);
+                expect_files(place, 2 + (guint)i);
+                g_assert_true(raw || opens_with(path, key));
+        }
+}
+
+static void
+test_compression_type(struct place *place, gconstpointer data)
+{
+        static const char *const types[] = {"zlib", "zstd"};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
+                g_autofree char *path = inside(place, types[i]);
+                struct disk_wish wish = {.path = path, .format = "qcow2", .size_bytes = MIB, .compression_type = types[i]};
+                g_autoptr(json_t) info = NULL;
+                const json_t *specific;
+
+                ensure(&wish);
+                info = image_info(path, "qcow2");
+                specific = json_object_get(json_object_get(info, "format-specific"), "data");
+                g_assert_cmpstr(json_text(specific, "compression-type"), ==, types[i]);
+        }
+}
+
+/* qemu-img never opens the backing file: it need not even be there. */
 static void
 test_absent_backing(struct place *place, gconstpointer data)
 {
@@ -236,9 +394,9 @@ test_grow(struct place *place, gconstpointer data)
         ensure(&overlay);
         ensure(&raw);
         g_assert_cmpint(g_unlink(base), ==, 0); /* is not needed for that */
-        g_assert_true(disk_grow(a, "qcow2", 256 * MIB, NULL, &error));
-        g_assert_true(disk_grow(a, "qcow2", 256 * MIB, NULL, &error));
-        g_assert_true(disk_grow(b, "raw", 128 * MIB, NULL, &error));
+        g_assert_true(disk_grow(a, "qcow2", NULL, 256 * MIB, NULL, &error));
+        g_assert_true(disk_grow(a, "qcow2", NULL, 256 * MIB, NULL, &error));
+        g_assert_true(disk_grow(b, "raw", NULL, 128 * MIB, NULL, &error));
         g_assert_no_error(error);
         info = image_info(a, "qcow2");
         g_assert_cmpint(json_number(info, "virtual-size", 0), ==, (gint64)(256 * MIB));
@@ -246,11 +404,11 @@ test_grow(struct place *place, gconstpointer data)
         g_assert_cmpstr(json_text(info, "backing-filename-format"), ==, "raw");
         g_assert_true(disk_read_size(b, "raw", &size, NULL));
         g_assert_cmpuint(size, ==, 128 * MIB);
-        g_assert_false(disk_grow(a, "qcow2", 128 * MIB, NULL, &error));
+        g_assert_false(disk_grow(a, "qcow2", NULL, 128 * MIB, NULL, &error));
         g_assert_error(error, DROVER_ERROR, DROVER_ERROR_FAILED);
         g_assert_nonnull(strstr(error->message, "has 256M and is never shrunk (to 128M)"));
         g_clear_error(&error);
-        g_assert_false(disk_grow(b, "qcow2", 256 * MIB, NULL, &error));
+        g_assert_false(disk_grow(b, "qcow2", NULL, 256 * MIB, NULL, &error));
         g_assert_error(error, DROVER_ERROR, DROVER_ERROR_CORRUPT);
 }
 
@@ -271,7 +429,7 @@ test_owner(struct place *place, gconstpointer data)
         g_assert_cmpint(stat(a, &st), ==, 0);
         g_assert_cmpuint(st.st_uid, ==, nobody.uid);
         g_assert_cmpuint(st.st_gid, ==, nobody.gid);
-        g_assert_true(disk_grow(a, "qcow2", 128 * MIB, &nobody, &error)); /* in a directory that is closed to it */
+        g_assert_true(disk_grow(a, "qcow2", NULL, 128 * MIB, &nobody, &error)); /* in a directory that is closed to it */
         g_assert_no_error(error);
 }
 
@@ -422,6 +580,10 @@ main(int argc, char **argv)
         g_test_init(&argc, &argv, NULL);
         g_test_add("/disk/blank", struct place, NULL, place_make, test_blank, place_remove);
         g_test_add("/disk/overlay", struct place, NULL, place_make, test_overlay, place_remove);
+        g_test_add("/disk/encryption", struct place, NULL, place_make, test_encryption, place_remove);
+        g_test_add("/disk/key", struct place, NULL, place_make, test_key, place_remove);
+        g_test_add("/disk/full", struct place, NULL, place_make, test_full, place_remove);
+        g_test_add("/disk/compression-type", struct place, NULL, place_make, test_compression_type, place_remove);
         g_test_add("/disk/making", struct place, NULL, place_make, test_making, place_remove);
         g_test_add("/disk/absent-backing", struct place, NULL, place_make, test_absent_backing, place_remove);
         g_test_add("/disk/never-over", struct place, NULL, place_make, test_never_over, place_remove);

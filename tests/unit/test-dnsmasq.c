@@ -34,7 +34,7 @@ static struct network networks[] = {
 };
 static const struct lab_host hosts[] = {
         {0, {{0x52, 0x54, 0, 0, 0, 1}}, 0x0a14000a, "db", aliases},
-        {1, {{0x52, 0x54, 0, 0, 0, 2}}, 0x0a15000a, "db", NULL, .second = TRUE},
+        {1, {{0x52, 0x54, 0, 0, 0, 2}}, 0x0a15000a, "db", NULL, .second = TRUE, .mtu = 1300},
         {0, {{0x52, 0x54, 0, 0, 0, 3}}, 0, "dyn", NULL},
         {0, {{0x52, 0x54, 0, 0, 0, 4}}, 0x0a140032, NULL, NULL},
         {2, {{0x52, 0x54, 0, 0, 0, 5}}, 0x0a16000a, "quiet", NULL},
@@ -64,7 +64,8 @@ test_config(void)
                 "dhcp-option=tag:lan,option:dns-server,10.20.0.1",
                 "interface=dmz-1", "dhcp-range=set:dmz,10.21.0.16,10.21.0.32,255.255.255.192,600",
                 "dhcp-option=tag:dmz,option:router", "dhcp-option=tag:dmz,option:mtu,1400",
-                "interface=dns-1", "no-dhcp-interface=dns-1"};
+                "dhcp-mac=set:mtu1300.nic,52:54:00:00:00:02", "dhcp-option=tag:mtu1300.nic,option:mtu,1300",
+                "interface=dns-1", "no-dhcp-interface=dns-1", "dhcp-mac=set:second.nic,52:54:00:00:00:02"};
         g_autofree char *text = dnsmasq_config(&lab);
 
         for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
@@ -184,7 +185,7 @@ test_hosts(void)
 
         g_assert_cmpstr(reservations, ==,
                         "52:54:00:00:00:01,10.20.0.10,db\n"
-                        "52:54:00:00:00:02,set:second.nic,10.21.0.10,db\n"
+                        "52:54:00:00:00:02,10.21.0.10,db\n"
                         "52:54:00:00:00:03,dyn\n"
                         "52:54:00:00:00:04,10.20.0.50\n");
         g_assert_cmpstr(names, ==,
@@ -209,10 +210,10 @@ test_leases(void)
 {
         static const char text[] = "1767225600 52:54:00:00:00:01 10.20.0.10 db 01:52\n"
                                    "0 52:54:00:00:00:02 10.20.0.11 * *\n"
-                                   "duid 00:01\n\ngarbage\n1 zz 10.20.0.12 x *\n1 52:54:00:00:00:03 999.1.1.1 x *\n";
+                                   "duid 00:01\n0 7 fd00:20::10 db 00:03:00:01\n1 8 fd00:20::11 * 00:03\n\ngarbage\n1 zz 10.20.0.12 x *\n1 52:54:00:00:00:03 999.1.1.1 x *\n";
         g_autofree char *directory = g_dir_make_tmp("drover-test-XXXXXX", NULL);
         g_autofree char *path = g_build_filename(directory, "leases", NULL);
-        g_autoptr(GArray) none = dnsmasq_leases(directory), leases = NULL;
+        g_autoptr(GArray) none = dnsmasq_leases(directory), leases = NULL, leases6 = NULL;
 
         g_assert_cmpuint(none->len, ==, 0);
         g_assert_true(g_file_set_contents(path, text, -1, NULL));
@@ -223,6 +224,12 @@ test_leases(void)
         g_assert_cmpstr(g_array_index(leases, struct lease, 0).name, ==, "db");
         g_assert_cmpint(g_array_index(leases, struct lease, 1).mac.ether_addr_octet[5], ==, 2);
         g_assert_null(g_array_index(leases, struct lease, 1).name);
+        leases6 = dnsmasq_leases6(directory);
+        g_assert_cmpuint(leases6->len, ==, 2);
+        g_assert_cmpint(g_array_index(leases6, struct lease6, 0).ip6.s6_addr[15], ==, 0x10);
+        g_assert_cmpstr(g_array_index(leases6, struct lease6, 0).name, ==, "db");
+        g_assert_true(!g_array_index(leases6, struct lease6, 0).ended && g_array_index(leases6, struct lease6, 1).ended);
+        g_assert_null(g_array_index(leases6, struct lease6, 1).name);
         g_assert_true(file_remove_tree(directory, NULL));
 }
 

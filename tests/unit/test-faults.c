@@ -66,7 +66,9 @@ add_use(struct world *world, const char *path, pid_t pid, const char *project, c
 static void
 add_file(struct world *world, char *path, guint64 size)
 {
-        g_hash_table_insert(world->files, path, g_memdup2(&size, sizeof size));
+        struct disk_head head = {.size_bytes = size};
+
+        g_hash_table_insert(world->files, path, g_memdup2(&head, sizeof head));
 }
 
 static void

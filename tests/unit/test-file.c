@@ -129,6 +129,22 @@ test_written_whole(void)
         g_assert_cmpint(rmdir(top), ==, 0); /* no draft is left either */
 }
 
+/* Where others may write, a draft stays while the process lives whose number is in its name. */
+static void
+test_drafts(void)
+{
+        g_autofree char *top = make_top(), *path = g_build_filename(top, "a.b", NULL), *ours = file_draft_path(path);
+        g_autofree char *dead = g_build_filename(top, ".a.b.2147483647.0.draft", NULL);
+        g_autofree char *other = g_build_filename(top, ".draft", NULL);
+
+        g_assert_true(file_write_whole(ours, "", 0, 0600, NULL) && file_write_whole(dead, "", 0, 0600, NULL) &&
+                      file_write_whole(other, "", 0, 0600, NULL));
+        file_remove_drafts(top, TRUE);
+        g_assert_true(file_exists(ours) && file_exists(other) && !file_exists(dead));
+        file_remove_drafts(top, FALSE);
+        g_assert_cmpint(rmdir(top), ==, 0);
+}
+
 /* Without descriptors nobody can look: whoever may live is not taken for dead. */
 static void
 test_lock_is_seen(void)
@@ -157,6 +173,7 @@ main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/file/written-whole", test_written_whole);
+        g_test_add_func("/file/drafts", test_drafts);
         g_test_add_func("/file/lock-is-seen", test_lock_is_seen);
         g_test_add_func("/file/deep", test_deep);
         g_test_add_func("/file/wide", test_wide);

@@ -247,6 +247,29 @@ test_many(struct fixture *fixture, gconstpointer data)
                 close(fds[i]);
 }
 
+/* A client that breaks off with an answer under way: those that come next, and get its pipes, see nothing of it. */
+static void
+test_broken_off(struct fixture *fixture, gconstpointer data)
+{
+        struct forward forward = make_forward(FORWARD_TCP, free_port(SOCK_STREAM), fixture->guest_port);
+        const struct linger at_once = {.l_onoff = 1};
+        g_autofree char *bytes = g_malloc0(65536);
+
+        publish(fixture, &forward);
+        for (int round = 0; round < 40; round++) {
+                g_autofree char *text = g_strdup_printf("connection %d", round);
+                int fd = dial(ntohs(forward.outside.ipv4.sin_port));
+                auto_fd next = -1;
+
+                while (send(fd, bytes, 65536, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) /* until the answer's way is full too */
+                        ;
+                g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), ==, 0);
+                close(fd);
+                next = dial(ntohs(forward.outside.ipv4.sin_port));
+                assert_echo(next, text);
+        }
+}
+
 /* Somebody else has all descriptors, and no connection of ours that would end: the port comes back by itself. */
 static void
 test_full(struct fixture *fixture, gconstpointer data)
@@ -517,6 +540,7 @@ main(int argc, char **argv)
         g_test_add("/forward/full", struct fixture, NULL, set_up, test_full, tear_down);
         g_test_add("/forward/bytes", struct fixture, NULL, set_up, test_bytes, tear_down);
         g_test_add("/forward/many", struct fixture, NULL, set_up, test_many, tear_down);
+        g_test_add("/forward/broken-off", struct fixture, NULL, set_up, test_broken_off, tear_down);
         g_test_add("/forward/refused", struct fixture, NULL, set_up, test_refused, tear_down);
         g_test_add("/forward/live", struct fixture, NULL, set_up, test_live, tear_down);
         g_test_add("/forward/udp", struct fixture, NULL, set_up, test_udp, tear_down);

@@ -23,6 +23,7 @@ static const struct {
         {&keys_root_disk, "{vms: {v: {disk: {REST", "}}}}"},
         {&keys_vm_disk, "{disks: {db-data: {size: 1G}}, vms: {v: {disks: [{REST", "}]}}}"},
         {&keys_limits, "{vms: {v: {disk: {size: 1G, limits: {", "}}}}}"},
+        {&keys_encryption, "{vms: {v: {disk: {size: 1G, encryption: {REST", "}}}}}"},
         {&keys_vxlan, "{networks: {n: {vxlan: {REST", "}}}}"},
         {&keys_dhcp_boot, "{networks: {n: {dhcp: {boot: {REST", "}}}}}"},
         {&keys_nic, "{networks: {lan: {subnet6: \"fd00:20::/64\"}}, vms: {v: {networks: {lan: {REST", "}}}}}", "ip6"},
@@ -63,6 +64,8 @@ rest_for(const struct key_table *table, const char *name)
                                                      : "id: 7, remote: [192.0.2.9], ";
         if (table == &keys_vlan)
                 return strcmp(name, "native") == 0 ? "trunk: [20], " : "";
+        if (table == &keys_encryption)
+                return strcmp(name, "key_file") ? "key_file: ./k, " : "";
         if (table == &keys_impair)
                 return strcmp(name, "jitter") == 0 ? "delay: 1s, " : "";
         if (table == &keys_dhcp_boot)

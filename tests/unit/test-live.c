@@ -108,6 +108,34 @@ test_drift(void)
         bench_clear(&bench);
 }
 
+/* vCPUs, memory, limits and a disc that were changed with a monitor. */
+static void
+test_drift_of_amounts(void)
+{
+        static const char text[] = "name: lab\nisolation: private\nvms:\n  web: {cpus: {count: 2, max: 4}, networks: [],"
+                                   " memory: {size: 512M, max: 1G}, disks: [{name: cd, file: /x.iso, media: cdrom}]}\n";
+        struct actual_block no_disc = {0}, other = {.size_bytes = 2048}, ours = {.size_bytes = 2048, .is_ours = TRUE};
+        struct bench bench;
+        struct vm_world *vm = run(&bench, text);
+
+        g_hash_table_insert(vm->actual->blocks, g_strdup("disk-cd"), g_memdup2(&ours, sizeof ours));
+        vm->actual->cpus = 2;
+        vm->actual->memory_bytes = G_GUINT64_CONSTANT(1) << 30;
+        vm->actual->balloon_bytes = 512 << 20;
+        check_changes(&bench, "");
+        vm->actual->cpus = 1;
+        vm->actual->balloon_bytes = 256 << 20;
+        g_hash_table_insert(vm->actual->blocks, g_strdup("disk-cd"), g_memdup2(&other, sizeof other));
+        check_changes(&bench, "memory:256M>512M live drift, cpus:1>2 live drift, disks.cd.file:another disc>/x.iso live drift");
+        vm->actual->cpus = 3;
+        vm->actual->balloon_bytes = 0;
+        g_hash_table_insert(vm->actual->blocks, g_strdup("disk-cd"), g_memdup2(&no_disc, sizeof no_disc));
+        check_changes(&bench, "cpus:3>2 restart drift, disks.cd.file:no disc>/x.iso live drift");
+        spec_refuse(vm->spec, "disk-cd");
+        check_changes(&bench, "cpus:3>2 restart drift, disks.cd.file:no disc>/x.iso restart drift");
+        bench_clear(&bench);
+}
+
 /* What has no port, what a guest keeps, and a drive wait. */
 static void
 test_classes(void)
@@ -171,6 +199,7 @@ main(int argc, char **argv)
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/live/actual", test_actual);
         g_test_add_func("/live/drift", test_drift);
+        g_test_add_func("/live/drift-of-amounts", test_drift_of_amounts);
         g_test_add_func("/live/classes", test_classes);
         g_test_add_func("/live/take", test_take);
         return g_test_run();

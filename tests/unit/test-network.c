@@ -342,6 +342,12 @@ test_dnsmasq(void)
         dnsmasq_observe(&lab, &state);
         g_assert_true(state.pid == first && state.hosts_same);
         ask_as("02:00:00:00:00:01", "10.20.0.11 ");
+        hosts[0].old_mac = hosts[0].mac; /* it has another MAC since, and the lease of the old one lasts */
+        hosts[0].mac.ether_addr_octet[5] = 4;
+        g_assert_true(dnsmasq_ensure(home, &lab, NULL));
+        ask_as("02:00:00:00:00:04", "10.20.0.11 ");
+        hosts[0].mac = hosts[0].old_mac;
+        hosts[0].old_mac = (struct ether_addr){{0}};
         networks[1].mtu = 1400;
         g_assert_true(dnsmasq_ensure(home, &lab, NULL));
         dnsmasq_observe(&lab, &state);
@@ -398,31 +404,41 @@ test_impostor(void)
         close(end[1]);
 }
 
+static enum firewall_state
+look_at_firewall(struct home *home)
+{
+        g_auto(firewall_found_t) found = {0};
+
+        g_assert_true(firewall_look(home, "lab", ISOLATION_PRIVATE, &found, NULL));
+        g_assert_null(found.ports);
+        g_assert_null(found.chains);
+        return firewall_compare(home, &lab, &found);
+}
+
 static void
 test_firewall(void)
 {
         struct home *home = must_open(TRUE, NULL, 0);
-        enum firewall_state state;
         g_autofree char *value = NULL;
 
         make_lab(home);
-        g_assert_true(firewall_observe(home, &lab, &state, NULL) && state == FIREWALL_ABSENT);
+        g_assert_true(look_at_firewall(home) == FIREWALL_ABSENT);
         g_assert_true(firewall_ensure(home, &lab, "/run/host.json", NULL));
-        g_assert_true(firewall_observe(home, &lab, &state, NULL) && state == FIREWALL_SAME);
+        g_assert_true(look_at_firewall(home) == FIREWALL_SAME);
         value = home_read_sysctl(home, "net/ipv4/ip_forward", NULL);
         g_assert_cmpstr(value, ==, "1");
         g_assert_true(home_nft(home, "flush chain inet drover-lab forward", NULL, NULL));
-        g_assert_true(firewall_observe(home, &lab, &state, NULL) && state == FIREWALL_DIFFERENT);
+        g_assert_true(look_at_firewall(home) == FIREWALL_DIFFERENT);
         g_assert_true(firewall_ensure(home, &lab, "/run/host.json", NULL));
         g_assert_true(home_nft(home, "delete element bridge drover-lab ports { \"dyn-3\" }", NULL, NULL));
-        g_assert_true(firewall_observe(home, &lab, &state, NULL) && state == FIREWALL_DIFFERENT);
+        g_assert_true(look_at_firewall(home) == FIREWALL_DIFFERENT);
         g_assert_true(firewall_ensure(home, &lab, "/run/host.json", NULL));
-        g_assert_true(firewall_observe(home, &lab, &state, NULL) && state == FIREWALL_SAME);
+        g_assert_true(look_at_firewall(home) == FIREWALL_SAME);
         g_assert_true(home_write_sysctl(home, "net/ipv4/ip_forward", "0", NULL));
-        g_assert_true(firewall_observe(home, &lab, &state, NULL) && state == FIREWALL_DIFFERENT);
+        g_assert_true(look_at_firewall(home) == FIREWALL_DIFFERENT);
         g_assert_true(firewall_remove(home, "lab", ISOLATION_PRIVATE, "/run/host.json", NULL));
         g_assert_true(firewall_remove(home, "lab", ISOLATION_PRIVATE, "/run/host.json", NULL));
-        g_assert_true(firewall_observe(home, &lab, &state, NULL) && state == FIREWALL_ABSENT);
+        g_assert_true(look_at_firewall(home) == FIREWALL_ABSENT);
         remove_home(home);
 }
 

@@ -5,6 +5,7 @@
 #include "tests/unit/plan-bench.h"
 
 #include "base/error.h"
+#include "network/guard.h"
 
 static const char two_vms[] = "name: lab\n"
                               "isolation: private\n"
@@ -185,6 +186,91 @@ test_new_default(void)
         }
         edit(&bench, two_vms);
         check_plan(&bench, &up, "");
+        bench_clear(&bench);
+}
+
+static const char watched[] = "name: lab\n"
+                              "isolation: private\n"
+                              "networks: {lan: {subnet: 10.0.0.0/24}}\n"
+                              "vms:\n"
+                              "  web: {networks: {lan: {ip: 10.0.0.10, mac: '02:00:00:00:00:0a', spoof_check: true}}}\n"
+                              "  db: {hostname: data, networks: {lan: {ip: 10.0.0.11, mac: '02:00:00:00:00:0b', aliases: [base]}}}\n";
+
+/* What firewall and dnsmasq are told of the guests, as one text. */
+static char *
+told(struct bench *bench)
+{
+        g_autofree char *guard = NULL, *reservations = NULL, *names = NULL;
+
+        resolve_again(bench);
+        guard = guard_chains(&bench->resolved->lab);
+        reservations = dnsmasq_reservations(&bench->resolved->lab);
+        names = dnsmasq_names(&bench->resolved->lab);
+        return g_strconcat(guard, reservations, names, NULL);
+}
+
+static void
+edit_from(struct bench *bench, const char *from, const char *to)
+{
+        g_auto(GStrv) parts = g_strsplit(watched, from, 2);
+        g_autofree char *edited = g_strjoinv(to, parts);
+
+        g_assert_cmpstr(edited, !=, watched);
+        edit(bench, edited);
+}
+
+/* What runs is served and guarded as it was started: without its VM in the file, and while another MAC waits for its restart. */
+static void
+test_what_runs(void)
+{
+        g_auto(GStrv) lines = g_strsplit(watched, "\n", -1);
+        g_autofree char *before = NULL, *orphan = NULL, *pending = NULL, *stopped = NULL, *without = NULL;
+        struct bench bench;
+
+        bench_init(&bench, watched);
+        pretend_up(&bench, VM_RUNNING);
+        before = told(&bench);
+        g_assert_nonnull(strstr(before, "ether saddr != 02:00:00:00:00:0a drop"));
+        edit_from(&bench, lines[5], "");
+        orphan = told(&bench);
+        g_assert_cmpstr(orphan, ==, before);
+        edit_from(&bench, lines[4], "");
+        g_free(orphan);
+        orphan = told(&bench); /* in another order */
+        g_assert_nonnull(strstr(orphan, "\tchain from-"));
+        g_assert_nonnull(strstr(orphan, "\n02:00:00:00:00:0a,10.0.0.10,web\n"));
+        edit_from(&bench, "00:0a", "00:0c");
+        pending = told(&bench);
+        g_assert_cmpstr(pending, ==, before);
+        ((struct vm_world *)g_ptr_array_index(bench.world->vms, 0))->status = VM_STOPPED;
+        stopped = told(&bench);
+        g_assert_nonnull(strstr(stopped, "ether saddr != 02:00:00:00:00:0c drop"));
+        edit_from(&bench, lines[5], "  new: {networks: {lan: {ip: 10.0.0.11, spoof_check: true}}}");
+        without = told(&bench); /* db runs on, but the address is another's */
+        g_assert_null(strstr(without, "10.0.0.11,data"));
+        bench_clear(&bench);
+}
+
+/* Addresses that are still leased: to a guest that has not heard of its new one, and to a MAC that is no more. */
+static void
+test_leases(void)
+{
+        struct lease leases[] = {{.ip = 0x0a00000a, .mac = {{2, 0, 0, 0, 0, 0x0a}}}, {.ip = 0x0a00000b, .mac = {{2, 0, 0, 0, 0, 9}}}};
+        g_autofree char *text = NULL, *ended = NULL;
+        struct bench bench;
+
+        bench_init(&bench, watched);
+        pretend_up(&bench, VM_RUNNING);
+        bench.world->leases = g_array_new(FALSE, TRUE, sizeof(struct lease));
+        g_array_append_vals(bench.world->leases, leases, G_N_ELEMENTS(leases));
+        edit_from(&bench, "ip: 10.0.0.10", "ip: 10.0.0.20");
+        text = told(&bench);
+        g_assert_nonnull(strstr(text, "\t\tip saddr != 10.0.0.20 ip saddr != 10.0.0.10 drop\n"));
+        g_assert_nonnull(strstr(text, "arp saddr ip != 0.0.0.0 arp saddr ip != 10.0.0.20 arp saddr ip != 10.0.0.10 drop\n"));
+        g_assert_nonnull(strstr(text, "\n02:00:00:00:00:0b,02:00:00:00:00:09,10.0.0.11,data\n"));
+        g_array_index(bench.world->leases, struct lease, 1).ended = TRUE;
+        ended = told(&bench);
+        g_assert_null(strstr(ended, "00:09"));
         bench_clear(&bench);
 }
 
@@ -390,6 +476,38 @@ test_cost(void)
         }
 }
 
+/* What is taken when disks are made has to be there; what they may take one day is a note. */
+static void
+test_room(void)
+{
+        static const char *const disks[] = {"{size: 3G}", "{size: 3G, preallocation: metadata}", "{size: 3G, preallocation: falloc}",
+                                            "{size: 3G, format: raw, preallocation: full}"};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(disks); i++) {
+                g_autofree char *text = g_strdup_printf("name: lab\nisolation: private\nvms:\n  one: {networks: [], disk: %s}\n",
+                                                        disks[i]);
+                g_autoptr(plan_t) plan = NULL;
+                g_autofree char *found = NULL;
+                GError *error = NULL;
+                struct bench bench;
+
+                bench_init(&bench, text);
+                resolve_again(&bench);
+                bench.world->disk_free = (guint64)2 << 30;
+                plan = make_plan(&bench, &up, &error);
+                found = format_faults(&bench);
+                if (i < 2) {
+                        g_assert_no_error(error);
+                } else {
+                        g_assert_error(error, DROVER_ERROR, DROVER_ERROR_BUSY);
+                        g_assert_nonnull(strstr(found, "disk 'root' and others like it take 3.0 GiB when they are made, and there "
+                                                       "are 2.0 GiB free"));
+                }
+                g_clear_error(&error);
+                bench_clear(&bench);
+        }
+}
+
 static void
 test_down(void)
 {
@@ -451,12 +569,15 @@ main(int argc, char **argv)
         g_test_add_func("/plan/restart", test_restart);
         g_test_add_func("/plan/mtu", test_mtu);
         g_test_add_func("/plan/new-default", test_new_default);
+        g_test_add_func("/plan/what-runs", test_what_runs);
+        g_test_add_func("/plan/leases", test_leases);
         g_test_add_func("/plan/states", test_states);
         g_test_add_func("/plan/names-and-order", test_names_and_order);
         g_test_add_func("/plan/unknown-name", test_unknown_name);
         g_test_add_func("/plan/orphans", test_orphans);
         g_test_add_func("/plan/probable-renames", test_probable_renames);
         g_test_add_func("/plan/cost", test_cost);
+        g_test_add_func("/plan/room", test_room);
         g_test_add_func("/plan/down", test_down);
         g_test_add_func("/plan/fresh-disks", test_fresh_disks);
         g_test_add_func("/plan/isolation-changed", test_isolation_changed);

@@ -49,6 +49,7 @@ host_links(void)
         links->addresses = g_array_new(FALSE, FALSE, sizeof(struct link_address));
         links->neighbours = g_array_new(FALSE, FALSE, sizeof(struct link_neighbour));
         links->routes = g_array_new(FALSE, FALSE, sizeof(struct link_route));
+        links->routes6 = g_array_new(FALSE, FALSE, sizeof(struct link_route6));
         links->by_name = g_hash_table_new(g_str_hash, g_str_equal);
         links->by_index = g_hash_table_new(NULL, NULL);
         return links;
