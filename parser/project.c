@@ -253,7 +253,7 @@ vm_has_image(const struct vm *vm)
 const char *
 disk_in_place(const struct disk *disk)
 {
-        return disk->file ? disk->file : disk->device;
+        return disk->file ? disk->file : disk->device ? disk->device : disk->url;
 }
 
 guint

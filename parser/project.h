@@ -270,6 +270,7 @@ struct disk {
         const char *named;       /* the project's disk that this refers to, or NULL */
         const char *file;        /* absolute path used in place, or NULL */
         const char *device;      /* absolute path of a block device used in place, or NULL */
+        const char *url;         /* a source that QEMU reaches itself, used in place (value/disk-url.h), or NULL */
         guint64 size_bytes;      /* 0: the image's own size, or that of the file */
         enum disk_format format;
         enum media media;
@@ -573,7 +574,7 @@ const struct vm *project_find_vm(const struct project *project, const char *name
 const struct network *project_find_network(const struct project *project, const char *name);
 const struct disk *project_find_disk(const struct project *project, const char *name);
 
-/** disk_in_place() - The path of the file or device that is used where it lies; NULL for a disk that drover makes */
+/** disk_in_place() - The path of the file or device that is used where it lies, or its URL; NULL: drover makes the disk */
 const char *disk_in_place(const struct disk *disk);
 
 /** disk_serial_room() - How many characters of a serial number a guest is shown on a bus */

@@ -196,7 +196,7 @@ static gboolean
 has_disk(const struct vm_world *vm, const struct disk *disk)
 {
         const json_t *wish = vm->spec ? vm->spec->wish : NULL, *item;
-        const char *path = disk_in_place(disk), *key = disk->file ? "file" : "device";
+        const char *path = disk_in_place(disk), *key = disk->file ? "file" : disk->device ? "device" : "url";
         size_t i;
 
         if (!disk->named && !path)
@@ -246,7 +246,7 @@ observe_uses(struct world *world, const struct resolved *resolved)
                 for (guint n = 0; n < launch->disk_count; n++) {
                         const struct launch_disk *disk = &launch->disks[n];
 
-                        if (vm_is_alive(vm) && has_disk(vm, disk->disk))
+                        if (disk->disk->url || (vm_is_alive(vm) && has_disk(vm, disk->disk)))
                                 continue;
                         if (disk_in_place(disk->disk) || g_hash_table_contains(world->files, disk->path))
                                 probe_use(world, seen, disk->path, launch_disk_access(disk), found);

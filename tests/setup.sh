@@ -16,7 +16,7 @@ run="dnsmasq-base ?passt slirp4netns qemu-system-x86 qemu-utils seabios ipxe-qem
 guest="busybox-static cpio"
 tests="python3 python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema nftables iproute2 strace clang
        ?libclang-rt-dev mandoc util-linux
-       e2fsprogs openssh-client rsync systemd uidmap ?ansible-core"
+       e2fsprogs openssh-client rsync systemd uidmap ?ansible-core qemu-block-extra"
 lint="clang-tidy cppcheck shellcheck mandoc"
 bench="iperf3"
 # Without libvirt-daemon-system, which would start the daemons on this host.

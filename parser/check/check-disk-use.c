@@ -51,7 +51,7 @@ check_named_use(const struct users *users, const struct vm *vm, const struct dis
 static void
 check_path_use(const struct users *users, const struct vm *vm, const struct disk *disk)
 {
-        const char *key = disk->file ? "file" : "device", *path = disk->file ? disk->file : disk->device;
+        const char *key = disk->file ? "file" : disk->device ? "device" : "url", *path = disk_in_place(disk);
         const struct user *other = g_hash_table_lookup(users->writers, path);
         const struct vm *image = disk->read_only ? NULL : g_hash_table_lookup(users->images, path);
         struct place place = disk_place(disk, key);
@@ -74,7 +74,7 @@ check_shared(const struct check *check, const struct vm *vm, const struct disk *
 {
         if (!disk->shared)
                 return;
-        if (!disk->named && !disk->file && !disk->device)
+        if (!disk->named && !disk_in_place(disk))
                 check_fault(check, "shared-own", disk_place(disk, "shared"), "name it under 'disks' at the top of the file",
                             "disk of vm '%s': no other VM can use a disk of the VM's own", vm->name);
         else if (disk->format != FORMAT_RAW || disk->format_unknown)
@@ -156,7 +156,7 @@ check_disk_use(const struct users *users, const struct vm *vm, const struct disk
 {
         if (disk->named)
                 check_named_use(users, vm, disk);
-        else if (disk->file || disk->device)
+        else if (disk_in_place(disk))
                 check_path_use(users, vm, disk);
         if (!disk->named) {
                 check_file(users, (struct wanted_file){disk->file, "file of disk", "vm", vm->name, disk->node, "file"});

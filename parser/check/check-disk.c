@@ -2,6 +2,7 @@
 #include "parser/check/check-users.h"
 
 #include "parser/keys/keys.h"
+#include "parser/value/disk-url.h"
 
 #include <string.h>
 
@@ -13,10 +14,22 @@ disk_place(const struct disk *disk, const char *key)
         return project_place(disk->node, key);
 }
 
+/* What says so: "file", "device", "url"; NULL: it is made here. */
+static const char *
+in_place_key(const struct node *node)
+{
+        static const char *const keys[] = {"file", "device", "url"};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+                if (project_is_set(node, keys[i]))
+                        return keys[i];
+        return NULL;
+}
+
 static gboolean
 is_in_place(const struct node *node)
 {
-        return project_is_set(node, "file") || project_is_set(node, "device");
+        return in_place_key(node) != NULL;
 }
 
 /* What to do about a key that does not go with another one: "remove 'size'", or what drops the one below. */
@@ -50,12 +63,39 @@ check_device_kind(const struct check *check, const struct vm *vm, const struct d
                             "disk of vm '%s': a device can only be raw", vm->name);
 }
 
+/* So is what is reached by a URL; of its content nobody has seen anything, so that no format is believed. */
+static void
+check_url_kind(const struct check *check, const struct vm *vm, const struct disk *disk)
+{
+        const struct node *node = disk->node;
+        const char *other = in_place_key(node);
+
+        if (!project_is_set(node, "url"))
+                return;
+        if (strcmp(other, "url") != 0)
+                check_fault(check, "url-with-file", disk_place(disk, "url"),
+                            hint_of_two(vm, node, "url", other, "remove one of the two"),
+                            "disk of vm '%s' is either a %s or behind a URL", vm->name, other);
+        if (project_is_set(node, "size"))
+                check_fault(check, "url-with-size", disk_place(disk, "size"),
+                            hint_of_two(vm, node, "size", "url", "remove 'size'"),
+                            "disk of vm '%s': what is behind a URL keeps its size", vm->name);
+        if (disk->url && disk->format != FORMAT_RAW)
+                check_fault(check, "url-format", disk_place(disk, "format"),
+                            disk_url_is_web(disk->url) ? "fetch it as an 'image'" : "let the server open it: qemu-nbd -f qcow2",
+                            "disk of vm '%s': what is behind a URL can only be raw", vm->name);
+        if (disk->url && disk_url_is_web(disk->url) && !disk->read_only)
+                check_fault(check, "url-read-only", disk_place(disk, "read_only"), "remove it",
+                            "disk of vm '%s': nobody can write to what is behind http or https", vm->name);
+}
+
 /* One disk is one kind of thing: named, file, device, or the VM's own. */
 static void
 check_kind(const struct check *check, const struct vm *vm, const struct disk *disk)
 {
-        static const char *const not_for_named[] = {"name", "size", "format", "preallocation", "cluster_size", "compression_type",
-                                                    "encryption", "file", "device", "media", NULL};
+        static const char *const not_for_named[] = {"name", "size", "format", "preallocation", "cluster_size",
+                                                    "compression_type", "encryption", "file", "device", "url", "media",
+                                                    NULL};
         const struct node *node = disk->node;
 
         if (disk->named && node->kind == NODE_MAP) {
@@ -72,6 +112,7 @@ check_kind(const struct check *check, const struct vm *vm, const struct disk *di
                             hint_of_two(vm, node, "size", "file", "remove 'size', or 'file' for a new disk"),
                             "disk of vm '%s': a file that is used in place keeps its size", vm->name);
         check_device_kind(check, vm, disk);
+        check_url_kind(check, vm, disk);
         if (disk->media == MEDIA_CDROM && !is_in_place(node))
                 check_fault(check, "cdrom-without-file", disk_place(disk, "media"), "write 'file: ./some.iso'",
                             "disk of vm '%s': a cdrom needs a file", vm->name);
@@ -88,14 +129,14 @@ check_raw_making(const struct check *check, const struct disk *disk, const char 
         if (disk->format != FORMAT_RAW)
                 return;
         if (disk->preallocated && disk->preallocation == PREALLOCATION_METADATA)
-                check_fault(check, "raw-metadata", disk_place(disk, "preallocation"), "write 'falloc' or 'full', or 'format: qcow2'",
-                            "%s: a raw file has no metadata", title);
+                check_fault(check, "raw-metadata", disk_place(disk, "preallocation"),
+                            "write 'falloc' or 'full', or 'format: qcow2'", "%s: a raw file has no metadata", title);
         if (disk->cluster_bytes)
                 check_fault(check, "raw-clusters", disk_place(disk, "cluster_size"), "remove it, or write 'format: qcow2'",
                             "%s: a raw file has no clusters", title);
         if (disk->has_compression)
-                check_fault(check, "raw-compression", disk_place(disk, "compression_type"), "remove it, or write 'format: qcow2'",
-                            "%s: a raw file is never packed", title);
+                check_fault(check, "raw-compression", disk_place(disk, "compression_type"),
+                            "remove it, or write 'format: qcow2'", "%s: a raw file is never packed", title);
         if (disk->encryption)
                 check_fault(check, "raw-encryption", disk_place(disk, "encryption"), "remove it, or write 'format: qcow2'",
                             "%s: only a qcow2 file is encrypted", title);
@@ -141,7 +182,7 @@ is_own(const struct disk *disk)
 static gboolean
 has_name(const struct disk *disk)
 {
-        return disk->node && (disk->named || disk->file || disk->device || is_own(disk));
+        return disk->node && (disk->named || disk_in_place(disk) || is_own(disk));
 }
 
 static void
@@ -187,9 +228,9 @@ check_root(const struct check *check, const struct vm *vm)
         if (is_in_place(root->node))
                 check_kind(check, vm, root);
         if (project_is_set(vm->node, "image")) {
-                const char *in_place = project_is_set(root->node, "file") ? "file" : "device";
+                const char *in_place = in_place_key(root->node);
 
-                if (is_in_place(root->node))
+                if (in_place)
                         check_fault(check, "image-and-file", disk_place(root, in_place),
                                     check_is_merged(vm->node, "image", root->node, in_place)
                                             ? "write 'image: !reset' to do without the inherited image"

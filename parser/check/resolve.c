@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "parser/decode/decode.h"
+#include "parser/value/disk-url.h"
 
 #include <string.h>
 
@@ -97,7 +98,7 @@ static const char *
 name_of_file(struct check *check, const struct vm *vm, guint index)
 {
         const struct disk *disk = &vm->disks[index];
-        g_autofree char *base = g_path_get_basename(disk->file ? disk->file : disk->device);
+        g_autofree char *base = g_path_get_basename(disk_in_place(disk));
         char *dot = strrchr(base, '.');
         g_autofree char *name = NULL;
         const char *unique;
@@ -114,12 +115,14 @@ name_of_file(struct check *check, const struct vm *vm, guint index)
 static void
 resolve_format(struct disk *disk)
 {
+        if (disk->url && disk_url_is_web(disk->url) && !is_written(disk->node, "read_only"))
+                disk->read_only = TRUE;
         if (disk->media == MEDIA_CDROM) {
                 disk->read_only = TRUE;
                 disk->format = FORMAT_RAW;
                 if (!is_written(disk->node, "bus"))
                         disk->bus = BUS_SATA;
-        } else if (disk->device && !is_written(disk->node, "format")) {
+        } else if ((disk->device || disk->url) && !is_written(disk->node, "format")) {
                 disk->format = FORMAT_RAW;
         } else if (disk->file && !is_written(disk->node, "format")) {
                 disk->format_unknown = TRUE;
@@ -173,7 +176,7 @@ resolve_disks(struct check *check, struct vm *vm)
         for (guint i = 0; i < vm->disk_count; i++) {
                 struct disk *disk = &vm->disks[i];
 
-                if (!disk->name && (disk->file || disk->device))
+                if (!disk->name && disk_in_place(disk))
                         disk->name = name_of_file(check, vm, i);
                 else if (!disk->name)
                         disk->name = "data";

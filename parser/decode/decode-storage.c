@@ -1,6 +1,7 @@
 /* decode-storage.c - the keys of images and disks that no common type covers: image, url, digests, device, serial */
 #include "parser/decode/decode.h"
 
+#include "parser/value/disk-url.h"
 #include "parser/value/value-storage.h"
 
 #include <string.h>
@@ -138,6 +139,20 @@ schema_device(void)
 }
 
 const struct key_codec codec_device = {"path below /dev", decode_device, encode_text, schema_device};
+
+static void
+decode_disk_url(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
+{
+        decode_checked(decoder, key, node, object, disk_url_check);
+}
+
+static json_t *
+schema_disk_url(void)
+{
+        return json_pack("{s:s, s:s}", "type", "string", "pattern", "^(nbd|nbd\\+unix|iscsi|https?)://.|^rbd:.+/.");
+}
+
+const struct key_codec codec_disk_url = {"URL of QEMU's", decode_disk_url, encode_text, schema_disk_url};
 
 static void
 decode_serial(struct decoder *decoder, const struct key *key, const struct node *node, void *object)

@@ -31,7 +31,7 @@ struct key_codec {
 };
 
 extern const struct key_codec codec_boot_order, codec_machine, codec_paths;
-extern const struct key_codec codec_image, codec_url, codec_sha256, codec_sha512, codec_device, codec_serial;
+extern const struct key_codec codec_image, codec_url, codec_sha256, codec_sha512, codec_device, codec_disk_url, codec_serial;
 extern const struct key_codec codec_remote, codec_dhcp_options;
 extern const struct key_codec codec_guest_path, codec_document, codec_content, codec_mode, codec_owner, codec_run, codec_user,
         codec_ssh_keys;

@@ -238,8 +238,9 @@ encode_one(const struct key *key, const void *object, gboolean defaults)
 static gboolean
 is_foreign(const struct key_table *table, const struct key *key, const void *object)
 {
-        static const char *const not_for_named[] = {"name", "size", "format", "preallocation", "cluster_size", "compression_type",
-                                                    "encryption", "file", "device", "media", NULL};
+        static const char *const not_for_named[] = {"name", "size", "format", "preallocation", "cluster_size",
+                                                    "compression_type", "encryption", "file", "device", "url", "media",
+                                                    NULL};
 
         if (table == &keys_network) {
                 static const char *const bridge_keys[] = {"mode", "bridge", "external", "mtu", "uplink", "vxlan", NULL};

@@ -24,7 +24,7 @@ absolute(const struct node *entry, const char *path)
 char *
 merge_identity_disk(const struct node *entry)
 {
-        static const char *const paths[] = {"file", "device"};
+        static const char *const paths[] = {"file", "device", "url"};
         const char *name = entry->kind == NODE_SCALAR ? entry->text : text_of(entry, "disk");
 
         if (entry->kind == NODE_LIST || node_is_null(entry))
@@ -35,6 +35,8 @@ merge_identity_disk(const struct node *entry)
         for (size_t i = 0; !name && i < G_N_ELEMENTS(paths); i++) {
                 const struct node *value = node_get(entry, paths[i]);
 
+                if (text_of(entry, paths[i]) && strcmp(paths[i], "url") == 0)
+                        return g_strconcat("url ", value->text, NULL);
                 if (text_of(entry, paths[i])) {
                         g_autofree char *path = absolute(value, value->text);
 

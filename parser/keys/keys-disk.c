@@ -59,6 +59,10 @@ static const char *const discard_meant[] = {"on", "unmap", "true", "unmap", "yes
          .change = CHANGE_RESTART,                                                                                             \
          .help = "a block device of the host, used in place: never formatted or deleted; default: none",                       \
          .example = "/dev/vg/x"}
+#define ROW_DISK_URL                                                                                                           \
+        {.name = "url", .type = KEY_SPECIAL, IN(disk, url), .codec = &codec_disk_url, .change = CHANGE_RESTART,                \
+         .help = "a raw disk that QEMU reaches by NBD, iSCSI, Ceph or (read-only) HTTPS, never made or deleted; default: none",\
+         .example = "nbd://localhost/data"}
 /* How the disk is attached. */
 #define ROWS_DISK_USE                                                                                                          \
         {.name = "bus", .type = KEY_ENUM, IN(disk, bus), .words = bus_words, .meant = bus_meant, .fallback = "virtio",         \
@@ -142,7 +146,8 @@ static const char *const disk_aliases[] = {
         "encrypt", "encryption", "encrypted", "encryption", "luks", "encryption", "key_file", "encryption",
         "prealloc", "preallocation", "cluster", "cluster_size", "clustersize", "cluster_size",
         "compression", "compression_type", "compress", "compression_type",
-        "dev", "device", "block_device", "device", "target", "bus", NULL,
+        "dev", "device", "block_device", "device", "uri", "url", "nbd", "url", "iscsi", "url", "rbd", "url",
+         "target", "bus", NULL,
 };
 
 const struct key_table keys_disk = {
@@ -157,6 +162,7 @@ static const struct key root_disk_rows[] = {
         ROW_DISK_FILE,
         ROW_DISK_READ_ONLY,
         ROW_DISK_DEVICE,
+        ROW_DISK_URL,
         ROWS_DISK_USE,
         {.name = NULL},
 };
@@ -182,6 +188,7 @@ static const struct key vm_disk_rows[] = {
          .help = "a disk, or a CD-ROM drive with the file in it", .example = "cdrom"},
         ROW_DISK_READ_ONLY,
         ROW_DISK_DEVICE,
+        ROW_DISK_URL,
         ROWS_DISK_USE,
         {.name = NULL},
 };

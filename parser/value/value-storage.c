@@ -23,6 +23,18 @@ fail_no_scheme(struct value_fault *fault, const char *text)
 }
 
 gboolean
+value_check_url_text(const char *text, struct value_fault *fault)
+{
+        if (strlen(text) > URL_MAX_BYTES)
+                return value_fail(fault, "url-long", text, NULL, "is too long, %d bytes at most", URL_MAX_BYTES);
+        for (const char *c = text; *c; c++)
+                if (!g_ascii_isgraph(*c))
+                        return value_fail(fault, "url-blank", text, g_strdup("write %20 for a blank"),
+                                          "is no URL: it has a blank, a control character, or one that is not ASCII");
+        return TRUE;
+}
+
+gboolean
 value_check_url(const char *text, struct value_fault *fault)
 {
         static const char *const schemes[] = {"https", "http", NULL};
@@ -32,12 +44,8 @@ value_check_url(const char *text, struct value_fault *fault)
 
         if (!rest)
                 return fail_no_scheme(fault, text);
-        if (strlen(text) > URL_MAX_BYTES)
-                return value_fail(fault, "url-long", text, NULL, "is too long, %d bytes at most", URL_MAX_BYTES);
-        for (const char *c = text; *c; c++)
-                if (!g_ascii_isgraph(*c))
-                        return value_fail(fault, "url-blank", text, g_strdup("write %20 for a blank"),
-                                          "is no URL: it has a blank, a control character, or one that is not ASCII");
+        if (!value_check_url_text(text, fault))
+                return FALSE;
         scheme = g_ascii_strdown(text, rest - text);
         if (strcmp(scheme, "file") == 0)
                 return value_fail(fault, "url-file", text, g_strdup_printf("write the path alone: '%.200s'", rest + 3),

@@ -6,6 +6,9 @@
 /** value_check_url() - "https://example.org/debian.qcow2": http, https or ftp, with a host, without blanks */
 gboolean value_check_url(const char *text, struct value_fault *fault);
 
+/** value_check_url_text() - No more than 4096 visible ASCII characters */
+gboolean value_check_url_text(const char *text, struct value_fault *fault);
+
 /**
  * value_parse_digest() - A checksum in hexadecimal digits
  * @digits:   64 for SHA-256, 128 for SHA-512

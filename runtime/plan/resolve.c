@@ -303,7 +303,7 @@ void
 resolve_wish(struct resolved_vm *vm)
 {
         const struct disk *root = vm->vm->root;
-        gboolean own = root && !root->file && !root->device;
+        gboolean own = root && !disk_in_place(root);
 
         json_decref(vm->spec->wish);
         json_decref(vm->spec->set);

@@ -130,7 +130,7 @@ resolve_file_disk(struct resolved *resolved, struct resolved_vm *vm, struct laun
         const char *wish = disk->format == FORMAT_RAW ? "raw" : "qcow2";
 
         out->path = disk_in_place(disk);
-        if (disk->media == MEDIA_CDROM || disk->device) {
+        if (disk->media == MEDIA_CDROM || disk->device || disk->url) {
                 out->format = "raw";
                 return;
         }

@@ -82,7 +82,8 @@ write_zeros(int fd, off_t from, off_t to, off_t size, const struct disk_wish *wi
                 if (wish->progress)
                         wish->progress(wish->data, (guint64)from, (guint64)size);
                 if (wish->stop && __atomic_load_n(wish->stop, __ATOMIC_RELAXED))
-                        return error_set(error, DROVER_ERROR_INTERRUPTED, "interrupted while disk '%s' was written", wish->path);
+                        return error_set(error, DROVER_ERROR_INTERRUPTED, "interrupted while disk '%s' was written",
+                                         wish->path);
         }
         return TRUE;
 }
@@ -307,9 +308,10 @@ static gboolean
 grow_qcow2(int fd, const char *key_file, guint64 size_bytes, const struct child_user *user, GError **error)
 {
         static const char file[] = "\"file\":{\"driver\":\"file\",\"filename\":\"" DISK_TEMPLATE_FILE "\"}}";
+        static const char encrypt[] = "\"encrypt\":{\"format\":\"luks\",\"key-secret\":\"key\"},";
         g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, size_bytes);
-        g_autofree char *node = g_strdup_printf("json:{\"driver\":\"qcow2\",\"backing\":null,%s%s",
-                                                key_file ? "\"encrypt\":{\"format\":\"luks\",\"key-secret\":\"key\"}," : "", file);
+        g_autofree char *node = g_strdup_printf("json:{\"driver\":\"qcow2\",\"backing\":null,%s%s", key_file ? encrypt : "",
+                                                file);
         const char *plain[] = {"qemu-img", "resize", "-q", node, size, NULL};
         const char *encrypted[] = {"qemu-img", "resize", "-q", "--object", DISK_TEMPLATE_KEY, node, size, NULL};
 

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "runtime/storage/disk_key.h"
 #include "runtime/storage/file_use.h"
+#include "runtime/vm/qemu_words.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -127,6 +128,9 @@ add_disk_nodes(struct live *live, const struct launch_disk *disk, GError **error
                 if (!add_nodes(live, base, base_file, disk->backing_path, disk->backing_format, NULL, &below, error))
                         return FALSE;
         }
+        if (disk->disk->url)
+                return live_call(live, "blockdev-add", build_url_node(file, disk->disk->url, &options), NULL, error) &&
+                       live_call(live, "blockdev-add", build_format_node(top, "raw", file, NULL, &options), NULL, error);
         if (disk->key_file && !add_key(live, key, disk->key_file, error))
                 return FALSE;
         if (disk->key_file)
@@ -146,13 +150,15 @@ live_add_disk(struct live *live, guint number, const struct kept_disk *kept, GEr
         if (has)
                 return TRUE;
         if (!remove_nodes(live, disk->disk->name, error) ||
-            !file_use_check(disk->path, launch_disk_access(disk), live->launch->project, error) ||
+            (!disk->disk->url && !file_use_check(disk->path, launch_disk_access(disk), live->launch->project, error)) ||
             !vm_prepare_disk(live->host, live->launch, disk, kept, error))
                 return error_prefix(error, "cannot add disk '%s'", disk->disk->name);
         if (add_disk_nodes(live, disk, error) &&
             live_call(live, "device_add", build_disk_device(&live->build, disk, number), NULL, error))
                 return !disk->disk->limits || live_set_limits(live, number, error);
         (void)!remove_nodes(live, disk->disk->name, NULL);
+        if (error && qemu_words_meaning((*error)->message))
+                error_hint(error, "%s", qemu_words_meaning((*error)->message));
         return error_prefix(error, "cannot add disk '%s'", disk->disk->name);
 }
 

@@ -29,8 +29,10 @@ json_t *build_key(const char *id, gint64 fd);
 struct node_options build_disk_options(const struct disk *disk);
 struct node_options build_base_options(const struct disk *disk);
 
-/** build_file_node() - The node of a file, "/dev/fdset/N". Returns a new reference, as the next three do */
+/** build_file_node() - The node of a file, "/dev/fdset/N". Returns a new reference, as the next four do */
 json_t *build_file_node(const char *node, const char *filename, const struct node_options *options);
+/** build_url_node() - The same of what QEMU reaches itself; @url has been checked */
+json_t *build_url_node(const char *node, const char *url, const struct node_options *options);
 /** build_format_node() - The node above a file's; @backing_node may be NULL */
 json_t *build_format_node(const char *node, const char *format, const char *file_node, const char *backing_node,
                           const struct node_options *options);

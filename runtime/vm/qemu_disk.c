@@ -7,6 +7,8 @@
  */
 #include "runtime/vm/qemu_build.h"
 
+#include "parser/value/disk-url.h"
+
 #include <string.h>
 
 enum { SERIAL_HASH_DIGITS = 8 };
@@ -65,6 +67,63 @@ build_file_node(const char *node, const char *filename, const struct node_option
         return value;
 }
 
+static json_t *
+nbd_server(const struct disk_url *url)
+{
+        g_autofree char *port = g_strdup_printf("%u", url->port);
+
+        if (url->socket)
+                return json_pack("{s:s, s:s}", "type", "unix", "path", url->socket);
+        return json_pack("{s:s, s:s, s:s}", "type", "inet", "host", url->host, "port", port);
+}
+
+static void
+set_rbd(json_t *node, const struct disk_url *url)
+{
+        json_set_text(node, "pool", url->pool);
+        json_set_text(node, "namespace", url->space);
+        json_set_text(node, "image", url->name);
+        json_set_text(node, "snapshot", url->snapshot);
+        json_set_text(node, "user", url->user);
+        json_set_text(node, "conf", url->conf);
+}
+
+static void
+set_iscsi(json_t *node, const struct disk_url *url)
+{
+        gboolean ipv6 = strchr(url->host, ':') != NULL;
+        g_autofree char *portal = g_strdup_printf("%s%s%s:%u", ipv6 ? "[" : "", url->host, ipv6 ? "]" : "", url->port);
+
+        json_set_text(node, "transport", "tcp");
+        json_set_text(node, "portal", portal);
+        json_set_text(node, "target", url->name);
+        json_set(node, "lun", json_integer(url->lun));
+}
+
+json_t *
+build_url_node(const char *node, const char *text, const struct node_options *options)
+{
+        static const char *const drivers[] = {[DRIVER_NBD] = "nbd", [DRIVER_ISCSI] = "iscsi", [DRIVER_RBD] = "rbd",
+                                              [DRIVER_HTTP] = "http", [DRIVER_HTTPS] = "https"};
+        g_auto(disk_url) url = {0};
+        gboolean ok = disk_url_parse(text, &url, NULL);
+        json_t *value = json_pack("{s:s, s:s}", "driver", drivers[url.driver], "node-name", node);
+
+        g_assert(ok);
+        if (url.driver == DRIVER_NBD) {
+                json_set(value, "server", nbd_server(&url));
+                json_set_text(value, "export", *url.name ? url.name : NULL);
+        } else if (url.driver == DRIVER_ISCSI) {
+                set_iscsi(value, &url);
+        } else if (url.driver == DRIVER_RBD) {
+                set_rbd(value, &url);
+        } else {
+                json_set_text(value, "url", url.name);
+        }
+        set_options(value, options);
+        return value;
+}
+
 json_t *
 build_format_node(const char *node, const char *format, const char *file_node, const char *backing_node,
                   const struct node_options *options)
@@ -108,6 +167,11 @@ build_disk_nodes(struct qemu_build *build, const struct launch_disk *disk, const
         if (disk->key_file) {
                 build_add_json(build, "-object", build_key(key, build_descriptor(build, DESCRIPTOR_KEY, 0, disk->key_file)));
                 options.key = key;
+        }
+        if (disk->disk->url) {
+                build_add_json(build, "-blockdev", build_url_node(file, disk->disk->url, &options));
+                build_add_json(build, "-blockdev", build_format_node(id, "raw", file, NULL, &options));
+                return;
         }
         build_nodes(build, id, file, disk->path, disk->format, base, &options);
 }

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* What QEMU can do and some distributions have packed away. */
+#define DRIVER_PACKAGE "this QEMU lacks its module for that: on Debian and Ubuntu it is in the package 'qemu-block-extra'"
+
 const char *
 qemu_words_meaning(const char *words)
 {
@@ -18,6 +21,9 @@ qemu_words_meaning(const char *words)
                 {"initrd is too large", "give it more 'memory': kernel and initrd do not fit"},
                 {"Image is not in", "the disk's file is of another format than it was taken for"},
                 {"cannot unlock any keyslot", "the disk was made with another key than the one that 'key_file' names now"},
+                {"Unknown driver 'http", DRIVER_PACKAGE},
+                {"Unknown driver 'iscsi", DRIVER_PACKAGE},
+                {"Unknown driver 'rbd", DRIVER_PACKAGE},
                 {"Address already in use", "something else listens there: 'ss -ltnp' tells who"},
                 {"No space left on device", "the disk is full: 'df' tells which"},
         };

@@ -262,7 +262,7 @@ check_uses(const struct launch *launch, GError **error)
         for (guint i = 0; i < launch->disk_count; i++) {
                 const struct launch_disk *disk = &launch->disks[i];
 
-                if (!file_use_check(disk->path, launch_disk_access(disk), launch->project, error) ||
+                if ((!disk->disk->url && !file_use_check(disk->path, launch_disk_access(disk), launch->project, error)) ||
                     (disk->backing_path && !file_use_check(disk->backing_path, FILE_READS, launch->project, error)))
                         return FALSE;
         }

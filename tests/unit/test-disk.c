@@ -125,8 +125,8 @@ test_overlay(struct place *place, gconstpointer data)
 static gboolean
 opens_with(const char *path, const char *key_file)
 {
-        g_autofree char *node = g_strdup_printf("driver=qcow2,backing=,encrypt.format=luks,encrypt.key-secret=k,file.filename=%s",
-                                                path);
+        g_autofree char *node =
+                g_strdup_printf("driver=qcow2,backing=,encrypt.format=luks,encrypt.key-secret=k,file.filename=%s", path);
         g_autofree char *secret = g_strdup_printf("secret,id=k,file=%s", key_file);
         const char *argv[] = {"qemu-io", "--object", secret, "--image-opts", "-c", "write -q 0 4k", node, NULL};
         struct child child = CHILD_INIT;

@@ -480,12 +480,12 @@ test_cost(void)
 static void
 test_room(void)
 {
-        static const char *const disks[] = {"{size: 3G}", "{size: 3G, preallocation: metadata}", "{size: 3G, preallocation: falloc}",
-                                            "{size: 3G, format: raw, preallocation: full}"};
+        static const char *const disks[] = {"{size: 3G}", "{size: 3G, preallocation: metadata}",
+                                            "{size: 3G, preallocation: falloc}", "{size: 3G, format: raw, preallocation: full}"};
 
         for (size_t i = 0; i < G_N_ELEMENTS(disks); i++) {
-                g_autofree char *text = g_strdup_printf("name: lab\nisolation: private\nvms:\n  one: {networks: [], disk: %s}\n",
-                                                        disks[i]);
+                g_autofree char *text = g_strdup_printf(
+                        "name: lab\nisolation: private\nvms:\n  one: {networks: [], disk: %s}\n", disks[i]);
                 g_autoptr(plan_t) plan = NULL;
                 g_autofree char *found = NULL;
                 GError *error = NULL;
@@ -500,8 +500,8 @@ test_room(void)
                         g_assert_no_error(error);
                 } else {
                         g_assert_error(error, DROVER_ERROR, DROVER_ERROR_BUSY);
-                        g_assert_nonnull(strstr(found, "disk 'root' and others like it take 3.0 GiB when they are made, and there "
-                                                       "are 2.0 GiB free"));
+                        g_assert_nonnull(strstr(found, "disk 'root' and others like it take 3.0 GiB when they are made, and "
+                                                       "there are 2.0 GiB free"));
                 }
                 g_clear_error(&error);
                 bench_clear(&bench);

@@ -1,4 +1,5 @@
 /* test-value-storage.c - URLs, digests, names of images, devices and serial numbers as values */
+#include "parser/value/disk-url.h"
 #include "parser/value/value-storage.h"
 
 #include <string.h>
@@ -115,6 +116,73 @@ test_device(void)
 }
 
 static void
+test_disk_url(void)
+{
+        static const char rbd[] = "write rbd:POOL/IMAGE[@SNAPSHOT][:id=USER][:conf=/PATH]";
+        static const char nbd[] = "write nbd://HOST[:PORT][/EXPORT]", web[] = "write https://HOST[:PORT]/PATH";
+        static const char iscsi[] = "write iscsi://HOST[:PORT]/TARGET/LUN";
+        static const char unix_socket[] = "write nbd+unix:///[EXPORT]?socket=/PATH";
+        static const char secret[] = "leave it out: everybody on this host can read QEMU's arguments";
+        static const struct refused cases[] = {
+                {"nbd:", "disk-url-form", nbd},
+                {"nbd://", "disk-url-form", nbd},
+                {"nbd:localhost:10809", "disk-url-form", nbd},
+                {"nbd://host:0/x", "disk-url-form", nbd},
+                {"nbd://host:99999/x", "disk-url-form", nbd},
+                {"nbd://host/x?tls=1", "disk-url-form", nbd},
+                {"nbd://host/x#y", "disk-url-form", nbd},
+                {"nbd://host/%00", "disk-url-form", nbd},
+                {"nbds://host/x", "disk-url-scheme", "did you mean 'nbd'?"},
+                {"nbd://ann@host/x", "disk-url-credentials", secret},
+                {"nbd+unix:///x", "disk-url-form", unix_socket},
+                {"nbd+unix:///x?socket=x.sock", "disk-url-form", unix_socket},
+                {"nbd+unix:///x?socket=/a&tls=1", "disk-url-form", unix_socket},
+                {"nbd+unix://host/x?socket=/a", "disk-url-form", unix_socket},
+                {"iscsi://host/target", "disk-url-form", iscsi},
+                {"iscsi://host/target/one", "disk-url-form", iscsi},
+                {"iscsi://host/target/16384", "disk-url-form", iscsi},
+                {"iscsi://host//0", "disk-url-form", iscsi},
+                {"iscsi://ann%pw@host/target/0", "disk-url-credentials", secret},
+                {"rbd:pool", "disk-url-form", rbd},
+                {"rbd:", "disk-url-form", rbd},
+                {"rbd:a/b/c/d", "disk-url-form", rbd},
+                {"rbd:a//b", "disk-url-form", rbd},
+                {"rbd:a/b@", "disk-url-form", rbd},
+                {"rbd:a/b:mon_host=x", "disk-url-form", rbd},
+                {"rbd:a/b:conf=ceph.conf", "disk-url-form", rbd},
+                {"rbd:a/b\\:c", "disk-url-form", rbd},
+                {"rbd:a/b:key=AQ", "disk-url-credentials", secret},
+                {"https://host", "disk-url-form", web},
+                {"https:///x", "disk-url-form", web},
+                {"https://ann:pw@host/x", "disk-url-credentials", secret},
+                {"https://host/a b", "url-blank", "write %20 for a blank"},
+                {"/srv/x", "disk-url-scheme",
+                 "nbd, nbd+unix, iscsi, rbd, https and http are known; 'file' is for a file of this host"},
+        };
+        g_auto(disk_url) url = {0};
+
+        g_assert_true(disk_url_parse("rbd:a/b/c@d:id=e:conf=/f", &url, NULL));
+        g_assert_cmpint(url.driver, ==, DRIVER_RBD);
+        g_assert_cmpstr(url.pool, ==, "a");
+        g_assert_cmpstr(url.space, ==, "b");
+        g_assert_cmpstr(url.name, ==, "c");
+        g_assert_cmpstr(url.snapshot, ==, "d");
+        g_assert_cmpstr(url.user, ==, "e");
+        g_assert_cmpstr(url.conf, ==, "/f");
+        disk_url_clear(&url);
+        url = (struct disk_url){0};
+        g_assert_true(disk_url_parse("nbd://[fd00::1]/a%20b/c", &url, NULL));
+        g_assert_cmpstr(url.host, ==, "fd00::1");
+        g_assert_cmpuint(url.port, ==, 10809);
+        g_assert_cmpstr(url.name, ==, "a b/c");
+        g_assert_null(url.socket);
+        g_assert_true(disk_url_check("nbd+unix:///?socket=/run/x", NULL));
+        g_assert_true(disk_url_check("iscsi://host:3261/iqn.2001-05.com.example:storage/16383", NULL));
+        g_assert_true(disk_url_is_web("https://a/b") && disk_url_is_web("http://a/b") && !disk_url_is_web("nbd://a/b"));
+        assert_refused(disk_url_check, cases, G_N_ELEMENTS(cases));
+}
+
+static void
 test_serial(void)
 {
         static const struct refused cases[] = {
@@ -137,6 +205,7 @@ main(int argc, char **argv)
         g_test_add_func("/value-storage/digest", test_digest);
         g_test_add_func("/value-storage/image-name", test_image_name);
         g_test_add_func("/value-storage/device", test_device);
+        g_test_add_func("/value-storage/disk-url", test_disk_url);
         g_test_add_func("/value-storage/serial", test_serial);
         return g_test_run();
 }
