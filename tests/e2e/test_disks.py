@@ -128,11 +128,17 @@ def test_images_that_are_refused(world):
 
 
 def test_file_disk_and_cdrom(world):
-    """A file that is used in place is never made, changed in format or removed; a cdrom is read-only."""
-    lab = world.lab("vms:\n  one: {<<: *guest, disk: {file: ./mine.raw}, disks: [{file: ./cd.iso, media: cdrom}]}\n")
+    """A file that is used in place is never made, changed in format or removed; what is read-only is, what is freed goes."""
+    lab = world.lab("""
+vms:
+  one:
+    <<: *guest
+    disk: {file: ./mine.raw}
+    disks: [{file: ./cd.iso, media: cdrom}, {file: ./kept.raw, discard: ignore}, {file: ./fixed.raw, read_only: true}]
+""")
     refused = lab.drover("up", status=3)
     assert "mine.raw" in refused.err and "cd.iso" in refused.err, refused
-    for name, size in (("mine.raw", 8 << 20), ("cd.iso", 1 << 20)):
+    for name, size in (("mine.raw", 8 << 20), ("cd.iso", 1 << 20), ("kept.raw", 8 << 20), ("fixed.raw", 1 << 20)):
         with open(os.path.join(lab.directory, name), "wb") as file:
             file.write(name.encode() + b"\n")
             file.truncate(size)
@@ -142,6 +148,12 @@ def test_file_disk_and_cdrom(world):
     lab.console("one").ready()
     lab.console("one").wait("guest# ")
     assert lab.shell("one", "head -n 1 /dev/vda") == "mine.raw\n"
+    assert lab.shell("one", "cat /sys/block/vd?/ro") == "0\n0\n1\n"
+    assert lab.shell("one", "echo changed > /dev/vdc || echo refused").endswith("refused\n")
+    lab.shell("one", "for d in a b; do dd if=/dev/urandom of=/dev/vd$d bs=1M seek=2 count=4; done; sync; "
+              "for d in a b; do blkdiscard -o 2097152 -l 4194304 /dev/vd$d; done")
+    taken = [os.stat(os.path.join(lab.directory, name)).st_blocks for name in ("mine.raw", "kept.raw")]
+    assert taken[0] < 4 << 11 <= taken[1], taken
     lab.shell("one", "echo changed | dd of=/dev/vda bs=512 seek=1 2>/dev/null; sync")
     lab.drover("down", "-v", "-y", "-t", "0")
     after = os.stat(os.path.join(lab.directory, "mine.raw"))
