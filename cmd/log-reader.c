@@ -256,7 +256,7 @@ take_events(struct log_reader *reader, GError **error)
 gboolean
 log_reader_follow(struct log_reader *reader, int stop_fd, GError **error)
 {
-        struct pollfd fds[] = {{reader->inotify, POLLIN, 0}, {stop_fd, POLLIN, 0}};
+        struct pollfd fds[] = {{reader->inotify, POLLIN, 0}, {stop_fd, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
 
         if (inotify_add_watch(reader->inotify, reader->parent, IN_CREATE | IN_ONLYDIR) < 0)
                 return fail_watch(reader, error);
@@ -264,7 +264,7 @@ log_reader_follow(struct log_reader *reader, int stop_fd, GError **error)
                 watch(reader);
                 if (!read_all(reader, error))
                         return FALSE;
-                if (fflush(stdout) != 0 || ferror(stdout) || fds[1].revents)
+                if (fflush(stdout) != 0 || ferror(stdout) || fds[1].revents || (fds[2].revents & POLLERR))
                         return TRUE;
                 if (poll(fds, G_N_ELEMENTS(fds), -1) < 0 && errno != EINTR)
                         return error_errno(error, "cannot wait for the logs");

@@ -228,6 +228,10 @@ def test_console_and_logs(world):
     assert lab.console("web").ready() and lab.pids()["web"] == pid
     follower.send_signal(signal.SIGTERM)
     assert follower.communicate(timeout=10)[0].count("READY hostname=") == 2
+    follower = lab.begin("logs", "-f", "web")
+    assert follower.stdout.readline()
+    follower.stdout.close()
+    assert follower.wait(10) == 0, "nobody reads any more"
     first = lab.begin("console", "web", stdin=subprocess.PIPE)
     with open(lab.vm_data("web", "console.lock"), encoding="ascii") as lock:
         host.wait_until(lambda: lock.seek(0) == 0 and lock.read() == f"{first.pid}\n", "the first console is attached")
