@@ -306,6 +306,23 @@ def test_health_agent(world):
     assert lab.vms()["one"]["health_reason"] and health(lab, "two") is None
 
 
+def test_health_through_an_agent(world):
+    """A real agent answers; a command in the guest is run, and its status counts; an edit counts at once."""
+    guest = world.programs.guest
+    lab = world.lab("vms:\n  one: {<<: *guest, networks: [], healthcheck: {agent: true, interval: 300ms, retries: 1000},"
+                    f" boot: {{kernel: {guest}/vmlinuz, initrd: {guest}/initrd-agent.gz, cmdline: console=ttyS0}}}}\n")
+    lab.drover("up", "--wait", "--wait-timeout", "100")
+    lab.replace("agent: true,", "test: [sh, -c, 'echo no good >&2; test -e /good'],")
+    lab.replace("retries: 1000", "retries: 1")
+    lab.drover("up")
+    host.wait_until(lambda: health(lab, "one") == "unhealthy", "unhealthy")
+    assert "no good" in lab.vms()["one"]["health_reason"], lab.vms()
+    lab.drover("exec", "-T", "one", "--", "touch", "/good")
+    lab.drover("wait", "--timeout", "30", status=None)
+    host.wait_until(lambda: health(lab, "one") == "healthy", "healthy")
+    assert [event[1] for event in events(lab, "one") if event[2] == "supervisor"] == ["healthy", "unhealthy", "healthy"]
+
+
 def test_supervisor_gone(world):
     """ps says that nobody looks, wait does not wait for ever, and the next up brings it back."""
     lab = world.lab(FAKES.format(one=", healthcheck: {agent: true, retries: 1000}"), fake=True)
