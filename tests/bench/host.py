@@ -67,6 +67,15 @@ def pss_kib(pid):
         return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
 
 
+def context_switches(pid):
+    """Of all its threads, so far: none more means that nothing has woken it."""
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii", errors="replace") as file:
+            total += sum(int(line.split()[1]) for line in file if "ctxt_switches" in line)
+    return total
+
+
 def settle(kept=(), limit_s=5):
     """Waits until no process but those in `kept` is left. One that stays is told, and ended."""
     deadline = time.monotonic() + limit_s
