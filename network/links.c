@@ -322,13 +322,25 @@ clear_element(gpointer link)
         link_clear(link);
 }
 
+/* A namespace in which no address was ever given has no table of routes yet. */
+static gboolean
+dump_routes(struct netlink *netlink, guint8 family, netlink_receiver receiver, GArray *routes, const char *what, GError **error)
+{
+        struct rtmsg header = {.rtm_family = family, .rtm_table = RT_TABLE_MAIN};
+        g_autoptr(GError) reason = NULL;
+
+        if (dump(netlink, RTM_GETROUTE, &header, sizeof header, receiver, routes, what, &reason) ||
+            g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
+                return TRUE;
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return FALSE;
+}
+
 struct links *
 links_dump(struct netlink *netlink, GError **error)
 {
         struct ifinfomsg link_header = {.ifi_family = AF_UNSPEC};
         struct ndmsg neighbour_header = {.ndm_family = AF_INET}, neighbour6_header = {.ndm_family = AF_INET6};
-        struct rtmsg route_header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN};
-        struct rtmsg route6_header = {.rtm_family = AF_INET6, .rtm_table = RT_TABLE_MAIN};
         g_autoptr(links_t) links = g_new0(struct links, 1);
 
         links->links = g_array_new(FALSE, FALSE, sizeof(struct link));
@@ -344,10 +356,8 @@ links_dump(struct netlink *netlink, GError **error)
                   "list neighbours", error) ||
             !dump(netlink, RTM_GETNEIGH, &neighbour6_header, sizeof neighbour6_header, receive_neighbour6, links->neighbours6,
                   "list IPv6 neighbours", error) ||
-            !dump(netlink, RTM_GETROUTE, &route_header, sizeof route_header, receive_route, links->routes, "list routes",
-                  error) ||
-            !dump(netlink, RTM_GETROUTE, &route6_header, sizeof route6_header, receive_route6, links->routes6,
-                  "list IPv6 routes", error))
+            !dump_routes(netlink, AF_INET, receive_route, links->routes, "list routes", error) ||
+            !dump_routes(netlink, AF_INET6, receive_route6, links->routes6, "list IPv6 routes", error))
                 return NULL;
         index_links(links);
         return g_steal_pointer(&links);

@@ -174,6 +174,25 @@ test_foreign_namespace(void)
         must_run(INSIDE "true && ip netns delete drover-lab");
 }
 
+/* The kernel has no table of routes before the first address, and says so to who asks for one. */
+static void
+test_new_namespace(void)
+{
+        pid_t pid = fork();
+        int status = 0;
+
+        if (pid == 0) {
+                g_autoptr(netlink_t) netlink = unshare(CLONE_NEWNET) == 0
+                                                       ? netlink_new(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0), NULL)
+                                                       : NULL;
+                g_autoptr(links_t) links = netlink ? links_dump(netlink, NULL) : NULL;
+
+                _exit(links && links->routes->len == 0 && links->routes6->len == 0 ? 0 : 1);
+        }
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        g_assert_cmpint(status, ==, 0);
+}
+
 static void
 test_bridge(void)
 {
@@ -598,6 +617,7 @@ main(int argc, char **argv)
         g_test_add_func("/network/lost-name", test_lost_name);
         g_test_add_func("/network/foreign-namespace", test_foreign_namespace);
         g_test_add_func("/network/bridge", test_bridge);
+        g_test_add_func("/network/new-namespace", test_new_namespace);
         g_test_add_func("/network/tap", test_tap);
         g_test_add_func("/network/dnsmasq", test_dnsmasq);
         g_test_add_func("/network/unreachable", test_unreachable);
