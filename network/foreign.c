@@ -193,18 +193,22 @@ foreign_look(struct home *home, const char *project, GError **error)
 
 /* ---- what ought to be ---- */
 
+enum who { ROUTES, SERVED, ASKS };
+
 struct wish {
         const char *suffix, *words;
-        gboolean input;
+        enum who who;
 };
 
 /* The first is the last one to be inserted at the beginning; which is before which does not matter. */
 static const struct wish wishes[] = {
-        {"in", "iifname \"%s\"", FALSE},
-        {"out", "oifname \"%s\"", FALSE},
-        {"dhcp", "iifname \"%s\" udp dport 67", TRUE},
-        {"dns", "iifname \"%s\" udp dport 53", TRUE},
-        {"dns-tcp", "iifname \"%s\" tcp dport 53", TRUE},
+        {"in", "iifname \"%s\"", ROUTES},
+        {"out", "oifname \"%s\"", ROUTES},
+        {"dhcp", "iifname \"%s\" udp dport 67", SERVED},
+        {"dns", "iifname \"%s\" udp dport 53", SERVED},
+        {"dns-tcp", "iifname \"%s\" tcp dport 53", SERVED},
+        {"names", "iifname \"%s\" udp dport", ASKS},
+        {"names-tcp", "iifname \"%s\" tcp dport", ASKS},
 };
 
 static gboolean
@@ -219,19 +223,38 @@ take_rule(GPtrArray *rules, const char *comment)
 }
 
 static void
-add_wish(GString *text, const struct foreign_chain *chain, const struct wish *wish, const char *link, const char *comment)
+add_wish(GString *text, const struct foreign_chain *chain, const struct wish *wish, const struct foreign_link *link,
+         const char *comment)
 {
         g_auto(GStrv) parts = g_strsplit(wish->words, "%s", 2);
 
-        g_string_append_printf(text, "insert rule %s %s %s %s%s%s accept comment \"%s\"\n", chain->family, chain->table,
-                               chain->name, parts[0], link, parts[1], comment);
+        g_string_append_printf(text, "insert rule %s %s %s %s%s%s", chain->family, chain->table, chain->name, parts[0],
+                               link->name, parts[1]);
+        if (wish->who == ASKS)
+                g_string_append_printf(text, " %u", link->asks);
+        g_string_append_printf(text, " accept comment \"%s\"\n", comment);
+}
+
+static gboolean
+is_wished(const struct foreign_chain *chain, const struct wish *wish, const struct foreign_link *link)
+{
+        gboolean input = g_strcmp0(chain->hook, "input") == 0;
+
+        switch (wish->who) {
+        case ROUTES:
+                return !input && link->routes;
+        case SERVED:
+                return input && link->served;
+        case ASKS:
+                return input && link->asks;
+        }
+        return FALSE;
 }
 
 static void
 add_chain(GString *text, const struct foreign_chain *chain, const char *project, const struct foreign_link *links, guint count)
 {
         g_autoptr(GPtrArray) rest = g_ptr_array_new();
-        gboolean input = g_strcmp0(chain->hook, "input") == 0;
 
         for (guint i = 0; i < chain->rules->len; i++)
                 g_ptr_array_add(rest, g_ptr_array_index(chain->rules, i));
@@ -240,9 +263,8 @@ add_chain(GString *text, const struct foreign_chain *chain, const char *project,
                         g_autofree char *comment =
                                 g_strdup_printf("drover:%s/%s %s", project, links[i].name, wishes[n].suffix);
 
-                        if (wishes[n].input == input && (input ? links[i].served : links[i].routes) &&
-                            !take_rule(rest, comment))
-                                add_wish(text, chain, &wishes[n], links[i].name, comment);
+                        if (is_wished(chain, &wishes[n], &links[i]) && !take_rule(rest, comment))
+                                add_wish(text, chain, &wishes[n], &links[i], comment);
                 }
         for (guint i = 0; i < rest->len; i++)
                 g_string_append_printf(text, "delete rule %s %s %s handle %" G_GUINT64_FORMAT "\n", chain->family, chain->table,

@@ -7,6 +7,20 @@
 enum { USER_ADDRESS = 100, USER_GATEWAY = 2, USER_RESOLVER = 3 };
 /* Root's: addresses of a /30. */
 enum { VETH_OUTSIDE = 1, VETH_INSIDE = 2 };
+/* There the host's resolver is to be asked, where that is on its loopback: others may have 53 on all its addresses. */
+enum { NAMES_PORT = 10053 };
+
+/** names_forwards() - What the forwarder of names serves, struct forward; @loopback NULL: nothing. Pure */
+GArray *names_forwards(const struct lab *lab, const char *loopback);
+
+/** names_observe(), names_stand() - Look for it; is it as @lab and this host's resolver want it? */
+void names_observe(const char *project, const char *data, struct forwarder_state *ret_state);
+gboolean names_stand(const struct lab *lab, const struct uplink_state *state);
+
+/** names_ensure(), names_stop() - Make it so; end it */
+gboolean names_ensure(const struct lab *lab, const struct uplink_state *state, const struct uplink_place *place, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+gboolean names_stop(const char *project, const char *data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** program_find() - Its pid, or 0 */
 pid_t program_find(const char *project, const char *data);

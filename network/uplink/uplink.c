@@ -98,10 +98,12 @@ uplink_choose_subnet(const struct lab *lab, enum uplink_kind kind, const struct 
 }
 
 char *
-uplink_resolver(const struct cidr4 *subnet)
+uplink_resolver(enum uplink_kind kind, const struct cidr4 *subnet)
 {
         char ip[LAB_IP_LENGTH];
 
+        if (kind == UPLINK_VETH)
+                return g_strdup_printf("%s#%d", lab_format_ip(subnet->address + VETH_OUTSIDE, ip), NAMES_PORT);
         return g_strdup(lab_format_ip(subnet->address + USER_RESOLVER, ip));
 }
 
@@ -182,7 +184,10 @@ uplink_observe(const char *project, const char *data, gboolean root, gboolean ho
                 return FALSE;
         ret_state->resolvers = read_resolvers();
         if (root) {
-                ret_state->was_started = veth_find_outside(ret_state->links, project) != NULL;
+                names_observe(project, data, &ret_state->names);
+                ret_state->was_started = veth_find_outside(ret_state->links, project) || ret_state->names.pid ||
+                                         ret_state->names.was_killed;
+                ret_state->loopback = *ret_state->resolvers ? NULL : read_first_resolver();
                 return TRUE;
         }
         ret_state->installed = program != NULL;
@@ -201,13 +206,15 @@ uplink_state_clear(struct uplink_state *state)
         g_clear_pointer(&state->home, home_free);
         g_clear_pointer(&state->resolvers, g_strfreev);
         g_clear_pointer(&state->resolver, g_free);
+        g_clear_pointer(&state->loopback, g_free);
+        forwarder_state_clear(&state->names);
 }
 
 gboolean
 uplink_observe_table(const struct lab *lab, struct uplink_state *state, GError **error)
 {
         g_autofree char *table = table_name(lab->project), *chains = veth_chains(lab), *name = veth_outside_name(lab->project);
-        const struct foreign_link link = {.name = name, .routes = TRUE};
+        const struct foreign_link link = {.name = name, .routes = TRUE, .asks = state->loopback ? NAMES_PORT : 0};
         gboolean wanted = uplink_kind(lab, TRUE) == UPLINK_VETH, differs;
 
         if (!state->home)
@@ -228,7 +235,8 @@ uplink_stands(const struct lab *lab, enum uplink_kind kind, const struct uplink_
         const struct link *link = inside ? links_find(inside, UPLINK_LINK) : NULL;
 
         if (kind == UPLINK_VETH)
-                return link && state->table == FIREWALL_SAME && state->forwarding && veth_stands(lab, state->links, inside);
+                return link && state->table == FIREWALL_SAME && state->forwarding && veth_stands(lab, state->links, inside) &&
+                       names_stand(lab, state);
         return link && state->pid && !state->outdated &&
                links_has_address(inside, link->ifindex, lab->uplink.address + USER_ADDRESS, lab->uplink.prefix);
 }
@@ -253,14 +261,15 @@ static gboolean
 ensure_veth(const struct lab *lab, const struct uplink_state *state, const struct uplink_place *place, GError **error)
 {
         g_autofree char *table = table_name(lab->project), *chains = veth_chains(lab), *name = veth_outside_name(lab->project);
-        const struct foreign_link link = {.name = name, .routes = TRUE};
+        const struct foreign_link link = {.name = name, .routes = TRUE, .asks = state->loopback ? NAMES_PORT : 0};
         auto_fd lock = -1;
 
         return lab_check(lab, error) && forwarding_lock(place->host_state, &lock, error) &&
                table_ensure(state->home, table, chains, error) &&
                foreign_ensure(state->home, lab->project, &link, 1, error) &&
                forwarding_ensure(state->home, place->host_state, error) &&
-               veth_ensure(lab, state->netlink, place, error) && refuse_router_advertisements(state->home, name, error);
+               veth_ensure(lab, state->netlink, place, error) && refuse_router_advertisements(state->home, name, error) &&
+               names_ensure(lab, state, place, error);
 }
 
 gboolean
@@ -279,7 +288,8 @@ uplink_remove(const char *project, const struct uplink_state *state, const struc
 
         if (!state->home)
                 return program_stop(project, place->data, error);
-        return forwarding_lock(place->host_state, &lock, error) && veth_remove(project, state->netlink, error) &&
+        return names_stop(project, place->data, error) && forwarding_lock(place->host_state, &lock, error) &&
+               veth_remove(project, state->netlink, error) &&
                forwarding_restore(state->home, place->host_state, table, error) &&
                foreign_ensure(state->home, project, NULL, 0, error) && table_remove(state->home, table, error);
 }

@@ -6,7 +6,8 @@
  * and by the user that it runs as; data/uplink.pid is only where the search begins.
  *
  * As root: a veth pair between the project's namespace and the caller's, and NAT there (veth.c), in a table of ours like the
- * one inside. Both ends have our group and derived MACs from birth, and our ifalias.
+ * one inside. Both ends have our group and derived MACs from birth, and our ifalias. A resolver that listens on the host's
+ * loopback alone is reached through a forwarder (names.c).
  *
  * Inside, the link is called UPLINK_LINK in both cases, and guests go out with its address.
  */
@@ -14,6 +15,7 @@
 
 #include "network/lab.h"
 #include "network/link.h"
+#include "network/ports/forwarder.h"
 #include "network/table.h"
 
 #define UPLINK_LINK "uplink"
@@ -40,6 +42,8 @@ struct uplink_state {
         enum firewall_state table;
         gboolean forwarding;
         char **resolvers;      /* IPv4 addresses of this host's resolvers that are not its loopback's. NULL: nobody looked */
+        char *loopback;        /* UPLINK_VETH: the one on its loopback, where there is no other; or NULL */
+        struct forwarder_state names; /* what leads there (names.c) */
 };
 
 /** uplink_program() - The path of the program for UPLINK_USER, or NULL where none is installed. A new string */
@@ -67,8 +71,9 @@ gboolean uplink_observe_table(const struct lab *lab, struct uplink_state *state,
 gboolean uplink_choose_subnet(const struct lab *lab, enum uplink_kind kind, const struct uplink_state *state,
                               struct cidr4 *ret_subnet);
 
-/** uplink_resolver() - Where the user's answers DNS. A new string */
-char *uplink_resolver(const struct cidr4 *subnet);
+/** uplink_resolver() - Where the user's answers DNS, and root's, where this host's resolver is on its loopback. As
+ * dnsmasq's `server` has it; a new string */
+char *uplink_resolver(enum uplink_kind kind, const struct cidr4 *subnet);
 
 /** uplink_stands() - Is it there, just as @lab wants it? @inside: the links of the project's namespace, or NULL. Pure */
 gboolean uplink_stands(const struct lab *lab, enum uplink_kind kind, const struct uplink_state *state,
@@ -80,6 +85,7 @@ struct uplink_place {
         struct netlink *netlink; /* inside */
         const char *data;        /* the project's data directory */
         const char *host_state;  /* see forwarding.h */
+        const struct child_user *user; /* root: whom what serves becomes */
 };
 
 /** uplink_ensure() - Make or mend it, and wait until guests can use it. A program's error text ends with its own words */

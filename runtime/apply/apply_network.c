@@ -181,8 +181,12 @@ apply_uplink(struct apply *apply, const struct plan_step *step, GError **error)
         const struct world *world = apply->session->world;
         const struct lab *lab = &apply->session->resolved->lab;
         g_autofree char *host_state = paths_host_state(world->paths);
-        struct uplink_place place = {world->home, world->netlink, world->paths->data, host_state};
+        struct child_user user;
+        struct uplink_place place = {world->home, world->netlink, world->paths->data, host_state,
+                                     apply->session->root ? &user : NULL};
 
+        if (step->action != ACTION_REMOVE && place.user && !session_qemu_user(&user, error))
+                return FALSE;
         return step->action == ACTION_REMOVE ? uplink_remove(lab->project, &world->uplink, &place, error)
                                              : uplink_ensure(lab, uplink_kind(lab, world->paths->root), &world->uplink, &place,
                                                              error);

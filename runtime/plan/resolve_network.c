@@ -186,11 +186,11 @@ resolve_uplink(struct resolved *resolved, const struct world *world)
                            "198.18.0.0/15");
                 return;
         }
-        if (kind == UPLINK_VETH) {
+        if (kind == UPLINK_VETH && !world->uplink.loopback) {
                 lab->resolvers = (const char *const *)world->uplink.resolvers;
                 return;
         }
-        own = uplink_resolver(&lab->uplink);
+        own = uplink_resolver(kind, &lab->uplink);
         servers = g_new0(const char *, 2);
         servers[0] = resolve_keep(resolved, own);
         g_ptr_array_add(resolved->store->lists, servers);

@@ -1,11 +1,12 @@
 """test_uplink.py - the way out of root's private namespaces; interfaces of the host that join a bridge of ours"""
 
 import ipaddress
+import os
 import sys
 
 import host
 from test_foreign import join
-from test_user import make_internet, serve, with_resolver
+from test_user import make_internet, serve, with_resolver, write_resolver
 
 
 # Is there somebody who refuses?
@@ -57,6 +58,25 @@ def test_root_uplink(world):
     host.wait_until(lambda: "10.81.0." in lab.shell("web", "ip address"), "an address on the second network")
     routes = lab.shell("web", "ip route").splitlines()
     assert [line.split()[2] for line in routes if line.startswith("default")] == ["10.80.0.1"]
+    lab.assert_satisfied()
+
+    end_loopback = serve(world, near, "127.0.0.1")
+    write_resolver(world, "127.0.0.1")
+    assert steps(lab) == [("uplink", "repair"), ("service", "update")]
+    lab.drover("up")
+    resolves = "nslookup example.org 10.80.0.1 | grep -A 1 example.org"
+    assert "127.0.0.1" in lab.shell("web", resolves), "the host's loopback is asked"
+    lab.assert_satisfied()
+    (forwarder,) = [pid for pid, arguments in host.processes(f"{lab.data}/uplink").items() if " forward " in arguments]
+    assert os.stat(f"/proc/{forwarder}").st_uid != 0
+    host.end_process(forwarder)
+    assert steps(lab) == [("uplink", "repair")]
+    lab.drover("up")
+    assert "127.0.0.1" in lab.shell("web", resolves)
+    end_loopback()
+    write_resolver(world, "198.51.100.80")
+    lab.drover("up")
+    assert host.processes(f"{lab.data}/uplink") == {}
     lab.assert_satisfied()
 
     link = outer_link(near, lab)

@@ -58,7 +58,8 @@ static void
 test_commands(void)
 {
         g_autoptr(GPtrArray) found = foreign_parse_chains(chains);
-        g_autofree char *commands = NULL, *nothing = NULL;
+        g_autofree char *commands = NULL, *names = NULL, *nothing = NULL;
+        const struct foreign_link asking = {.name = "up-1", .asks = 10053};
 
         foreign_parse_rules(marked, "shop", find(found, "inp"));
         g_assert_cmpuint(find(found, "inp")->rules->len, ==, 2);
@@ -70,6 +71,10 @@ test_commands(void)
                         "insert rule inet fw inp iifname \"lan-1\" tcp dport 53 accept comment \"drover:shop/lan-1 dns-tcp\"\n"
                         "delete rule inet fw inp handle 8\n");
         g_ptr_array_set_size(find(found, "inp")->rules, 0);
+        names = foreign_commands(found, "shop", &asking, 1);
+        g_assert_cmpstr(names, ==,
+                        "insert rule inet fw inp iifname \"up-1\" udp dport 10053 accept comment \"drover:shop/up-1 names\"\n"
+                        "insert rule inet fw inp iifname \"up-1\" tcp dport 10053 accept comment \"drover:shop/up-1 names-tcp\"\n");
         nothing = foreign_commands(found, "shop", NULL, 0);
         g_assert_null(nothing);
 }

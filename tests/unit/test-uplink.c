@@ -32,7 +32,7 @@ test_user_addresses(void)
         g_assert_true(uplink_choose_subnet(&lab, UPLINK_USER, &state, &subnet));
         g_assert_cmphex(subnet.address, ==, 0xa9fe0400); /* the first one behind 169.254.2.0/23 */
         g_assert_cmpint(subnet.prefix, ==, 24);
-        resolver = uplink_resolver(&subnet);
+        resolver = uplink_resolver(UPLINK_USER, &subnet);
         g_assert_cmpstr(resolver, ==, "169.254.4.3");
         networks[1].subnet = (struct cidr4){0xa9fe0000, 16};
         g_assert_true(uplink_choose_subnet(&lab, UPLINK_USER, &state, &subnet));
