@@ -154,6 +154,25 @@ is_host(const struct cidr4 *subnet, guint32 address)
         return address > subnet->address && address < check_subnet_last(subnet);
 }
 
+/* A replica's address is counted on from the first one's. */
+static gboolean
+fail_replica_outside(const struct check *check, const struct written *written, guint32 first)
+{
+        const struct cidr4 *subnet = &written->network->subnet;
+        g_autofree char *subject = NULL, *begin = NULL, *cidr = NULL, *last = NULL, *hint = NULL;
+
+        if (!is_host(subnet, first))
+                return FALSE; /* told of that one */
+        subject = written_subject(written);
+        begin = value_format_ipv4(first);
+        cidr = value_format_cidr4(subnet);
+        last = value_format_ipv4(check_subnet_last(subnet) - 1);
+        hint = g_strdup_printf("begin with a lower one, or take a larger subnet: %s is its last host", last);
+        return check_fault(check, "replica-ip", written_place(written), hint,
+                           "%s: counting on from %s, the subnet %s of network '%s' has none left for it", subject, begin, cidr,
+                           written->network->name);
+}
+
 static gboolean
 fail_outside(const struct check *check, guint32 address, const struct written *written)
 {
@@ -174,11 +193,26 @@ fail_outside(const struct check *check, guint32 address, const struct written *w
                            cidr, written->network->name);
 }
 
+/* The address of the same NIC of the first replica; 0: it is none of a replica. */
+static guint32
+first_address(const struct check *check, const struct written *written)
+{
+        const struct vm *vm = written->vm;
+        const struct vm *declared = vm && vm->group ? project_find_declared(check->project, vm->group) : NULL;
+
+        return declared ? declared->nics[written->nic - vm->nics].ip : 0;
+}
+
 /* Is it an address that a host of the subnet can have? */
 static gboolean
 check_inside(const struct check *check, guint32 address, const struct written *written)
 {
-        return is_host(&written->network->subnet, address) || fail_outside(check, address, written);
+        guint32 first;
+
+        if (is_host(&written->network->subnet, address))
+                return TRUE;
+        first = first_address(check, written);
+        return first && first != address ? fail_replica_outside(check, written, first) : fail_outside(check, address, written);
 }
 
 /* An address is written, so the subnet has to be written too. Also FALSE where the subnet itself is wrong. */
