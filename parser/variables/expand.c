@@ -11,6 +11,7 @@ struct run {
         GString *out;
         gboolean failed;
         gboolean ended; /* nothing more is to be looked at */
+        gboolean in_message, unset_in_message; /* of ${V:?message}: what is unset there is no second fault */
 };
 
 /* ${V:-word} between its braces. */
@@ -79,7 +80,7 @@ fault_unset(struct run *run, const struct substitution *s)
         fault(run, "unset-variable", s->dollar, s->end, hint, "variable %s is not set", quoted);
 }
 
-/* The message may have variables, too. */
+/* The message may have variables, too. Where they have no value, it is told as it is written. */
 static void
 fault_required(struct run *run, const struct substitution *s, gboolean is_set, guint depth)
 {
@@ -88,8 +89,13 @@ fault_required(struct run *run, const struct substitution *s, gboolean is_set, g
         g_autoptr(GString) message = g_string_new(NULL);
 
         run->out = message;
+        run->in_message = TRUE;
+        run->unset_in_message = FALSE;
         expand_span(run, s->word, s->word_end, depth + 1, TRUE);
+        run->in_message = FALSE;
         run->out = out;
+        if (run->unset_in_message)
+                g_string_append_len(g_string_truncate(message, 0), s->word, s->word_end - s->word);
         fault(run, "required-variable", s->dollar, s->end, NULL, "variable %s is %s%s%s", quoted, is_set ? "empty" : "not set",
               message->len ? ": " : "", message->str);
 }
@@ -103,7 +109,9 @@ check_usable(struct run *run, const struct substitution *s, const struct variabl
         run->failed = TRUE;
         if (run->expander->lenient)
                 return TRUE;
-        if (s->operator== '?')
+        if (run->in_message)
+                run->unset_in_message = TRUE;
+        else if (s->operator== '?')
                 fault_required(run, s, variable != NULL, depth);
         else
                 fault_unset(run, s);
