@@ -1,6 +1,7 @@
 /* inspect.c - drover inspect: everything about a VM, network or disk, observed and wished side by side */
 #include "cmd/address.h"
 #include "cmd/operate.h"
+#include "cmd/show.h"
 
 #include "base/error.h"
 #include "runtime/supervisor/health.h"
@@ -23,6 +24,7 @@ struct object {
         json_t *wished;   /* what the file says; NULL: it is not in the file */
         json_t *applied;  /* a VM: what it was last started with; or NULL */
         json_t *observed; /* what is here */
+        GPtrArray *pending; /* a VM: struct plan_change *; or NULL */
 };
 
 static json_t *
@@ -105,6 +107,7 @@ inspect_vm(struct object *object, const struct session *session, const char *nam
         json_set(object->observed, "disks", disks_to_json(session, resolved));
         if (resolved && resolved->faults)
                 json_set_text(object->observed, "problem", fault_text(resolved->faults));
+        object->pending = show_find_pending(session, vm);
 }
 
 static json_t *
@@ -277,6 +280,11 @@ print_facts(const struct object *object)
 
                 printf("  %-24s %s\n", key, value);
         }
+        if (object->pending && object->pending->len) {
+                g_autofree char *pending = show_pending(object->pending);
+
+                printf("  %-24s %s\n", "pending", pending);
+        }
 }
 
 /* The file's wish beside what the object was last started with. */
@@ -327,13 +335,16 @@ run_inspect(struct verb_call *call)
                 json_set_text(document, "name", object.name);
                 json_set(document, "observed", json_incref(object.observed));
                 json_set(document, "wished", object.wished ? json_incref(object.wished) : json_null());
-                if (strcmp(object.kind, "vm") == 0)
+                if (strcmp(object.kind, "vm") == 0) {
                         json_set(document, "applied", object.applied ? json_incref(object.applied) : json_null());
+                        json_set(document, "pending", show_changes_json(object.pending));
+                }
                 print_json(document);
         } else if (session) {
                 print_facts(&object);
                 print_sides(&object);
         }
+        g_clear_pointer(&object.pending, g_ptr_array_unref);
         json_decref(object.observed);
         json_decref(object.wished);
         json_decref(object.applied);

@@ -24,30 +24,6 @@ state_name(const struct vm_world *vm)
         return vm->error ? "unreadable" : vm_status_name(vm->status);
 }
 
-static const struct resolved_vm *
-find_resolved(const struct session *session, const char *name)
-{
-        const struct vm *vm = project_find_vm(session->project, name);
-
-        return vm && session->resolved ? &session->resolved->vms[vm - session->project->vms] : NULL;
-}
-
-/* What waits for a restart; NULL: nothing, or nothing can be said. */
-static GPtrArray *
-find_pending(const struct session *session, const struct vm_world *vm)
-{
-        const struct resolved_vm *resolved = find_resolved(session, vm->name);
-        GPtrArray *changes;
-
-        if (!vm_is_alive(vm) || !vm->spec || !vm->spec->wish || !resolved)
-                return NULL;
-        changes = plan_vm_changes(session->world, resolved);
-        for (guint i = changes->len; i > 0; i--)
-                if (((struct plan_change *)g_ptr_array_index(changes, i - 1))->how == CHANGE_NONE)
-                        g_ptr_array_remove_index(changes, i - 1); /* concerns drover alone: nothing waits for it */
-        return changes;
-}
-
 static enum health_state
 health_of(const struct session *session, const struct vm_world *vm, char **ret_reason)
 {
@@ -101,13 +77,13 @@ static void
 add_row(struct table *table, const struct session *session, const struct address_book *book, const struct vm_world *vm)
 {
         g_autoptr(GArray) addresses = address_book_find(book, vm);
-        g_autoptr(GPtrArray) pending = find_pending(session, vm);
+        g_autoptr(GPtrArray) pending = show_find_pending(session, vm);
         g_autofree char *address = vm_is_alive(vm) ? address_text(addresses) : NULL;
         g_autofree char *state = state_text(session, vm);
         g_autoptr(GArray) ports = published_find(session, vm->name);
         g_autofree char *published = published_text(ports);
         g_autofree char *uptime = vm->started ? when_uptime(time(NULL) - vm->started) : NULL;
-        g_autofree char *changes = pending && pending->len ? show_changes(pending) : NULL;
+        g_autofree char *changes = pending && pending->len ? show_pending(pending) : NULL;
         const char *note = vm->error                         ? vm->error->message
                            : vm->status == VM_UNREACHABLE    ? vm->detail
                            : is_orphan(session, vm)          ? "no longer in the file"
@@ -147,7 +123,7 @@ static json_t *
 vm_to_json(const struct session *session, const struct address_book *book, const struct vm_world *vm)
 {
         g_autoptr(GArray) addresses = address_book_find(book, vm);
-        g_autoptr(GPtrArray) pending = find_pending(session, vm);
+        g_autoptr(GPtrArray) pending = show_find_pending(session, vm);
         g_autoptr(GArray) ports = published_find(session, vm->name);
         g_autofree char *started = vm->started ? when_rfc3339(vm->started) : NULL, *reason = NULL;
         const char *health = health_name(health_of(session, vm, &reason));

@@ -118,6 +118,36 @@ show_changes(const GPtrArray *changes)
         return g_string_free(text, FALSE);
 }
 
+GPtrArray *
+show_find_pending(const struct session *session, const struct vm_world *vm)
+{
+        const struct vm *wish = project_find_vm(session->project, vm->name);
+        GPtrArray *changes;
+
+        if (!vm_is_alive(vm) || !vm->spec || !vm->spec->wish || !wish || !session->resolved)
+                return NULL;
+        changes = plan_vm_changes(session->world, &session->resolved->vms[wish - session->project->vms]);
+        for (guint i = changes->len; i > 0; i--)
+                if (((struct plan_change *)g_ptr_array_index(changes, i - 1))->how == CHANGE_NONE)
+                        g_ptr_array_remove_index(changes, i - 1); /* concerns drover alone: nothing waits for it */
+        return changes;
+}
+
+char *
+show_pending(const GPtrArray *changes)
+{
+        GString *text = g_string_new(NULL);
+
+        for (guint i = 0; i < changes->len; i++) {
+                const struct plan_change *change = g_ptr_array_index(changes, i);
+
+                g_string_append(text, i ? ", " : "");
+                append_change(text, change);
+                g_string_append(text, change->how == CHANGE_RESTART ? " (restart required)" : "");
+        }
+        return g_string_free(text, FALSE);
+}
+
 json_t *
 show_changes_json(const GPtrArray *changes)
 {

@@ -23,6 +23,16 @@ char *show_change(const struct plan_change *change);
 /** show_changes() - Several on one line: "memory: 1G → 2G, cpus: 1 → 2". New string */
 char *show_changes(const GPtrArray *changes);
 
+/**
+ * show_find_pending() - What the file wants of a VM that runs and it has not: struct plan_change *
+ *
+ * NULL: it does not run, or nothing can be said.
+ */
+GPtrArray *show_find_pending(const struct session *session, const struct vm_world *vm);
+
+/** show_pending() - As show_changes(), with "(restart required)" behind what waits for that. New string */
+char *show_pending(const GPtrArray *changes);
+
 /** show_changes_json() - [{"key", "from", "to", "change"}]. New reference */
 json_t *show_changes_json(const GPtrArray *changes);
 

@@ -43,7 +43,7 @@ class Block:
         self.wanted = [line.strip() for line in lines if re.match(r"  [a-z-]+ vm one ", line)]
 
     def adapt(self, text):
-        text = text.replace("./", f"./{self.name}/").replace("10.0.", f"10.{self.number}.")
+        text = text.replace("./", f"./{self.name}/").replace("10.0.", f"10.{self.number}.").replace("localhost/", f"localhost/{self.name}/")
         text = text.replace("fd00:1:", f"fd00:{self.number}:")
         side = yaml.safe_load(text)
         vm = side["vms"]["one"] if "vms" in side else {}
@@ -84,11 +84,11 @@ def told(lab):
         changes = ", ".join("{key}: {from} > {to} ({change})".format_map({"from": "none", "to": "none", **change})
                             for change in step["changes"])
         if step["kind"] == "vm" and step["action"] != "continue":
-            text = f"{step['action']} vm one {changes}".replace(f"{lab.directory}/{step['name']}/", "/srv/lab/")
-            number = step["name"][1:]
-            for own, written in ((step["name"], "one"), (f"-{number}", ""), (f"10.{number}.", "10.0."), (f":{number}:", ":1:")):
+            text, name, number = f"{step['action']} vm one {changes}", step["name"], step["name"][1:]
+            for own, written in ((f"{lab.directory}/{name}/", "/srv/lab/"), (f"localhost/{name}/", "localhost/"), (name, "one"),
+                                 (f"-{number}", ""), (f"10.{number}.", "10.0."), (f":{number}:", ":1:")):
                 text = text.replace(own, written)
-            lines.setdefault(step["name"], []).append(text)
+            lines.setdefault(name, []).append(text)
     return lines
 
 

@@ -262,6 +262,9 @@ def test_mtu_reaches_the_guest_with_a_restart(world):
     assert "! restart required vm one\n    networks.lan.mtu: 1500 → 1400 (restart)\n" in plan, plan
     assert plan.endswith("plan: 2 pending\n  drover up --restart\n"), plan
     assert lab.vms()["one"]["pending"], lab.vms()
+    assert lab.drover("ps").out.count("networks.lan.mtu: 1500 → 1400 (restart required)") == 2
+    assert "pending                  networks.lan.mtu: 1500 → 1400 (restart required)" in lab.drover("inspect", "one").out
+    assert lab.drover("inspect", "one", "--format", "json").json()["pending"] == lab.vms()["one"]["pending"]
     assert tap_mtus(lab) == [1500, 1500], "what a guest was told of still gets through"
     lab.drover("up", "--restart", "-t", "0")
     lab.assert_satisfied()

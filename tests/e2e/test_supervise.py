@@ -332,7 +332,8 @@ def test_supervisor_gone(world):
     host.end_process(pid)
     assert "the supervisor is gone" in lab.drover("ps").err
     assert "nobody looks" in lab.drover("wait", "one", status=1).err
-    lab.drover("up")
+    late = lab.drover("up", "--wait", "--wait-timeout", "300ms", status=7).err
+    assert "after 0.3 s, still not healthy: 'one'\n" in late, late
     assert lab.drover("ps").err == "" and health(lab, "one") == "starting"
 
 
