@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "parser/catalogue.h"
 #include "parser/keys/keys.h"
+#include "parser/value/disk-url.h"
 #include "runtime/paths.h"
 
 #include <string.h>
@@ -36,11 +37,12 @@ drop(json_t *object, const char *const *keys)
 static gboolean
 is_for_one(const json_t *disk)
 {
+        const char *url = json_text(disk, "url");
         gboolean elsewhere = json_is_string(disk) || json_object_get(disk, "disk") || json_object_get(disk, "file") ||
-                             json_object_get(disk, "device");
+                             json_object_get(disk, "device") || (url && !disk_url_is_web(url));
 
-        return elsewhere && !json_is_true(json_object_get(disk, "shared")) && !json_is_true(json_object_get(disk, "read_only")) &&
-               g_strcmp0(json_text(disk, "media"), "cdrom") != 0;
+        return elsewhere && !json_is_true(json_object_get(disk, "shared")) &&
+               !json_is_true(json_object_get(disk, "read_only")) && g_strcmp0(json_text(disk, "media"), "cdrom") != 0;
 }
 
 static void
@@ -56,7 +58,9 @@ drop_disks(json_t *wish, GPtrArray *lacks)
                         continue;
                 if (!name)
                         name = json_text(disk, "name") ? json_text(disk, "name") : json_text(disk, "file");
-                g_ptr_array_add(lacks, g_strdup_printf("disk '%s'", name ? name : json_text(disk, "device")));
+                if (!name)
+                        name = json_text(disk, "device") ? json_text(disk, "device") : json_text(disk, "url");
+                g_ptr_array_add(lacks, g_strdup_printf("disk '%s'", name));
                 json_array_remove(disks, i);
         }
 }

@@ -110,8 +110,9 @@ struct key_table {
 enum { KEYS_MAX = 64 };
 
 /** The tables, from the top: keys_project leads to all others */
-extern const struct key_table keys_project, keys_network, keys_dhcp, keys_reservation, keys_image, keys_disk, keys_limits, keys_encryption,
-        keys_vm, keys_root_disk, keys_vm_disk, keys_nic, keys_boot, keys_memory, keys_cpus, keys_display;
+extern const struct key_table keys_project, keys_network, keys_dhcp, keys_reservation, keys_image, keys_disk,
+        keys_limits, keys_encryption, keys_vm, keys_root_disk, keys_vm_disk, keys_nic, keys_boot, keys_memory, keys_cpus,
+        keys_display;
 extern const struct key_table keys_vxlan, keys_dhcp_boot, keys_vlan, keys_rate, keys_impair;
 extern const struct key_table keys_mount, keys_cloud_init, keys_file, keys_ssh;
 extern const struct key_table keys_cpu, keys_memory_backing, keys_device, keys_port, keys_healthcheck, keys_dependency;

@@ -262,7 +262,7 @@ read_qcow2_head(int fd, struct disk_head *ret_head)
                 guint32 backing_length, cluster_bits;
                 guint64 size;
                 guint32 crypt_method, l1_size;
-        } header;
+        } header = {0};
 
         G_STATIC_ASSERT(sizeof header == 40);
         if (fd_retry(pread(fd, &header, sizeof header, 0)) != sizeof header || memcmp(header.magic, "QFI\xfb", 4) != 0)

@@ -13,7 +13,7 @@ struct disk_wish {
         guint64 backing_size_bytes;  /* its virtual size */
         const struct child_user *owner; /* who the file shall belong to, or NULL */
         const char *cache;              /* where templates are kept (disk_template.h), or NULL */
-        const char *preallocation;      /* "metadata" (of qcow2), "falloc", "full" (zeros are written); NULL: none, as for overlays */
+        const char *preallocation;      /* "metadata" (of qcow2), "falloc", "full" (zeros are written); NULL: none */
         guint64 cluster_bytes;          /* of qcow2; 0: the default */
         const char *compression_type;   /* of qcow2, "zlib" or "zstd"; NULL: the default */
         const char *key_file;           /* LUKS (qcow2 only): the file with the key, see disk_key.h; NULL: none */
@@ -34,7 +34,8 @@ struct disk_head {
  *
  * A draft is made and linked into place (never over an existing file), so that a kill leaves a draft or a whole disk. An
  * overlay with the same backing file, format and size is byte-identical: qemu-img makes one template, of which all
- * others are copies, unless it is encrypted: no two have the same bytes then. qemu-img never opens the backing file (-u): the caller has probed it.
+ * others are copies, unless it is encrypted: no two have the same bytes then. qemu-img never opens the backing file (-u):
+ * the caller has probed it.
  * Fails with DROVER_ERROR_FAILED and the kernel's or qemu-img's reason (no space left, ...).
  */
 gboolean disk_ensure(const struct disk_wish *wish, GError **error) G_GNUC_WARN_UNUSED_RESULT;

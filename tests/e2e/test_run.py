@@ -13,7 +13,7 @@ vms:
     disk: 64M
     networks: {lan: {ip: 10.64.0.10, mac: "52:54:00:64:00:10", aliases: [first]}}
     ports: ["127.0.0.1:8064:80"]
-    disks: [data, {name: own, size: 16M}]
+    disks: [data, {name: own, size: 16M}, {name: far, url: "nbd://127.0.0.1/far"}]
     restart: always
   two: {<<: *fake, networks: [lan], disk: 16M}
 """
@@ -29,7 +29,8 @@ def test_run(world):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=150, check=False)
     said = done.stderr.decode()
     assert (done.returncode, done.stdout == every_byte) == (42, True), said
-    assert "note: vm 'once' is without disk 'data'\n" in said and "\nnote: through the guest agent, as root: no ssh" in said
+    assert "note: vm 'once' is without disk 'data'\n" in said and "note: vm 'once' is without disk 'far'\n" in said
+    assert "\nnote: through the guest agent, as root: no ssh" in said
     assert "\na b\n" in said and "\nvda\nvdb\n" in said and "vdc" not in said, said
     assert lab.leftovers(files=True) == []
 

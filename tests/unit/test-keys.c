@@ -106,8 +106,8 @@ rest_for(const struct key_table *table, const char *name)
                 return strcmp(name, "path") ? "path: net.yaml, " : "";
         if (table == &keys_extends)
                 return strcmp(name, "vm") ? "vm: server, " : "";
-        if (strcmp(name, "size") == 0 || strcmp(name, "file") == 0 || strcmp(name, "disk") == 0 || strcmp(name, "device") == 0 ||
-            strcmp(name, "url") == 0)
+        if (strcmp(name, "size") == 0 || strcmp(name, "file") == 0 || strcmp(name, "disk") == 0 ||
+            strcmp(name, "device") == 0 || strcmp(name, "url") == 0)
                 return "";
         if (strcmp(name, "shared") == 0)
                 return "file: ./x.raw, format: raw, ";
