@@ -378,14 +378,18 @@ file_list_directory(const char *path, GError **error)
         g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
         DIR *dir = opendir(path);
         struct dirent *entry;
+        int number;
 
         if (!dir && errno != ENOENT)
                 return error_errno(error, "cannot read directory '%s'", path), NULL;
-        while (dir && (entry = readdir(dir)))
+        while (dir && (errno = 0, (entry = readdir(dir)) != NULL))
                 if (entry->d_name[0] != '.')
                         g_ptr_array_add(names, g_strdup(entry->d_name));
+        number = dir ? errno : 0;
         if (dir)
                 closedir(dir);
+        if (number)
+                return error_from_errno(error, number, "cannot read directory '%s'", path), NULL;
         g_ptr_array_sort(names, compare_strings);
         return g_steal_pointer(&names);
 }

@@ -105,11 +105,21 @@ remove_old_generations(struct apply *apply, const struct resolved_vm *vm, GError
 
 /* ---- VMs ---- */
 
-/* The spec as it was last applied: that of a VM in the file, or of an orphan. */
-static struct spec *
-copy_applied(const struct apply *apply, const char *vm)
+/* The spec as it was last applied: that of a VM in the file, or of an orphan. NULL where there is none, or none to be
+ * understood: it must be stoppable. One that cannot be read now could be read again, and would say what is no longer so. */
+static gboolean
+copy_applied(const struct apply *apply, const char *vm, struct spec **ret_spec, GError **error)
 {
-        return spec_load(apply->session->world->paths, vm, NULL);
+        g_autoptr(GError) reason = NULL;
+        struct spec *spec = spec_load(apply->session->world->paths, vm, &reason);
+
+        if (reason && !g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND) &&
+            !g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_CORRUPT)) {
+                g_propagate_error(error, g_steal_pointer(&reason));
+                return error_prefix(error, "it is done, but not recorded");
+        }
+        *ret_spec = spec;
+        return TRUE;
 }
 
 int
@@ -156,9 +166,10 @@ start_vm(struct apply *apply, const struct plan_step *step, GError **error)
 static gboolean
 stop_vm(struct apply *apply, const struct plan_step *step, GError **error)
 {
-        g_autoptr(spec_t) spec = copy_applied(apply, step->name);
+        g_autoptr(spec_t) spec = NULL;
 
-        if (!vm_stop(apply->session->world->paths, step->name, apply_grace_ms(apply, step), NULL, error))
+        if (!vm_stop(apply->session->world->paths, step->name, apply_grace_ms(apply, step), NULL, error) ||
+            !copy_applied(apply, step->name, &spec, error))
                 return FALSE;
         if (!spec || step->action == ACTION_RESTART || apply->plan->forget_all)
                 return TRUE;
@@ -171,12 +182,14 @@ stop_vm(struct apply *apply, const struct plan_step *step, GError **error)
 static gboolean
 set_paused(struct apply *apply, const struct plan_step *step, gboolean paused, GError **error)
 {
-        g_autoptr(spec_t) spec = copy_applied(apply, step->name);
+        g_autoptr(spec_t) spec = NULL;
 
         /* It may be one whose start was killed before its record was settled. */
         if (!paused && !state_settle(apply->session->world->paths, step->name, error))
                 return FALSE;
         if (!vm_command(apply->session->world->paths, step->name, paused ? "stop" : "cont", error))
+                return FALSE;
+        if (!copy_applied(apply, step->name, &spec, error))
                 return FALSE;
         if (!spec || spec->paused == paused)
                 return TRUE;

@@ -285,7 +285,7 @@ class Sweep:
         settled = os.stat(self.base).st_ctime + 3
         host.wait_until(lambda: time.time() > settled, "what is known of the image is kept, and no qemu-img asked")
         self.set_up()
-        self.lab.drover("up")
+        self.lab.drover(*self.scenario.verb)
         self.set_up()
         self.record = strike.Record(self.lab, *self.scenario.verb)
         self.lab.drover(*AWAY)

@@ -67,6 +67,23 @@ def test_helper_killed(world):
     assert_converges(lab, "helper")
 
 
+def test_what_cannot_be_read(world):
+    """A directory that cannot be read is not one without VMs, and a record not one that is not there: down says why it failed."""
+    lab = world.lab("vms:\n  one: {<<: *fake}\n", fake=True)
+    output = world.path("unread.strace")
+    for path, call in ((f"{lab.data}/vms", "getdents64"), (lab.vm_data("one", "spec.json"), "read")):
+        for number in range(1, 20):
+            lab.drover("up")
+            wrap = ["strace", "-o", output, "-P", path, "-e", f"trace={call}", "-e", f"inject={call}:error=EIO:when={number}"]
+            down = lab.drover("--parallel", "1", "down", "-t", "0", status=None, wrap=wrap)
+            with open(output, encoding="utf-8") as file:
+                reached = "INJECTED" in file.read()
+            assert (down.status == 0 and lab.leftovers() == []) or "Input/output error" in down.err, f"{call} {number}: {down}"
+            if not reached:
+                break
+        assert number > 1 and not reached, number
+
+
 def test_killed_before_the_pid_file(world):
     """A QEMU that holds its lock and has no pid file yet when drover is killed: down waits for the file, and ends it."""
     lab = world.lab("vms:\n  one: {<<: *fake, qemu_args: [-fake, late=700]}\n", fake=True)
