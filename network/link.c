@@ -270,22 +270,22 @@ change_address6(struct netlink *netlink, int type, int ifindex, const char *name
 }
 
 /* Used at once, without asking whether somebody has it: nobody could answer before the bridge has a port. */
-static gboolean
-mend_address6(struct netlink *netlink, const struct bridge *bridge, int ifindex, GError **error)
+gboolean
+link_set_address6(struct netlink *netlink, const char *name, int ifindex, const struct in6_addr *ip, guint8 prefix,
+                  GError **error)
 {
         g_autoptr(GArray) addresses = link_addresses6_dump(netlink, ifindex, error);
-        gboolean found = IN6_IS_ADDR_UNSPECIFIED(&bridge->ip6);
+        gboolean found = IN6_IS_ADDR_UNSPECIFIED(ip);
 
         for (guint i = 0; addresses && i < addresses->len; i++) {
                 const struct link_address6 *address = &g_array_index(addresses, struct link_address6, i);
 
-                if (IN6_ARE_ADDR_EQUAL(&address->ip, &bridge->ip6) && address->prefix == bridge->prefix6)
+                if (IN6_ARE_ADDR_EQUAL(&address->ip, ip) && address->prefix == prefix)
                         found = TRUE;
-                else if (!change_address6(netlink, RTM_DELADDR, ifindex, bridge->name, &address->ip, address->prefix, error))
+                else if (!change_address6(netlink, RTM_DELADDR, ifindex, name, &address->ip, address->prefix, error))
                         return FALSE;
         }
-        return addresses &&
-               (found || change_address6(netlink, RTM_NEWADDR, ifindex, bridge->name, &bridge->ip6, bridge->prefix6, error));
+        return addresses && (found || change_address6(netlink, RTM_NEWADDR, ifindex, name, ip, prefix, error));
 }
 
 gboolean
@@ -301,7 +301,7 @@ bridge_ensure(struct netlink *netlink, const struct bridge *bridge, int *ret_ifi
                 return refuse_foreign(bridge->name, error);
         if (!mend_bridge(netlink, bridge, &link, error) ||
             !link_set_address(netlink, bridge->name, link.ifindex, bridge->ip, bridge->prefix, error) ||
-            !mend_address6(netlink, bridge, link.ifindex, error))
+            !link_set_address6(netlink, bridge->name, link.ifindex, &bridge->ip6, bridge->prefix6, error))
                 return FALSE;
         if (ret_ifindex)
                 *ret_ifindex = link.ifindex;
@@ -384,21 +384,35 @@ link_set_alias(struct netlink *netlink, const char *name, const char *alias, GEr
         return netlink_request(netlink, message, NULL, NULL, what, error);
 }
 
-gboolean
-link_set_default_route(struct netlink *netlink, const char *name, int ifindex, guint32 via, GError **error)
+static gboolean
+set_default_route(struct netlink *netlink, unsigned char family, const char *name, int ifindex, const void *via, int length,
+                  GError **error)
 {
-        struct rtmsg header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC,
+        struct rtmsg header = {.rtm_family = family, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC,
                                .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST};
         g_autofree char *what = g_strdup_printf("route through '%s'", name);
         struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
-        guint32 gateway = htonl(via);
 
         if (!message)
                 g_error("out of memory");
         nlmsg_append(message, &header, sizeof header, NLMSG_ALIGNTO);
-        nla_put(message, RTA_GATEWAY, sizeof gateway, &gateway);
+        nla_put(message, RTA_GATEWAY, length, via);
         nla_put_u32(message, RTA_OIF, (guint32)ifindex);
         return netlink_request(netlink, message, NULL, NULL, what, error);
+}
+
+gboolean
+link_set_default_route(struct netlink *netlink, const char *name, int ifindex, guint32 via, GError **error)
+{
+        guint32 gateway = htonl(via);
+
+        return set_default_route(netlink, AF_INET, name, ifindex, &gateway, sizeof gateway, error);
+}
+
+gboolean
+link_set_default_route6(struct netlink *netlink, const char *name, int ifindex, const struct in6_addr *via, GError **error)
+{
+        return set_default_route(netlink, AF_INET6, name, ifindex, via, sizeof *via, error);
 }
 
 gboolean

@@ -56,6 +56,8 @@ struct link_route {
 struct link_route6 {
         int ifindex;
         struct cidr6 to; /* prefix 0: a default route */
+        struct in6_addr via; /* all zero: nobody */
+        gboolean advertised; /* by a router */
 };
 
 /** struct links - What the kernel said at one look; immutable */
@@ -143,6 +145,14 @@ gboolean link_set_alias(struct netlink *netlink, const char *name, const char *a
 /** link_set_address() - This IPv4 address and no other (0: none); the new one comes before the old ones go */
 gboolean link_set_address(struct netlink *netlink, const char *name, int ifindex, guint32 ip, guint8 prefix, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
+
+/** link_set_address6() - Just this address, where it is not all zero, and no other; at once, whoever else may have it */
+gboolean link_set_address6(struct netlink *netlink, const char *name, int ifindex, const struct in6_addr *ip, guint8 prefix,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** link_set_default_route6() - As the next one */
+gboolean link_set_default_route6(struct netlink *netlink, const char *name, int ifindex, const struct in6_addr *via,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** link_set_default_route() - The namespace's, in place of any other of the same metric */
 gboolean link_set_default_route(struct netlink *netlink, const char *name, int ifindex, guint32 via, GError **error)

@@ -196,7 +196,10 @@ receive_route6(const struct nlmsghdr *message, void *data)
                 return;
         if (attributes[RTA_DST] && nla_len(attributes[RTA_DST]) == sizeof route.to.address)
                 memcpy(&route.to.address, nla_data(attributes[RTA_DST]), sizeof route.to.address);
+        if (attributes[RTA_GATEWAY] && nla_len(attributes[RTA_GATEWAY]) == sizeof route.via)
+                memcpy(&route.via, nla_data(attributes[RTA_GATEWAY]), sizeof route.via);
         route.to.prefix = header->rtm_dst_len;
+        route.advertised = header->rtm_protocol == RTPROT_RA;
         if (attributes[RTA_OIF] && nla_len(attributes[RTA_OIF]) >= 4)
                 route.ifindex = (int)nla_get_u32(attributes[RTA_OIF]);
         if (!IN6_IS_ADDR_LINKLOCAL(&route.to.address))

@@ -23,6 +23,15 @@ uplink_kind(const struct lab *lab, gboolean root)
         return UPLINK_NONE;
 }
 
+gboolean
+uplink_wants_ipv6(const struct lab *lab)
+{
+        for (guint i = 0; i < lab->network_count; i++)
+                if (!lab->networks[i].external && lab->networks[i].mode == MODE_NAT && lab->networks[i].subnet6.prefix)
+                        return TRUE;
+        return FALSE;
+}
+
 /* ---- addresses ---- */
 
 /* Link-local ones, which no network of a project wants for its guests, then those that are set aside for benchmarks. */
@@ -92,6 +101,41 @@ uplink_choose_subnet(const struct lab *lab, enum uplink_kind kind, const struct 
                                 *ret_subnet = subnet;
                                 return TRUE;
                         }
+                }
+        }
+        return FALSE;
+}
+
+static gboolean
+is_free6(const struct lab *lab, const struct links *links, const struct cidr6 *subnet)
+{
+        const struct link *own = links ? veth_find_outside(links, lab->project) : NULL;
+
+        for (guint i = 0; i < lab->network_count; i++)
+                if (lab->networks[i].subnet6.prefix && lab_overlap6(&lab->networks[i].subnet6, subnet))
+                        return FALSE;
+        for (guint i = 0; links && i < links->routes6->len; i++) {
+                const struct link_route6 *route = &g_array_index(links->routes6, struct link_route6, i);
+
+                if (route->to.prefix && (!own || route->ifindex != own->ifindex) && lab_overlap6(&route->to, subnet))
+                        return FALSE;
+        }
+        return TRUE;
+}
+
+/* A prefix of our own (RFC 4193): 40 bits that nobody else is likely to have, and 16 to look further. */
+gboolean
+uplink_choose_subnet6(const struct lab *lab, const struct uplink_state *state, struct cidr6 *ret_subnet)
+{
+        struct ether_addr mac = lab_link_mac(lab->project, "uplink ipv6");
+        struct cidr6 subnet = {.address = {.s6_addr = {0xfd}}, .prefix = 64};
+
+        memcpy(subnet.address.s6_addr + 1, mac.ether_addr_octet + 1, 5);
+        for (guint i = 0; i <= G_MAXUINT8; i++) {
+                subnet.address.s6_addr[7] = (guint8)i;
+                if (is_free6(lab, state->links, &subnet)) {
+                        *ret_subnet = subnet;
+                        return TRUE;
                 }
         }
         return FALSE;
@@ -174,6 +218,34 @@ look_outside(struct uplink_state *state, GError **error)
         return state->links != NULL;
 }
 
+/* Whoever routes ignores router advertisements, unless he is told not to. */
+static gboolean
+keeps_advertised(const struct links *links, int ifindex)
+{
+        const struct link *link = links_find_index(links, ifindex);
+        g_autofree char *path = g_strdup_printf("/proc/sys/net/ipv6/conf/%s/accept_ra", link ? link->name : "all");
+        g_autofree char *routes = NULL, *accepts = NULL;
+
+        return (file_read("/proc/sys/net/ipv6/conf/all/forwarding", 16, &routes, NULL, NULL) && *routes == '1') ||
+               !file_read(path, 16, &accepts, NULL, NULL) || *accepts != '1';
+}
+
+static enum way6
+find_way6(const struct links *links)
+{
+        enum way6 way = WAY6_NONE;
+
+        for (guint i = 0; i < links->routes6->len; i++) {
+                const struct link_route6 *route = &g_array_index(links->routes6, struct link_route6, i);
+
+                if (!route->to.prefix && route->advertised && !keeps_advertised(links, route->ifindex))
+                        return WAY6_LOSES;
+                if (!route->to.prefix)
+                        way = WAY6_IS;
+        }
+        return way;
+}
+
 gboolean
 uplink_observe(const char *project, const char *data, gboolean root, gboolean home, struct uplink_state *ret_state,
                GError **error)
@@ -184,6 +256,7 @@ uplink_observe(const char *project, const char *data, gboolean root, gboolean ho
                 return FALSE;
         ret_state->resolvers = read_resolvers();
         if (root) {
+                ret_state->way6 = find_way6(ret_state->links);
                 names_observe(project, data, &ret_state->names);
                 ret_state->was_started = veth_find_outside(ret_state->links, project) || ret_state->names.pid ||
                                          ret_state->names.was_killed;
@@ -226,6 +299,7 @@ uplink_observe_table(const struct lab *lab, struct uplink_state *state, GError *
         if (differs && state->table == FIREWALL_SAME)
                 state->table = FIREWALL_DIFFERENT;
         state->forwarding = forwarding_is_on(state->home);
+        state->forwarding6 = forwarding6_is_on(state->home);
         return TRUE;
 }
 
@@ -235,7 +309,8 @@ uplink_stands(const struct lab *lab, enum uplink_kind kind, const struct uplink_
         const struct link *link = inside ? links_find(inside, UPLINK_LINK) : NULL;
 
         if (kind == UPLINK_VETH)
-                return link && state->table == FIREWALL_SAME && state->forwarding && veth_stands(lab, state->links, inside) &&
+                return link && state->table == FIREWALL_SAME && state->forwarding &&
+                       (!lab->uplink6.prefix || state->forwarding6) && veth_stands(lab, state->links, inside) &&
                        names_stand(lab, state);
         return link && state->pid && !state->outdated &&
                links_has_address(inside, link->ifindex, lab->uplink.address + USER_ADDRESS, lab->uplink.prefix);
@@ -268,6 +343,7 @@ ensure_veth(const struct lab *lab, const struct uplink_state *state, const struc
                table_ensure(state->home, table, chains, error) &&
                foreign_ensure(state->home, lab->project, &link, 1, error) &&
                forwarding_ensure(state->home, place->host_state, error) &&
+               (!lab->uplink6.prefix || forwarding6_ensure(state->home, place->host_state, error)) &&
                veth_ensure(lab, state->netlink, place, error) && refuse_router_advertisements(state->home, name, error) &&
                names_ensure(lab, state, place, error);
 }

@@ -29,6 +29,16 @@ enum uplink_kind {
 /** uplink_kind() - What @lab needs: it has a network that goes out, in a namespace of its own */
 enum uplink_kind uplink_kind(const struct lab *lab, gboolean root);
 
+/** uplink_wants_ipv6() - Has one of these networks IPv6? */
+gboolean uplink_wants_ipv6(const struct lab *lab);
+
+/** enum way6 - This host's own way out for IPv6 */
+enum way6 {
+        WAY6_NONE,
+        WAY6_LOSES, /* there is one, which it would lose if it routed */
+        WAY6_IS,
+};
+
 /** struct uplink_state - What is there; the outside is the caller's namespace */
 struct uplink_state {
         gboolean was_started;  /* something of it is there */
@@ -40,7 +50,8 @@ struct uplink_state {
         struct netlink *netlink;
         struct links *links;   /* of the outside; NULL: nobody looked */
         enum firewall_state table;
-        gboolean forwarding;
+        gboolean forwarding, forwarding6;
+        enum way6 way6;
         char **resolvers;      /* IPv4 addresses of this host's resolvers that are not its loopback's. NULL: nobody looked */
         char *loopback;        /* UPLINK_VETH: the one on its loopback, where there is no other; or NULL */
         struct forwarder_state names; /* what leads there (names.c) */
@@ -70,6 +81,9 @@ gboolean uplink_observe_table(const struct lab *lab, struct uplink_state *state,
  */
 gboolean uplink_choose_subnet(const struct lab *lab, enum uplink_kind kind, const struct uplink_state *state,
                               struct cidr4 *ret_subnet);
+
+/** uplink_choose_subnet6() - The same for IPv6, as root: a /64 that follows from the project's name */
+gboolean uplink_choose_subnet6(const struct lab *lab, const struct uplink_state *state, struct cidr6 *ret_subnet);
 
 /** uplink_resolver() - Where the user's answers DNS, and root's, where this host's resolver is on its loopback. As
  * dnsmasq's `server` has it; a new string */

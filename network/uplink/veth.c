@@ -39,12 +39,27 @@ veth_find_outside(const struct links *links, const char *project)
         return find_end(links, project, name, FALSE);
 }
 
+/* All zero: it has none. */
+static struct in6_addr
+veth_address6(const struct lab *lab, gboolean inside)
+{
+        struct in6_addr address = lab->uplink6.address;
+
+        if (lab->uplink6.prefix)
+                address.s6_addr[15] = inside ? VETH_INSIDE : VETH_OUTSIDE;
+        return address;
+}
+
 char *
 veth_chains(const struct lab *lab)
 {
         g_autofree char *name = veth_outside_name(lab->project);
-        char ip[LAB_IP_LENGTH];
+        g_autofree char *masquerade6 = NULL;
+        char ip[LAB_IP_LENGTH], ip6[LAB_IP6_LENGTH];
+        struct in6_addr inside = veth_address6(lab, TRUE);
 
+        if (lab->uplink6.prefix)
+                masquerade6 = g_strdup_printf("\t\tip6 saddr %s masquerade\n", lab_format_ip6(&inside, ip6));
         return g_strdup_printf("\tchain forward {\n"
                                "\t\ttype filter hook forward priority filter; policy accept;\n"
                                "\t\toifname \"%s\" ct state established,related accept\n"
@@ -53,8 +68,39 @@ veth_chains(const struct lab *lab)
                                "\tchain postrouting {\n"
                                "\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
                                "\t\tip saddr %s masquerade\n"
+                               "%s"
                                "\t}\n",
-                               name, name, lab_format_ip(lab->uplink.address + VETH_INSIDE, ip));
+                               name, name, lab_format_ip(lab->uplink.address + VETH_INSIDE, ip),
+                               masquerade6 ? masquerade6 : "");
+}
+
+static gboolean
+has_address6(const struct lab *lab, const struct links *links, int ifindex, gboolean inside)
+{
+        struct in6_addr wanted = veth_address6(lab, inside);
+
+        for (guint i = 0; lab->uplink6.prefix && i < links->addresses6->len; i++) {
+                const struct link_address6 *address = &g_array_index(links->addresses6, struct link_address6, i);
+
+                if (address->ifindex == ifindex && IN6_ARE_ADDR_EQUAL(&address->ip, &wanted) &&
+                    address->prefix == lab->uplink6.prefix)
+                        return TRUE;
+        }
+        return !lab->uplink6.prefix;
+}
+
+static gboolean
+has_default_route6(const struct lab *lab, const struct links *links, int ifindex)
+{
+        struct in6_addr wanted = veth_address6(lab, FALSE);
+
+        for (guint i = 0; lab->uplink6.prefix && i < links->routes6->len; i++) {
+                const struct link_route6 *route = &g_array_index(links->routes6, struct link_route6, i);
+
+                if (!route->to.prefix && route->ifindex == ifindex && IN6_ARE_ADDR_EQUAL(&route->via, &wanted))
+                        return TRUE;
+        }
+        return !lab->uplink6.prefix;
 }
 
 static gboolean
@@ -65,7 +111,8 @@ end_stands(const struct lab *lab, const struct links *links, const char *name, g
 
         return link && link->up && g_strcmp0(link->alias, alias) == 0 &&
                links_has_address(links, link->ifindex, lab->uplink.address + (inside ? VETH_INSIDE : VETH_OUTSIDE),
-                                 lab->uplink.prefix);
+                                 lab->uplink.prefix) &&
+               has_address6(lab, links, link->ifindex, inside);
 }
 
 static gboolean
@@ -77,7 +124,7 @@ has_default_route(const struct lab *lab, const struct links *links)
                 const struct link_route *route = &g_array_index(links->routes, struct link_route, i);
 
                 if (!route->to.prefix && route->ifindex == link->ifindex && route->via == lab->uplink.address + VETH_OUTSIDE)
-                        return TRUE;
+                        return has_default_route6(lab, links, link->ifindex);
         }
         return FALSE;
 }
@@ -125,12 +172,14 @@ set_up_end(struct netlink *netlink, const struct lab *lab, const char *name, gbo
 {
         g_autofree char *alias = lab_alias(lab->project, OBJECT);
         guint32 ip = lab->uplink.address + (inside ? VETH_INSIDE : VETH_OUTSIDE);
+        struct in6_addr ip6 = veth_address6(lab, inside);
         g_auto(link_t) link = {0};
 
         if (!link_attach(netlink, name, 0, alias, 0, error) || !link_look(netlink, name, &link, error))
                 return FALSE;
         *ret_ifindex = link.ifindex;
-        return link_set_address(netlink, name, link.ifindex, ip, lab->uplink.prefix, error);
+        return link_set_address(netlink, name, link.ifindex, ip, lab->uplink.prefix, error) &&
+               link_set_address6(netlink, name, link.ifindex, &ip6, lab->uplink6.prefix, error);
 }
 
 gboolean
@@ -139,6 +188,7 @@ veth_ensure(const struct lab *lab, struct netlink *outside, const struct uplink_
         g_autofree char *name = veth_outside_name(lab->project);
         g_auto(link_t) outer = {0};
         g_auto(link_t) inner = {0};
+        struct in6_addr outside6 = veth_address6(lab, FALSE);
         int ifindex;
 
         if (!look(outside, lab->project, name, FALSE, &outer, error) ||
@@ -153,7 +203,8 @@ veth_ensure(const struct lab *lab, struct netlink *outside, const struct uplink_
                 return FALSE;
         return set_up_end(outside, lab, name, FALSE, &ifindex, error) &&
                set_up_end(place->netlink, lab, UPLINK_LINK, TRUE, &ifindex, error) &&
-               link_set_default_route(place->netlink, UPLINK_LINK, ifindex, lab->uplink.address + VETH_OUTSIDE, error);
+               link_set_default_route(place->netlink, UPLINK_LINK, ifindex, lab->uplink.address + VETH_OUTSIDE, error) &&
+               (!lab->uplink6.prefix || link_set_default_route6(place->netlink, UPLINK_LINK, ifindex, &outside6, error));
 }
 
 gboolean

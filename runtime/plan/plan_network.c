@@ -262,9 +262,13 @@ plan_uplink(struct planner *planner)
                         g_ptr_array_add(planner->plan->notes,
                                         g_strdup("guests have no way out of this project's network: 'drover doctor' says what "
                                                  "to install for it"));
-        } else if (lab->uplink.prefix && !uplink_stands(lab, kind, &world->uplink, world->links)) {
-                plan_add(planner, KIND_UPLINK, world->uplink.was_started ? ACTION_REPAIR : ACTION_CREATE, "", G_MAXUINT);
         }
+        if (kind == UPLINK_VETH && uplink_wants_ipv6(lab) && world->uplink.way6 == WAY6_LOSES && !world->state->exists)
+                g_ptr_array_add(planner->plan->notes,
+                                g_strdup("guests have no way out for IPv6: this host has its own from router advertisements, "
+                                         "which it would ignore if it routed; 'accept_ra=2' of its interface keeps it"));
+        if (lab->uplink.prefix && !uplink_stands(lab, kind, &world->uplink, world->links))
+                plan_add(planner, KIND_UPLINK, world->uplink.was_started ? ACTION_REPAIR : ACTION_CREATE, "", G_MAXUINT);
 }
 
 static void

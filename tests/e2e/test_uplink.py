@@ -45,7 +45,13 @@ def test_root_uplink(world):
     """A guest of root's reaches what the host reaches, names included; nobody outside begins a connection to it."""
     near, far = make_internet(world)
     near.run("ip", "route", "add", "169.254.0.0/17", "dev", "up0")
-    lab, devices = make_root_lab(world, near, "networks:\n  lan: {subnet: 10.80.0.0/24}\n  more: {subnet: 10.81.0.0/24}\n"
+    for namespace, own in (near, "fd00:a::1/64"), (far, "fd00:a::2/64"):
+        namespace.run("ip", "-6", "address", "add", own, "dev", "up0", "nodad")
+    near.run("ip", "-6", "route", "add", "default", "via", "fd00:a::2")
+    far.run("ip", "-6", "address", "add", "2001:db8::80/128", "dev", "lo", "nodad")
+    forwarding6 = ("cat", "/proc/sys/net/ipv6/conf/all/forwarding")
+    lab, devices = make_root_lab(world, near, 'networks:\n  lan: {subnet: 10.80.0.0/24, subnet6: "fd00:80::/64"}\n'
+                                 "  more: {subnet: 10.81.0.0/24}\n"
                                  "vms:\n  web: {<<: *guest, networks: {lan: {ip: 10.80.0.10}, more: {}}}\n")
     with_resolver(world, lab, "198.51.100.80")
     end = serve(world, far, "198.51.100.80")
@@ -54,7 +60,8 @@ def test_root_uplink(world):
     lab.console("web").ready()
     for name in ("198.51.100.80", "example.org"):
         assert lab.shell("web", f"wget -qO- http://{name}/") == "the internet sees 192.0.2.1"
-    assert near.ip_forward() == "1"
+    lab.shell("web", "n=30; until ping6 -c 1 -W 1 2001:db8::80 || [ $n = 0 ]; do n=$((n - 1)); done; [ $n -gt 0 ]", 60)
+    assert near.ip_forward() == "1" and near.run(*forwarding6) == "1\n"
     host.wait_until(lambda: "10.81.0." in lab.shell("web", "ip address"), "an address on the second network")
     routes = lab.shell("web", "ip route").splitlines()
     assert [line.split()[2] for line in routes if line.startswith("default")] == ["10.80.0.1"]
@@ -99,10 +106,16 @@ def test_root_uplink(world):
         assert namespace.run(sys.executable, "-c", KNOCK, str(outer.ip + 1)).strip() == answer
     far.run("ip", "route", "delete", str(outer.network))
 
+    lab.replace('10.80.0.0/24, subnet6: "fd00:80::/64"', '10.80.0.0/24')
+    assert steps(lab)[:1] == [("network", "update")] and ("uplink", "repair") in steps(lab)
+    lab.drover("up")
+    assert "fd" not in near.run("ip", "-6", "-brief", "address", "show", "dev", outer_link(near, lab)["ifname"])
+    lab.assert_satisfied()
     lab.replace("lan: {subnet: 10.80.0.0/24}", "lan: {subnet: 10.80.0.0/24, mode: isolated}")
     lab.replace("more: {subnet: 10.81.0.0/24}", "more: {subnet: 10.81.0.0/24, mode: isolated}")
     lab.drover("up")
     assert [link["ifname"] for link in host.links(near.name)] == ["lo", "up0"] and near.ip_forward() == "0"
+    assert near.run(*forwarding6) == "0\n"
     lab.assert_satisfied()
     lab.replace("10.80.0.0/24, mode: isolated", "10.80.0.0/24")
     lab.drover("up")
@@ -111,6 +124,7 @@ def test_root_uplink(world):
     end()
     near.run("ip", "link", "delete", "up0")
     far.run("ip", "address", "delete", "198.51.100.80/32", "dev", "lo")
+    far.run("ip", "address", "delete", "2001:db8::80/128", "dev", "lo")
 
 
 def test_interface_joins_bridge(world):

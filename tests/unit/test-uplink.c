@@ -99,6 +99,31 @@ test_veth_addresses(void)
         g_array_set_size(links->links, 0);
 }
 
+/* For IPv6 the name decides, and what the host routes elsewhere is passed over. */
+static void
+test_veth_ipv6(void)
+{
+        g_autoptr(links_t) links = host_links();
+        struct uplink_state state = {.links = links};
+        struct link_route6 route = {.ifindex = 3};
+        struct cidr6 first, second;
+        struct lab six = lab;
+        g_autofree char *chains = NULL, *without = veth_chains(&lab);
+
+        g_assert_false(uplink_wants_ipv6(&lab));
+        g_assert_true(uplink_choose_subnet6(&lab, &state, &first));
+        g_assert_true(first.prefix == 64 && first.address.s6_addr[0] == 0xfd);
+        route.to = first;
+        g_array_append_val(links->routes6, route);
+        g_assert_true(uplink_choose_subnet6(&lab, &state, &second));
+        g_assert_false(lab_overlap6(&first, &second));
+        g_assert_cmpmem(&first, 6, &second, 6);
+        six.uplink6 = (struct cidr6){{.s6_addr = {0xfd, 0, 0, 0x99}}, 64};
+        chains = veth_chains(&six);
+        g_assert_nonnull(strstr(chains, " masquerade\n\t\tip6 saddr fd00:99::2 masquerade\n\t}\n"));
+        g_assert_null(strstr(without, "ip6"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -106,5 +131,6 @@ main(int argc, char **argv)
         g_test_add_func("/uplink/kind", test_kind);
         g_test_add_func("/uplink/user-addresses", test_user_addresses);
         g_test_add_func("/uplink/veth-addresses", test_veth_addresses);
+        g_test_add_func("/uplink/veth-ipv6", test_veth_ipv6);
         return g_test_run();
 }
