@@ -464,6 +464,19 @@ struct guest_file {
         const char *owner; /* "root", "root:adm" */
 };
 
+/** struct credential - What systemd in the guest hands to its services: one of the two, or none where it is not written */
+struct credential {
+        const struct node *node;
+        const char *name;
+        const char *content;
+        const char *path; /* absolute: of a file of the host that holds it */
+};
+
+enum {
+        CREDENTIAL_MAX_BYTES = 2900,      /* with its name and as base64 it fits a page, of which systemd 252 reads no more */
+        CREDENTIALS_MAX_BYTES = 16 << 10, /* of all of a VM: a table of 31 KiB boots, one of 43 does not (SeaBIOS 1.16) */
+};
+
 /** struct command - A command that cloud-init runs: a line for the shell, or words that no shell sees */
 struct command {
         const char *line;        /* or NULL */
@@ -520,6 +533,8 @@ struct vm {
         guint mount_count;
         struct cloud_init *cloud_init; /* or NULL */
         const char *ignition;          /* absolute path, or NULL */
+        struct credential *credentials;
+        guint credential_count;
         const char *const *packages;   /* NULL-terminated, or NULL */
         struct guest_file *files;
         guint file_count;

@@ -186,6 +186,8 @@ observe_images(struct world *world, const struct project *project, const struct 
                                 probe_once(world, vm->disks[n].file, user);
                 look_once(world, vm->boot.kernel);
                 look_once(world, vm->boot.initrd);
+                for (guint n = 0; n < vm->credential_count; n++)
+                        look_once(world, vm->credentials[n].path);
         }
 }
 

@@ -1,6 +1,8 @@
 /* check-provision.c - what sets up a guest: mounts, cloud-init, files, packages, ssh keys; and the files that they name */
 #include "parser/check/check-users.h"
 
+#include "parser/keys/keys.h"
+
 #include <string.h>
 
 static struct wanted_file
@@ -101,6 +103,37 @@ check_packages(const struct check *check, const struct vm *vm)
         }
 }
 
+static void
+check_credentials(const struct users *users, const struct vm *vm)
+{
+        const struct check *check = users->check;
+        size_t bytes = 0;
+
+        for (guint i = 0; i < vm->credential_count; i++) {
+                const struct credential *credential = &vm->credentials[i];
+
+                if (!credential->content && !credential->path && !check_has_unknown(credential->node, &keys_credential))
+                        check_fault(check, "credential-without-content", credential->node->place,
+                                    "write its text, or {file: PATH} for a file of the host",
+                                    "credential '%s' of vm '%s' has neither content nor file", credential->name, vm->name);
+                if (credential->content && credential->path)
+                        check_fault(check, "credential-two-contents", project_place(credential->node, "file"),
+                                    "remove one of the two", "credential '%s' of vm '%s' has both content and file",
+                                    credential->name, vm->name);
+                check_file(users, wanted(credential->path, "credential", vm, credential->node, "file"));
+                if (credential->content && strlen(credential->content) > CREDENTIAL_MAX_BYTES)
+                        check_fault(check, "credential-large", project_place(credential->node, "content"),
+                                    "'files' writes larger ones, at the first boot",
+                                    "credential '%s' of vm '%s' has more than %d bytes", credential->name, vm->name,
+                                    CREDENTIAL_MAX_BYTES);
+                bytes += credential->content ? strlen(credential->content) : 0;
+        }
+        if (bytes > CREDENTIALS_MAX_BYTES)
+                check_fault(check, "credentials-large", project_place(vm->node, "credentials"),
+                            "'files' writes larger ones, at the first boot", "credentials of vm '%s': together they have at most %d KiB",
+                            vm->name, CREDENTIALS_MAX_BYTES >> 10);
+}
+
 /* Whether it is there is seen when it is read: that of another user of the file may not be. */
 static void
 check_ssh(const struct check *check, const struct vm *vm)
@@ -126,6 +159,7 @@ check_provision(const struct users *users, const struct vm *vm)
         check_mounts(users, vm);
         check_files(users, vm);
         check_cloud_init(users, vm);
+        check_credentials(users, vm);
         check_packages(users->check, vm);
         check_ssh(users->check, vm);
 }

@@ -1,6 +1,8 @@
 /* keys-provision.c - the rows of what sets up a guest: mounts, cloud-init, files, ssh */
 #include "parser/keys/keys-rows.h"
 
+#include "parser/value/value-provision.h"
+
 /* Rows of a table are denser than clang-format would have them. */
 /* clang-format off */
 
@@ -87,6 +89,28 @@ static const char *const file_aliases[] = {
 const struct key_table keys_file = {
         .title = "file", .keys = file_rows, .aliases = file_aliases, .struct_size = sizeof(struct guest_file),
         .node_offset = offsetof(struct guest_file, node)};
+
+/* ---- credentials ---- */
+
+static const struct key credential_rows[] = {
+        {.name = "content", .type = KEY_SPECIAL, IN(credential, content), .codec = &codec_content, .hidden = TRUE,
+         .change = CHANGE_RESTART, .help = "what is in it; default: none, then there is a file", .example = "hello"},
+        {.name = "file", .type = KEY_PATH, IN(credential, path), .change = CHANGE_RESTART,
+         .help = "a file of the host with what is in it, read at each start; default: none, then there is content",
+         .example = "./token"},
+        {.name = NULL},
+};
+
+static const char *const credential_aliases[] = {
+        "contents", "content", "text", "content", "value", "content", "data", "content", "inline", "content", "source", "file",
+        "path", "file", "src", "file", "from", "file", NULL,
+};
+
+const struct key_table keys_credential = {
+        .title = "credential", .keys = credential_rows, .aliases = credential_aliases, .short_key = "content",
+        .check_name = value_check_credential_name, .name_pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        .struct_size = sizeof(struct credential), .name_offset = offsetof(struct credential, name),
+        .node_offset = offsetof(struct credential, node)};
 
 /* ---- ssh ---- */
 

@@ -73,6 +73,7 @@ struct key {
         char *(*identity)(const struct node *entry); /* a list: same ones are merged (merge.h); NULL: appended */
         gboolean required;             /* an object without it is an error; these rows come first */
         gboolean consumed;             /* by loader.h, before decoding: neither decoded nor encoded */
+        gboolean hidden;               /* a plan tells that it changed, but not what it says */
         gboolean unbuilt;              /* understood, but nothing acts on it yet: refused at plan unless it is the fallback */
         const char *fallback;          /* the default as it would be written, or NULL: none, or computed (help says how) */
         gint64 min, max;               /* KEY_COUNT and its list, KEY_MEMORY, KEY_SIZE, KEY_RATE; bytes of KEY_TEXT, labels of
@@ -114,7 +115,7 @@ extern const struct key_table keys_project, keys_network, keys_dhcp, keys_reserv
         keys_limits, keys_encryption, keys_vm, keys_root_disk, keys_vm_disk, keys_nic, keys_boot, keys_memory, keys_cpus,
         keys_display;
 extern const struct key_table keys_vxlan, keys_dhcp_boot, keys_vlan, keys_rate, keys_impair;
-extern const struct key_table keys_mount, keys_cloud_init, keys_file, keys_ssh;
+extern const struct key_table keys_mount, keys_cloud_init, keys_file, keys_credential, keys_ssh;
 extern const struct key_table keys_cpu, keys_memory_backing, keys_device, keys_port, keys_healthcheck, keys_dependency;
 extern const struct key_table keys_include, keys_extends;
 

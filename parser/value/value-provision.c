@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { GUEST_PATH_MAX_BYTES = 4095, USER_MAX_BYTES = 32 };
+enum { GUEST_PATH_MAX_BYTES = 4095, USER_MAX_BYTES = 32, CREDENTIAL_NAME_MAX_BYTES = 128 };
 
 gboolean
 value_parse_guest_path(const char *text, char **ret_path, struct value_fault *fault)
@@ -85,6 +85,22 @@ is_user(const char *text, size_t length)
                 if (number ? !g_ascii_isdigit(text[i]) : !g_ascii_isalnum(text[i]) && !strchr("-_.", text[i]))
                         return FALSE;
         return TRUE;
+}
+
+/* Source: systemd, src/shared/creds-util.c, credential_name_valid(), which takes a little more. */
+gboolean
+value_check_credential_name(const char *text, struct value_fault *fault)
+{
+        size_t length = strlen(text);
+
+        for (size_t i = 0; i < length; i++)
+                if (!g_ascii_isalnum(text[i]) && !strchr("._-", text[i]))
+                        length = 0;
+        if (length && length <= CREDENTIAL_NAME_MAX_BYTES && *text != '.')
+                return TRUE;
+        return value_fail(fault, "credential-name", text, NULL,
+                          "is no name of a credential: letters, digits, '-', '_' and, not at its beginning, '.', at most %d",
+                          CREDENTIAL_NAME_MAX_BYTES);
 }
 
 gboolean

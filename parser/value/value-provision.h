@@ -20,6 +20,9 @@ char *value_format_mode(guint mode);
 /** value_check_user() - A user of the guest: a name that useradd takes, or a number */
 gboolean value_check_user(const char *text, struct value_fault *fault);
 
+/** value_check_credential_name() - A name of a credential that systemd takes: "passwd.hashed-password.root" */
+gboolean value_check_credential_name(const char *text, struct value_fault *fault);
+
 /** value_check_owner() - "root", "root:adm", "1000:1000" */
 gboolean value_check_owner(const char *text, struct value_fault *fault);
 

@@ -72,6 +72,17 @@ add_values(GPtrArray *changes, const char *key, const json_t *from, const json_t
         plan_changes_add(changes, key, from_text, to_text, how);
 }
 
+/* Something that is told by its name alone: bodies are long, and may hold secrets. */
+static void
+add_hidden(GPtrArray *changes, const char *key, const json_t *from, const json_t *to, enum change how)
+{
+        gboolean before = from && !json_is_null(from) && !(json_is_array(from) && !json_array_size(from));
+        gboolean after = to && !json_is_null(to) && !(json_is_array(to) && !json_array_size(to));
+
+        if ((before || after) && !json_equal(from, to))
+                plan_changes_add(changes, key, before ? "present" : NULL, !after ? NULL : before ? "changed" : "present", how);
+}
+
 const char *
 plan_item_name(const json_t *item)
 {
@@ -186,6 +197,8 @@ compare_field(const struct key *row, const char *path, struct side from, struct 
                 compare_items(row, path, from, to, changes);
         else if (row->table && !keys_has_objects(row))
                 compare_long(row, path, from, to, changes);
+        else if (row->hidden)
+                add_hidden(changes, path, from.wish, to.wish, row->change);
         else if (from.set || to.set)
                 add_values(changes, path, from.wish, to.wish, row->change);
 }
@@ -225,17 +238,6 @@ compare_disk_origins(const struct spec *applied, const struct resolved_vm *wante
         plan_changes_add(changes, "image", from, to, CHANGE_RECREATE);
 }
 
-/* Something that is told by its name alone: bodies are long, and may hold secrets. */
-static void
-add_seeded_change(GPtrArray *changes, const char *key, const json_t *from, const json_t *to)
-{
-        from = json_is_array(from) && !json_array_size(from) ? NULL : from;
-        to = json_is_array(to) && !json_array_size(to) ? NULL : to;
-        if ((from || to) && !json_equal(from, to))
-                plan_changes_add(changes, key, from ? "present" : NULL, !to ? NULL : from ? "changed" : "present",
-                                 CHANGE_RECREATE);
-}
-
 /* What cloud-init was told when the root disk was made, against what the file says now: it sets a disk up only once. */
 static void
 compare_seeded(const struct spec *applied, const struct resolved_vm *wanted, GPtrArray *changes)
@@ -248,13 +250,13 @@ compare_seeded(const struct spec *applied, const struct resolved_vm *wanted, GPt
         for (const struct key *row = keys_cloud_init.keys; row->name; row++) {
                 g_autofree char *path = g_strconcat("cloud_init.", row->name, NULL);
 
-                add_seeded_change(changes, path, json_object_get(json_object_get(from, "cloud_init"), row->name),
-                                  json_object_get(json_object_get(to, "cloud_init"), row->name));
+                add_hidden(changes, path, json_object_get(json_object_get(from, "cloud_init"), row->name),
+                           json_object_get(json_object_get(to, "cloud_init"), row->name), CHANGE_RECREATE);
         }
         for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
-                add_seeded_change(changes, keys[i], json_object_get(from, keys[i]), json_object_get(to, keys[i]));
-        add_seeded_change(changes, "ssh.keys", json_object_get(json_object_get(from, "ssh"), "keys"),
-                          json_object_get(json_object_get(to, "ssh"), "keys"));
+                add_hidden(changes, keys[i], json_object_get(from, keys[i]), json_object_get(to, keys[i]), CHANGE_RECREATE);
+        add_hidden(changes, "ssh.keys", json_object_get(json_object_get(from, "ssh"), "keys"),
+                   json_object_get(json_object_get(to, "ssh"), "keys"), CHANGE_RECREATE);
 }
 
 struct plan_change *

@@ -238,6 +238,9 @@ check_files(struct resolved_vm *vm, const struct world *world)
 
         check_file(vm, "kernel", boot->kernel, project_place(boot->node, "kernel"), world);
         check_file(vm, "initrd", boot->initrd, project_place(boot->node, "initrd"), world);
+        for (guint i = 0; i < vm->vm->credential_count; i++)
+                check_file(vm, "credential", vm->vm->credentials[i].path, project_place(vm->vm->credentials[i].node, "file"),
+                           world);
         for (guint i = 0; i < vm->vm->disk_count; i++)
                 if (vm->vm->disks[i].media == MEDIA_CDROM)
                         check_file(vm, "file of disk", vm->vm->disks[i].file, project_place(vm->vm->disks[i].node, "file"),

@@ -247,6 +247,14 @@ build_boot(struct qemu_build *build)
                           build_descriptor(build, DESCRIPTOR_PLAIN_READ, 0, build->launch->vm->ignition));
 }
 
+/* Each is the content of a file, so that none is an argument. */
+static void
+build_credentials(struct qemu_build *build)
+{
+        for (guint i = 0; i < build->launch->vm->credential_count; i++)
+                build_add(build, "-smbios", "file=/proc/self/fd/%d", build_descriptor(build, DESCRIPTOR_CREDENTIAL, i, NULL));
+}
+
 struct qemu_command *
 qemu_command_build(const struct launch *launch)
 {
@@ -264,6 +272,7 @@ qemu_command_build(const struct launch *launch)
         build_channels(&build);
         build_display(&build);
         build_boot(&build);
+        build_credentials(&build);
         build_devices(&build);
         for (const char *const *argument = launch->vm->qemu_args; *argument; argument++)
                 g_ptr_array_add(build.argv, g_strdup(*argument));

@@ -60,6 +60,7 @@ enum descriptor_kind {
         DESCRIPTOR_PLAIN_READ, /* name: a path that QEMU opens itself through /proc/self/fd (kernel, initrd) */
         DESCRIPTOR_KEY,        /* name: a path; a pipe with the key in it, see disk_key.h */
         DESCRIPTOR_FOLDER,     /* name: a folder that QEMU opens itself so */
+        DESCRIPTOR_CREDENTIAL, /* a credential as the guest's firmware shows it; index: which */
         DESCRIPTOR_SHARE,      /* a socket that a virtiofsd serves; index: which mount */
 };
 

@@ -20,6 +20,7 @@
 #include "runtime/storage/disk.h"
 #include "runtime/storage/disk_key.h"
 #include "runtime/storage/file_use.h"
+#include "runtime/vm/credential.h"
 #include "runtime/vm/live.h"
 #include "runtime/vm/qemu_words.h"
 #include "runtime/vm/qmp.h"
@@ -232,6 +233,8 @@ open_descriptor(struct start *start, const struct descriptor *descriptor, int al
         case DESCRIPTOR_FOLDER:
                 fd = open(descriptor->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
                 break;
+        case DESCRIPTOR_CREDENTIAL:
+                return credential_open(start->launch->vm, descriptor->index, error);
         case DESCRIPTOR_SHARE:
                 return open_share(start, &start->launch->vm->mounts[descriptor->index], error);
         }

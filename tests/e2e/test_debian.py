@@ -21,6 +21,7 @@ vms:
     hostname: sheep
     mounts: ["./src:/srv/src", {{source: ./src, target: /old, type: 9p}}]
     ssh: {{user: ann}}
+    credentials: {{token: no secret, some.bytes: {{file: ./bytes}}}}
     cloud_init: {{user_data: {{runcmd: [echo theirs >>/root/ran]}}}}
     files:
       - {{path: /etc/motd, content: "hello there\\n"}}
@@ -70,6 +71,17 @@ def check_mounts(guest):
     with open(os.path.join(guest.lab.directory, "src", "ours"), encoding="utf-8") as file:
         assert file.read() == "from the guest"
     assert "drover: cannot mount '/old': mount: /old: unknown filesystem type '9p'" in guest.lab.console("deb").text()
+
+
+def check_credentials(guest, every_byte):
+    """From the firmware to systemd, which hands them to services; never as an argument of QEMU."""
+    listed = guest.shell("sudo -n systemd-creds --system list --no-legend --no-pager")
+    assert "token" in listed and "some.bytes" in listed, listed
+    assert guest.run("sudo", "-n", "systemd-creds", "--system", "cat", "some.bytes") == every_byte[:2900]
+    assert guest.shell("sudo -n systemd-creds --system --newline=no cat token") == "no secret"
+    with open(f'/proc/{guest.lab.pids()["deb"]}/cmdline', "rb") as file:
+        words = file.read()
+    assert b"-smbios" in words and b"secret" not in words and b"bm8gc2VjcmV0" not in words
 
 
 def check_exec(guest, every_byte):
@@ -122,11 +134,14 @@ def test_debian(world, debian):
     every_byte = bytes(range(256)) * 300
     lab = world.lab(DEBIAN.format(image=debian, guest=world.programs.guest))
     os.mkdir(os.path.join(lab.directory, "src"))
+    with open(os.path.join(lab.directory, "bytes"), "wb") as file:
+        file.write(every_byte[:2900])
     lab.drover("up")
     lab.console("deb").wait(r"Cloud-init .* finished at", BOOT_S)
     guest = Debian(lab)
     check_seed(guest)
     check_mounts(guest)
+    check_credentials(guest, every_byte)
     check_exec(guest, every_byte)
     check_copies(guest, every_byte)
     check_agent(guest, every_byte)

@@ -12,6 +12,7 @@
 #include "parser/load.h"
 #include "runtime/storage/disk.h"
 #include "runtime/storage/disk_key.h"
+#include "runtime/vm/credential.h"
 #include "runtime/vm/qemu_argv.h"
 #include "runtime/vm/qmp.h"
 #include "runtime/vm/share.h"
@@ -180,7 +181,8 @@ print_descriptors(GString *text, const struct qemu_command *command)
                 [DESCRIPTOR_RUN] = "run directory", [DESCRIPTOR_LISTEN] = "listen",   [DESCRIPTOR_TAP] = "tap",
                 [DESCRIPTOR_READ] = "read",     [DESCRIPTOR_WRITE] = "write",         [DESCRIPTOR_LOG] = "log",
                 [DESCRIPTOR_PLAIN_READ] = "plain read", [DESCRIPTOR_KEY] = "key",
-                [DESCRIPTOR_FOLDER] = "folder", [DESCRIPTOR_SHARE] = "share"};
+                [DESCRIPTOR_FOLDER] = "folder", [DESCRIPTOR_SHARE] = "share",
+                [DESCRIPTOR_CREDENTIAL] = "credential"};
 
         for (guint i = 0; i < command->descriptor_count; i++) {
                 const struct descriptor *descriptor = &command->descriptors[i];
@@ -190,6 +192,8 @@ print_descriptors(GString *text, const struct qemu_command *command)
                         g_string_append_printf(text, " of NIC %u", descriptor->index);
                 if (descriptor->kind == DESCRIPTOR_SHARE)
                         g_string_append_printf(text, " of mount %u", descriptor->index);
+                if (descriptor->kind == DESCRIPTOR_CREDENTIAL)
+                        g_string_append_printf(text, " %u", descriptor->index);
                 if (descriptor->name)
                         g_string_append_printf(text, " %s", descriptor->name);
                 g_string_append_c(text, '\n');
@@ -300,6 +304,9 @@ make_files(const struct launch *launch)
                 make_kernel(boot->initrd);
         if (launch->vm->ignition)
                 make_kernel(launch->vm->ignition);
+        for (guint i = 0; i < launch->vm->credential_count; i++)
+                if (launch->vm->credentials[i].path)
+                        g_assert_true(file_write_atomic(launch->vm->credentials[i].path, "hello", 5, 0600, NULL));
 }
 
 static int
@@ -345,6 +352,8 @@ open_descriptor(const struct site *site, const struct launch *launch, const stru
                                    STDERR_FILENO, NULL);
         case DESCRIPTOR_KEY:
                 return disk_key_open(descriptor->name, NULL, NULL);
+        case DESCRIPTOR_CREDENTIAL:
+                return credential_open(launch->vm, descriptor->index, NULL);
         case DESCRIPTOR_WRITE:
                 return open(descriptor->name, O_RDWR | O_CLOEXEC);
         case DESCRIPTOR_LOG:

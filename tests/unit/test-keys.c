@@ -35,6 +35,7 @@ static const struct {
         {&keys_mount, "{vms: {v: {mounts: [{REST", "}]}}}"},
         {&keys_cloud_init, "{vms: {v: {cloud_init: {", "}}}}"},
         {&keys_file, "{vms: {v: {files: [{REST", "}]}}}"},
+        {&keys_credential, "{vms: {v: {credentials: {token: {", "}}}}}"},
         {&keys_ssh, "{vms: {v: {ssh: {", "}}}}"},
         {&keys_memory, "{vms: {v: {memory: {", "}}}}"},
         {&keys_cpus, "{vms: {v: {cpus: {", "}}}}"},
