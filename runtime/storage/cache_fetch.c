@@ -142,12 +142,6 @@ check_one(const char *name, const char *wanted, const char *got, const struct ca
         return error_hint(error, "that is what '%s' says: it may be of another day than the image; nothing was kept", list);
 }
 
-static gssize
-read_download(void *data, const void **ret_bytes, GError **error)
-{
-        return download_read(data, ret_bytes, error);
-}
-
 /* A stream that begins with bytes that were looked at already. */
 struct headed {
         struct download *download;
@@ -165,18 +159,6 @@ read_headed(void *data, const void **ret_bytes, GError **error)
         headed->given = TRUE;
         *ret_bytes = headed->head->data;
         return headed->head->len;
-}
-
-static gboolean
-drain(struct download *download, GError **error)
-{
-        const void *bytes;
-        gssize n;
-
-        do
-                n = read_download(download, &bytes, error);
-        while (n > 0);
-        return n == 0;
 }
 
 /* Reads as much as tells what it is. */
@@ -209,7 +191,7 @@ unpack(struct fetch *fetch, struct headed *headed, GError **error)
                 return error_prefix(error, "image '%s'", shown);
         if (fsync(fd) < 0)
                 return error_errno(error, "cannot write '%s'", fetch->draft);
-        return drain(headed->download, error);
+        return download_drain(headed->download, error);
 }
 
 /* What is the finished image, of all that was written: the part file itself, or what was unpacked from it. */
@@ -226,7 +208,7 @@ receive(struct fetch *fetch, struct download *download, const char **ret_file, G
                 return unpack(fetch, &headed, error);
         }
         *ret_file = fetch->part;
-        return drain(download, error);
+        return download_drain(download, error);
 }
 
 /* The URL leads to that image from now on. @version: what the server calls it; NULL: not known */

@@ -229,6 +229,17 @@ download_read(struct download *download, const void **ret_data, GError **error)
 }
 
 gboolean
+download_drain(struct download *download, GError **error)
+{
+        do {
+                download->given = download->received;
+                if (!receive(download, error))
+                        return FALSE;
+        } while (download->given < download->received);
+        return TRUE;
+}
+
+gboolean
 download_is_unchanged(const struct download *download)
 {
         return download->unchanged;

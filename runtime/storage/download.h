@@ -52,6 +52,9 @@ struct download *download_open(const struct download_request *request, GError **
  */
 gssize download_read(struct download *download, const void **ret_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** download_drain() - All that is left into the part file, for who does not want to see it. Fails as download_read() does */
+gboolean download_drain(struct download *download, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** download_is_unchanged() - After the end: did the server say that the known version is still what it has? */
 gboolean download_is_unchanged(const struct download *download);
 

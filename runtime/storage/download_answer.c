@@ -1,11 +1,12 @@
 /* download_answer.c - what a server answers: which part of which file, and its bytes into the part file */
 #include "runtime/storage/download_build.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { VALIDATOR_MAX = 256 };
+enum { VALIDATOR_MAX = 256, WRITE_BACK_BYTES = 16 << 20 };
 
 /* It is sent back to whoever the next server is, and kept: nothing that could be more than one header's value. */
 static gboolean
@@ -135,6 +136,13 @@ append(struct download *download, const char *data, size_t length)
                 download->received += (guint64)n;
                 data += n;
                 length -= (size_t)n;
+        }
+        if (download->received - download->written_back >= WRITE_BACK_BYTES) {
+                /* So that the disk writes while the network delivers, and little is left for the sync in the end. A failure is
+                 * that sync's to tell. */
+                (void)sync_file_range(download->fd, (off_t)download->written_back,
+                                      (off_t)(download->received - download->written_back), SYNC_FILE_RANGE_WRITE);
+                download->written_back = download->received;
         }
         digest_advance(download->digest, download->received);
         if (download->request.progress)

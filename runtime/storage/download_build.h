@@ -10,6 +10,7 @@ struct download {
         char *url, *part, *part_info, *shown;
         int fd;
         guint64 given, received; /* bytes of the part file: given to the reader; there in all */
+        guint64 written_back;       /* of them the disk has been told to write, on the way */
         guint64 total;              /* 0: unknown */
         struct digest *digest;
         char *chunk; /* the last answer of download_read() */
