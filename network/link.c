@@ -375,6 +375,16 @@ link_set_up(struct netlink *netlink, const char *name, GError **error)
 }
 
 gboolean
+link_set_queue(struct netlink *netlink, const char *name, guint packets, GError **error)
+{
+        g_autofree char *what = g_strdup_printf("set the queue of link '%s'", name);
+        struct nl_msg *message = link_message_new(RTM_SETLINK, 0, name, 0);
+
+        nla_put_u32(message, IFLA_TXQLEN, packets);
+        return netlink_request(netlink, message, NULL, NULL, what, error);
+}
+
+gboolean
 link_set_alias(struct netlink *netlink, const char *name, const char *alias, GError **error)
 {
         g_autofree char *what = g_strdup_printf("mark link '%s'", name);

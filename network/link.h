@@ -138,6 +138,9 @@ gboolean link_join(struct netlink *netlink, const char *name, int bridge_ifindex
 /** link_set_up() - Set a link up by name, e.g. "lo" */
 gboolean link_set_up(struct netlink *netlink, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** link_set_queue() - How many packets may wait on a link, by name */
+gboolean link_set_queue(struct netlink *netlink, const char *name, guint packets, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** link_set_alias() - Set the ifalias of a link by name */
 gboolean link_set_alias(struct netlink *netlink, const char *name, const char *alias, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;

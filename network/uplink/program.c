@@ -1,8 +1,9 @@
 /* program.c - the way out of an ordinary user's private namespace: pasta, or slirp4netns where that is not to be had
  *
- * pasta carries three to four times as much, and more connections a second. It reads /etc/resolv.conf once, so whom it asks is
- * written down beside its pid, and one that asks somebody else than this host does now is started anew; slirp4netns reads it
- * each time. Both enter through the process of ours that stands in the namespace. Source: pasta(1), slirp4netns(1).
+ * pasta carries far more: out of a guest tens of times as much, into it as much, and it makes more connections a second. It
+ * reads /etc/resolv.conf once, so whom it asks is written down beside its pid, and one that asks somebody else than this host
+ * does now is started anew; slirp4netns reads it each time. Both enter through the process of ours that stands in the
+ * namespace. Source: pasta(1), slirp4netns(1).
  */
 #include "network/uplink/kinds.h"
 
@@ -264,7 +265,7 @@ start_slirp(const struct request *request, pid_t *ret_pid, GError **error)
 
 /* ---- whichever it is ---- */
 
-/* Where the better one cannot be had, as it is not installed or not allowed to, the other one is; its failure is the first's. */
+/* Where the better one is not installed, or not allowed to run, the other one is taken; a failure is told of the first. */
 gboolean
 program_start(struct home *home, const struct lab *lab, const char *resolver, const char *data, GError **error)
 {

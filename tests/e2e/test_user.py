@@ -1,5 +1,6 @@
 """test_user.py - as an ordinary user: a lab in a user namespace, without any right on the host"""
 
+import json
 import os
 import re
 import sys
@@ -175,6 +176,12 @@ def test_uplink(world):
             assert "no" in lab.shell(vm, f"wget -T 2 -qO- http://{address}/ 2>/dev/null || echo no")
         lab.assert_satisfied()
 
+    def queue():
+        (pid,) = lab.dnsmasq()
+        inside = ("nsenter", "--user", "--net", "--preserve-credentials", f"--target={pid}")
+        link = host.command(*inside, "ip", "-j", "link", "show", "uplink")
+        return json.loads(link)[0]["txqlen"]
+
     def assert_repaired():
         plan = lab.drover("plan", "--exit-code", "--format", "json", status=2).json()
         assert [(step["kind"], step["action"]) for step in plan["steps"]] == [("uplink", "repair")]
@@ -182,6 +189,7 @@ def test_uplink(world):
 
     assert list(lab.uplinks().values()) == ["pasta"]
     assert_way_out()
+    assert queue() == 4000, "packets of guests would be lost by the thousand"
     write_resolver(world, "198.51.100.81")
     assert_repaired()
     (pid,) = lab.uplinks()

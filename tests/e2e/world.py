@@ -254,7 +254,8 @@ class Lab:
         """What of this project is on the host; with files, also its run and data directories."""
         directories = [path for path in (self.run_directory, self.data) if os.path.exists(path)]
         ways = [f"uplink {pid}: {program}" for pid, program in self.uplinks().items()]
-        return ways + host.leftovers(self.name, self.world.ignore) + ([f"directory {path}" for path in directories] if files else [])
+        ways += host.leftovers(self.name, self.world.ignore)
+        return ways + ([f"directory {path}" for path in directories] if files else [])
 
     def remove(self):
         """down -v, without the project's file; returns complaints as lines."""
