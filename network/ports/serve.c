@@ -328,6 +328,7 @@ forward_serve(int control, GError **error)
         server->dead_flows = g_ptr_array_new();
         server->flows = g_hash_table_new(udp_flow_hash, udp_flow_equal);
         raise_descriptor_limit();
+        tcp_keep_pipes(server);
         if (server->epoll < 0 || server->timer.fd < 0 || !server_watch(server, &server->timer, EPOLLIN) ||
             !server_watch(server, &server->control, EPOLLIN))
                 return error_errno(error, "cannot watch the published ports");

@@ -52,7 +52,7 @@ struct server {
         GHashTable *connections;
         GHashTable *flows;     /* flow -> itself, by listener and client */
         GPtrArray *dead, *dead_flows; /* to be freed after the round */
-        int pipes[PIPES_KEPT][2]; /* empty ones, for the next connections: making them is a fifth of the work */
+        int pipes[PIPES_KEPT][2]; /* empty ones, for the next connections: see tcp_keep_pipes() */
         guint pipe_count;
         gboolean full;         /* the listeners are not watched */
         char datagram[DATAGRAM_BYTES];
@@ -98,6 +98,14 @@ void server_set_timer(struct server *server);
 
 /** tcp_on_listener() - A client comes */
 void tcp_on_listener(struct server *server, struct watched *watched, guint32 events);
+
+/**
+ * tcp_keep_pipes() - Make the pipes that connections take and give back
+ *
+ * To make and close them is a fifth of a connection's work, and there is a quota of pages for all pipes of a user: pasta, the
+ * uplink, soon has half of it, and beyond it a pipe holds 8 KiB, which takes three times as long for as many bytes.
+ */
+void tcp_keep_pipes(struct server *server);
 
 /** tcp_set_options() - Those of a connection's ends; clients have them from their listener */
 void tcp_set_options(int fd);

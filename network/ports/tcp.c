@@ -43,19 +43,31 @@ struct connection {
         gboolean connecting, dead;
 };
 
-/* An empty pipe of an earlier connection, or a new one. */
 static gboolean
-take_pipe(struct server *server, int ends[2])
+make_pipe(int ends[2])
 {
-        if (server->pipe_count > 0) {
-                server->pipe_count--;
-                memcpy(ends, server->pipes[server->pipe_count], sizeof server->pipes[0]);
-                return TRUE;
-        }
         if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
                 return FALSE;
         if (fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES) < 0)
                 errno = 0; /* as many bytes as the kernel grants */
+        return TRUE;
+}
+
+void
+tcp_keep_pipes(struct server *server)
+{
+        while (server->pipe_count < G_N_ELEMENTS(server->pipes) && make_pipe(server->pipes[server->pipe_count]))
+                server->pipe_count++;
+}
+
+/* An empty one that was kept, or a new one. */
+static gboolean
+take_pipe(struct server *server, int ends[2])
+{
+        if (server->pipe_count == 0)
+                return make_pipe(ends);
+        server->pipe_count--;
+        memcpy(ends, server->pipes[server->pipe_count], sizeof server->pipes[0]);
         return TRUE;
 }
 
