@@ -1,24 +1,28 @@
 """network.py - networks: many reservations, many networks; throughput and connections a second on each way into a guest
 
-What stands for a guest is a network namespace on the lab's bridge, with the address of a VM that is paused; another one stands
-for another host. virsh's figures for the same were taken elsewhere: 200 ms for net-create with 100 reservations, 535 ms for
-net-update of one.
+What stands for a guest is a network namespace on the lab's bridge, with the address of a VM that is paused; another one
+stands for another host. The user's uplink is compared with the same program, started by hand for an empty namespace.
+virsh's figures for the same were taken elsewhere: 200 ms for net-create with 100 reservations, 535 ms for net-update of
+one.
 """
 
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
+import time
 
-from host import Failed, note, run
+from host import Failed, Lab, command_line, note, processes, run
 
-RESERVATIONS, NETWORKS, CONNECTIONS, SECONDS = 100, 100, 2000, 2
+RESERVATIONS, NETWORKS, CONNECTIONS, SECONDS = 100, 100, 1000, 2
 GUEST, CLIENT = "bench-guest", "bench-client"
+USER = 65534
 
 SERVE = """
 import socket
-listener = socket.create_server(("10.97.0.10", 8080), backlog=1024)
+listener = socket.create_server(("0.0.0.0", 8080), backlog=1024)
 print("ready", flush=True)
 while True:
     listener.accept()[0].close()
@@ -39,6 +43,13 @@ networks:
   lan: {subnet: 10.97.0.0/24, bridge: ways0}
 vms:
   web: {memory: 96M, networks: {lan: {ip: 10.97.0.10}}, ports: ["5201:5201", "8080:8080"]}
+"""
+
+USER_LAB = """name: user
+networks:
+  lan: {subnet: 10.98.0.0/24, bridge: user0}
+vms:
+  web: {memory: 96M, networks: {lan: {ip: 10.98.0.10}}, ports: ["5301:5201", "8180:8080"]}
 """
 
 
@@ -88,53 +99,166 @@ def join(namespace, link, address, gateway, master=None):
     run(["ip", "-n", namespace, "route", "add", "default", "via", gateway])
 
 
-def throughput(prefix, address):
-    """Gbit/s into the guest."""
-    report = json.loads(run([*prefix, "iperf3", "-c", address, "-t", str(SECONDS), "-J"]))
+def throughput(way):
+    """Gbit/s that way."""
+    prefix, address, shift = way
+    report = json.loads(run([*prefix, "iperf3", "-c", address, "-p", str(5201 + shift), "-t", str(SECONDS), "-J"]))
     return report["end"]["sum_received"]["bits_per_second"] / 1e9
 
 
-def rate(prefix, address):
+def rate(way):
     """Connections a second."""
-    return float(run([*prefix, sys.executable, "-c", KNOCK, address, "8080"]))
+    prefix, address, shift = way
+    return float(run([*prefix, sys.executable, "-c", KNOCK, address, str(8080 + shift)]))
+
+
+def as_user(*argv):
+    return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--inh-caps=-all", *argv]
+
+
+def inside(pid):
+    """In the user and network namespaces of a process of the user's."""
+    return as_user("nsenter", "--user", "--net", "--preserve-credentials", f"--target={pid}")
+
+
+class UserLab(Lab):
+    """A lab of an ordinary user's."""
+
+    def environment(self, side):
+        own = {f"DROVER_{kind.upper()}_DIR": os.path.join(self.directory, f"{self.round}-{kind}") for kind in ("run", "cache")}
+        return {**super().environment(side), **own}
+
+    def verb(self, *arguments):
+        os.chown(self.directory, USER, USER)
+        return self.drover(*as_user(self.programs["drover"]), *arguments)
+
+    def find(self, *programs):
+        return next(pid for pid in processes() if os.path.basename(command_line(pid)[0]) in programs
+                    and os.stat(f"/proc/{pid}").st_uid == USER)
+
+
+class Stage:
+    """Servers in namespaces, which end with it."""
+
+    def __init__(self):
+        self.children, self.names = [], []
+
+    def start(self, argv, **options):
+        child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
+        self.children.append(child)
+        if not child.stdout.readline():
+            raise Failed(f"{' '.join(argv)} does not start")
+        return child
+
+    def serve(self, prefix):
+        self.start([*prefix, "iperf3", "-s", "--forceflush"])
+        self.start([*prefix, sys.executable, "-c", SERVE])
+
+    def join(self, name, link, address, gateway, master=None):
+        """A named namespace at the other end of a pair of links. Returns what leads into it."""
+        self.names.append(name)
+        join(name, link, address, gateway, master)
+        return ["ip", "netns", "exec", name]
+
+    def user_namespace(self, *options):
+        """A network namespace of the user's. Returns its process."""
+        return self.start(as_user("unshare", *options, "--net", "sh", "-c", "echo ready; read line")).pid
+
+    def close(self):
+        for child in self.children:
+            child.kill()
+            child.communicate()
+        for name in self.names:
+            subprocess.run(["ip", "netns", "delete", name], check=False, stderr=subprocess.DEVNULL)
+
+
+def open_tun(bench):
+    """/dev/net/tun as an ordinary host has it, in this mount namespace."""
+    path = os.path.join(bench.scratch, "tun")
+    if not os.path.exists(path):
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(10, 200))
+        os.chmod(path, 0o666)
+        run(["mount", "--bind", path, "/dev/net/tun"])
+
+
+def user_guest(stage, lab):
+    """What stands for a guest of the user's lab. Returns what leads into it."""
+    lab_inside = inside(lab.find("dnsmasq"))
+    guest = stage.start([*lab_inside, "unshare", "--net", "sh", "-c", "echo ready; read line"]).pid
+    run([*lab_inside, "ip", "link", "add", "guest0", "type", "veth", "peer", "name", "eth0", "netns", str(guest)])
+    run([*lab_inside, "ip", "link", "set", "guest0", "master", "user0", "up"])
+    for words in ("address add 10.98.0.10/24 dev eth0", "link set eth0 up", "route add default via 10.98.0.1"):
+        run([*inside(guest), "ip", *words.split()])
+    return inside(guest)
+
+
+def uplink_by_hand(stage, program):
+    """The same program for a namespace with nothing else in it. Returns what leads into that."""
+    pid = stage.user_namespace("--user", "--map-root-user")
+    if program == "pasta":
+        argv = ["pasta", "--foreground", "--config-net", "--no-map-gw", "-t", "none", "-u", "none", "-T", "none", "-U", "none",
+                str(pid)]
+    else:
+        argv = ["slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback", str(pid), "uplink"]
+    stage.children.append(subprocess.Popen(as_user(*argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                           stderr=subprocess.DEVNULL))
+    deadline = time.monotonic() + 10
+    while b"default" not in run([*inside(pid), "ip", "route"]):  # pasta has no event for it
+        if time.monotonic() > deadline:
+            raise Failed(f"{program} does not get ready")
+        time.sleep(0.05)
+    return inside(pid)
+
+
+def measure_side_by_side(bench, rounds, ways, reference):
+    """`ways`: what leads to them, the address, by how much ports are shifted; `reference`: with what each is compared."""
+    bulk, knocks = {way: [] for way in ways}, {way: [] for way in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            bulk[name].append(throughput(way))
+            knocks[name].append(rate(way))
+        note(", ".join(f"{name}: {bulk[name][-1]:.1f} Gbit/s, {knocks[name][-1]:.0f}/s" for name in ways))
+    for name in ways:
+        for what, samples, unit in (("throughput", bulk, "Gbit/s"), ("connections", knocks, "/s")):
+            against = reference.get(name)
+            goal = ("≥ 0.90 ×", lambda mine, other, ratio: ratio >= 0.90) if name.startswith("uplink of") else ()
+            bench.table.add(f"{name}, {what}", samples[name], *((against, samples[against]) if against else ()), *goal,
+                            unit=unit)
 
 
 def measure_ways(bench, rounds):
+    """Into guests: over root's bridge, by DNAT, by the forwarder of root and that of a user; and out of a user's lab."""
     if not shutil.which("iperf3"):
         raise Failed("iperf3 is not installed")
-    lab = bench.lab("ways", WAYS_LAB)
-    servers = []
-    lab.verb("up", "--paused")
+    open_tun(bench)
+    labs = [bench.lab("ways", WAYS_LAB), UserLab(bench.scratch, "user", USER_LAB, bench.programs, bench.kept)]
+    stage = Stage()
     try:
-        join(GUEST, "guest0", "10.97.0.10/24", "10.97.0.1", "ways0")
-        join(CLIENT, "client0", "192.0.2.2/24", "192.0.2.1")
+        for lab in labs:
+            lab.verb("up", "--paused")
+        client = stage.join(CLIENT, "client0", "192.0.2.2/24", "192.0.2.1")
         run(["ip", "address", "add", "192.0.2.1/24", "dev", "client0"])
-        inside = ["ip", "netns", "exec", GUEST]
-        for argv in ["iperf3", "-s", "-B", "10.97.0.10", "--forceflush"], [sys.executable, "-c", SERVE]:
-            servers.append(subprocess.Popen([*inside, *argv], stdout=subprocess.PIPE))
-            servers[-1].stdout.readline()
-        client = ["ip", "netns", "exec", CLIENT]
-        ways = {"over the bridge": ([], "10.97.0.10"), "DNAT, from another host": (client, "192.0.2.1"),
-                "forwarder, from this host": ([], "127.0.0.1")}
-        bulk, knocks = {way: [] for way in ways}, {way: [] for way in ways}
-        for _ in range(rounds):
-            for way, (prefix, address) in ways.items():
-                bulk[way].append(throughput(prefix, address))
-                knocks[way].append(rate(prefix, address))
-            note(", ".join(f"{way}: {bulk[way][-1]:.1f} Gbit/s, {knocks[way][-1]:.0f}/s" for way in ways))
+        run(["ip", "route", "add", "default", "via", "192.0.2.2"])
+        guest = user_guest(stage, labs[1])
+        program = os.path.basename(command_line(labs[1].find("pasta", "passt", "passt.avx2", "slirp4netns"))[0])
+        by_hand = uplink_by_hand(stage, program)
+        for prefix in stage.join(GUEST, "guest0", "10.97.0.10/24", "10.97.0.1", "ways0"), guest, client:
+            stage.serve(prefix)
         direct = "over the bridge"
-        for way in ways:
-            for what, samples, unit in (("throughput", bulk, "Gbit/s"), ("connections", knocks, "/s")):
-                against = (direct, samples[direct]) if way != direct else ()
-                bench.table.add(f"published port, {what}: {way}", samples[way], *against, unit=unit)
+        ways = {direct: ([], "10.97.0.10", 0), "port by DNAT, from another host": (client, "192.0.2.1", 0),
+                "port by forwarder, from this host": ([], "127.0.0.1", 0),
+                "port of a user's lab, from this host": ([], "127.0.0.1", 100)}
+        measure_side_by_side(bench, rounds, ways, {way: direct for way in ways if way != direct})
+        hand = f"{program} by hand"
+        ways = {hand: (by_hand, "192.0.2.2", 0), "uplink of a user's lab": (inside(labs[1].find("dnsmasq")), "192.0.2.2", 0),
+                "and from behind its bridge": (guest, "192.0.2.2", 0)}
+        measure_side_by_side(bench, rounds, ways, {way: hand for way in ways if way != hand})
     finally:
-        for server in servers:
-            server.kill()
-            server.communicate()
-        for namespace in (GUEST, CLIENT):
-            subprocess.run(["ip", "netns", "delete", namespace], check=False, stderr=subprocess.DEVNULL)
-        lab.verb("down", "-t", "0")
-        lab.anew()
+        stage.close()
+        for lab in labs:
+            lab.verb("down", "-t", "0")
+        for lab in labs:
+            lab.anew()
 
 
 def measure(bench, rounds):
