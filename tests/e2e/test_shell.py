@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+import sys
 
 import systemd
 
@@ -43,11 +44,34 @@ def test_doctor(world):
     assert data["level"] == "fail" and data["text"].startswith(f"'{lab.file}' cannot be written")
 
 
+# A user namespace with all numbers of root's, in which no further one may be made.
+WITHOUT_NAMESPACES = """
+import ctypes, os, sys
+made, mapped, mapper = os.pipe(), os.pipe(), os.fork()
+if mapper == 0:
+    os.read(made[0], 1)
+    for kind in "uid", "gid":
+        with open(f"/proc/{os.getppid()}/{kind}_map", "w") as file:
+            file.write("0 0 65536")
+    os._exit(os.write(mapped[1], b"x") != 1)
+ctypes.CDLL(None).unshare(0x10000000)
+os.write(made[1], b"x")
+os.read(mapped[0], 1)
+os.waitpid(mapper, 0)
+with open("/proc/sys/user/max_user_namespaces", "w") as file:
+    file.write("0")
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
 def test_doctor_of_a_user(world):
     """Without rights on the host the tun device and user namespaces matter, QEMU's user does not."""
     user = world.user()
     checks = doctor(world.lab(PAIR, prefix=user.prefix), None)
-    assert "namespaces" in checks and "user" not in checks
+    assert checks["namespaces"]["level"] == "ok" and "user" not in checks
+    without = [sys.executable, "-c", WITHOUT_NAMESPACES, *user.prefix]
+    check = doctor(world.lab(PAIR, name="w", prefix=without), 1)["namespaces"]
+    assert (check["level"], check["fix"]) == ("fail", "sysctl -w user.max_user_namespaces=10000"), check
     assert checks["tun"]["level"] == ("ok" if os.stat("/dev/net/tun").st_mode & 0o006 == 0o006 else "fail")
     devices = world.devices()
     assert doctor(world.lab(PAIR, name="b", prefix=devices.prefix + user.prefix), None)["tun"]["level"] == "ok"
