@@ -176,14 +176,19 @@ firewall_found_clear(struct firewall_found *found)
 }
 
 gboolean
-firewall_look(struct home *home, const char *project, enum isolation isolation, struct firewall_found *ret_found, GError **error)
+firewall_look(struct home *home, const char *project, enum isolation isolation, struct firewall_found *ret_found,
+              GError **error)
 {
         enum { ROUTED, GUARD, PORTS, CHAINS, ALL };
         g_autofree char *routed = table_name(project), *guard = guard_name(project), *ports = dnat_table(project);
         g_autofree char *list_routed = table_list_command(routed), *list_guard = table_list_command(guard),
                         *list_ports = table_list_command(ports), *chains = NULL;
         struct nft_question questions[ALL] = {
-                [ROUTED] = {list_routed}, [GUARD] = {list_guard}, [PORTS] = {list_ports}, [CHAINS] = {(char *)FOREIGN_LIST, TRUE}};
+                [ROUTED] = {list_routed},
+                [GUARD] = {list_guard},
+                [PORTS] = {list_ports},
+                [CHAINS] = {(char *)FOREIGN_LIST, TRUE},
+        };
         gboolean alone = isolation == ISOLATION_PRIVATE; /* in a namespace of our own there is nobody else */
 
         if (!home_nft_ask(home, questions, alone ? PORTS : ALL, error))

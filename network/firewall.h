@@ -22,7 +22,7 @@ gboolean firewall_is_same(const struct lab *lab, const char *listing);
 /** struct firewall_found - What nftables had when it was looked at */
 struct firewall_found {
         char *routed, *guard, *ports; /* `list table` of this project's, ports: dnat.h's; NULL: there is none */
-        GPtrArray *chains;            /* foreign_find(); NULL: in a namespace of our own, where ports is not looked for either */
+        GPtrArray *chains;            /* foreign_find(); NULL: in a namespace of our own, where nobody looks for ports either */
 };
 
 /** firewall_look() - In one go; changes nothing. On failure @ret_found is empty */

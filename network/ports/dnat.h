@@ -19,7 +19,7 @@ char *dnat_chains(const struct lab *lab, const GArray *forwards);
 /** dnat_table() - Its name. A new string */
 char *dnat_table(const char *project);
 
-/** dnat_compare() - Is it so? @listing: struct firewall_found. FIREWALL_SAME also where none is wanted and none is there. Pure */
+/** dnat_compare() - Is it so? @listing: of struct firewall_found. FIREWALL_SAME also where none is wanted and none is there */
 enum firewall_state dnat_compare(const struct lab *lab, const GArray *forwards, const char *listing);
 
 /** dnat_ensure() - Load or remove it; @host_state: see forwarding.h */
