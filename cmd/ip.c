@@ -103,14 +103,15 @@ resolve_here(const struct session *session)
         if (session->world->isolation == ISOLATION_PRIVATE) {
                 error_set(&error, DROVER_ERROR_FAILED, "project '%s' has a network of its own, which this host does not reach",
                           session->project->name);
-                error_hint(&error, "'ports' of a VM are reached by this host's own name; 'isolation: host' has the networks here");
+                error_hint(&error, "'ports' of a VM are this host's own; 'isolation: host' has the networks here");
                 return print_error(error);
         }
         count = tell_resolved(session, &error);
         if (count < 0)
                 return print_error(error);
         if (count == 0) {
-                error_set(&error, DROVER_ERROR_NOT_FOUND, "no network of project '%s' with names is up", session->project->name);
+                error_set(&error, DROVER_ERROR_NOT_FOUND, "no network of project '%s' with names is up",
+                          session->project->name);
                 error_hint(&error, "run 'drover up'");
                 return print_error(error);
         }

@@ -202,6 +202,27 @@ def test_router_and_reach(world):
     lab.assert_satisfied()
 
 
+def test_line_between_two(world):
+    """A network without an address of this host is a line between its VMs: what one sends the other gets, and nobody else."""
+    lab = world.lab("""
+networks: {line: {subnet: 10.9.0.0/30, host_ip: none, gateway: none}, lan: {subnet: 10.20.0.0/24, dhcp: false}}
+vms:
+  bob: {<<: *fake, networks: {lan: {network: line, mac: "%s"}}}
+  eve: {<<: *fake, networks: {lan: {network: line, mac: "%s"}, far: {network: lan}}}
+  far: {<<: *fake, networks: [lan]}
+""" % (BOB, EVE), fake=True)
+    lab.drover("up")
+    assert lab.bridge("line")["ifname"] not in lab.dnsmasq_config()
+    assert "inet " not in host.command("ip", "-n", f"drover-{lab.name}", "address", "show", lab.bridge("line")["ifname"])
+    sent = {"tagged": ethernet(EVE, BROADCAST, 0x0800, b"x" * 40, [(0x8100, 7)]),
+            "offer": ethernet(EVE, BROADCAST, 0x0800, ipv4("10.9.0.1", "255.255.255.255", 17, udp(67, 68, bytes(60))))}
+    assert passed(lab, sent) == set(sent)
+    eve, far = frames.Port(lab, "eve", "far"), frames.Port(lab, "far", "lan")
+    eve.send(ethernet(EVE, BROADCAST, 0x88b5, MARK))
+    assert not any(b"number" in frame for frame in far.receive_until(MARK))
+    lab.assert_satisfied()
+
+
 def test_what_runs_is_guarded(world):
     """A VM that left the file keeps its rules while it runs; one that is to have another MAC is judged by the one that it has."""
     vault = "  vault: {subnet: 10.30.0.0/24, mode: isolated}\n", "  hid: {<<: *fake, networks: [vault]}\n"

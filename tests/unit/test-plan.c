@@ -251,6 +251,31 @@ test_what_runs(void)
         bench_clear(&bench);
 }
 
+/* A VM that left the file keeps its published ports while it runs, unless the file gives them to another. */
+static void
+test_ports_of_orphan(void)
+{
+        static const char both[] = "name: lab\nisolation: private\nnetworks: {lan: {subnet: 10.0.0.0/24}}\nvms:\n"
+                                   "  web: {networks: {lan: {ip: 10.0.0.10}}, ports: ['8080:80']}\n"
+                                   "  db: {networks: {lan: {ip: 10.0.0.11}}, ports: ['5432:5432']}\n";
+        static const char one[] = "name: lab\nisolation: private\nnetworks: {lan: {subnet: 10.0.0.0/24}}\nvms:\n"
+                                  "  db: {networks: {lan: {ip: 10.0.0.11}}, ports: ['5432:5432']}\n";
+        static const char taken[] = "name: lab\nisolation: private\nnetworks: {lan: {subnet: 10.0.0.0/24}}\nvms:\n"
+                                    "  db: {networks: {lan: {ip: 10.0.0.11}}, ports: ['5432:5432', '8080:80']}\n";
+        struct plan_options remove = up;
+        struct bench bench;
+
+        remove.remove_orphans = TRUE;
+        bench_init(&bench, both);
+        pretend_up(&bench, VM_RUNNING);
+        edit(&bench, one);
+        check_plan(&bench, &up, "orphan vm web");
+        check_plan(&bench, &remove, "update ports 0.0.0.0:8080/tcp:10.0.0.10:80>\nremove vm web");
+        edit(&bench, taken);
+        check_plan(&bench, &up, "update ports 0.0.0.0:8080/tcp:10.0.0.10:80>10.0.0.11:80\norphan vm web");
+        bench_clear(&bench);
+}
+
 /* Addresses that are still leased: to a guest that has not heard of its new one, and to a MAC that is no more. */
 static void
 test_leases(void)
@@ -571,6 +596,7 @@ main(int argc, char **argv)
         g_test_add_func("/plan/new-default", test_new_default);
         g_test_add_func("/plan/what-runs", test_what_runs);
         g_test_add_func("/plan/leases", test_leases);
+        g_test_add_func("/plan/ports-of-orphan", test_ports_of_orphan);
         g_test_add_func("/plan/states", test_states);
         g_test_add_func("/plan/names-and-order", test_names_and_order);
         g_test_add_func("/plan/unknown-name", test_unknown_name);
