@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import host
+from test_foreign import join
 from test_user import make_lab
 
 # A guest's address on the lo of the project's namespace, and somebody who listens there: for what needs no guest.
@@ -66,11 +67,11 @@ def is_open(namespace, port, address="127.0.0.1"):
     return True
 
 
-def serve(world, lab, *what):
+def serve(world, lab, *what, inside=None):
     """Servers at the guest's address, inside the project's namespace; each "tcp:PORT" or "udp:PORT"."""
-    host.command("ip", "-n", f"drover-{lab.name}", "address", "add", "10.81.0.10/32", "dev", "lo")
-    argv = ["ip", "netns", "exec", f"drover-{lab.name}", sys.executable, "-c", SERVE, lab.name, *what]
-    return world.serve(argv)
+    inside = inside or ["ip", "netns", "exec", f"drover-{lab.name}"]
+    host.command(*inside, "ip", "address", "add", "10.81.0.10/32", "dev", "lo")
+    return world.serve([*inside, sys.executable, "-c", SERVE, lab.name, *what])
 
 
 def forwarders(lab):
@@ -210,6 +211,63 @@ def test_user(world):
     lab.replace("8080:80", "80:80")
     refused = lab.drover("plan", status=3)
     assert "port 80/tcp of the host is root's: yours begin at 1024" in refused.err, refused
+
+
+def test_user_all_kinds(world):
+    """An ordinary user's: ranges, UDP, one address, IPv6; taken ones are found by plan; changed while it runs."""
+    ports = "'9000-9001:80-81', '127.0.0.1:5353:53/udp', '[::1]:8082:80', '8083:80'"
+    lab, user = make_lab(world, FAKE.replace("PORTS", ports), fake=True)
+    namespace = world.namespace()
+    namespace.run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
+    lab.prefix = [*namespace.prefix, *lab.prefix]
+    script = 'import socket, sys; s = socket.create_server(("127.0.0.1", 8083)); print("ready", flush=True); sys.stdin.read()'
+    taken = world.serve([*namespace.prefix, sys.executable, "-c", script])
+    refused = lab.drover("plan", status=1)
+    assert "ports of vm 'web': port 8083/tcp of the host is taken by " in refused.err, refused
+    taken()
+    lab.drover("up")
+    inside = [*user.prefix, "nsenter", "--user", "--net", "--preserve-credentials", f"--target={lab.dnsmasq()[0]}"]
+    end = serve(world, lab, "tcp:80", "tcp:81", "udp:53", inside=inside)
+    for address in ("127.0.0.1", "192.0.2.1", "::1"):
+        assert [ask(namespace, "tcp", port, address) for port in (9000, 9001)] == ["tcp 80 hello", "tcp 81 hello"]
+    assert ask(namespace, "udp", 5353) == "udp 53 hello"
+    assert ask(namespace, "tcp", 8082, "::1") == "tcp 80 hello" and not is_open(namespace, 8082)
+    pids = lab.pids()
+    lab.replace("'127.0.0.1:5353:53/udp'", "'5354:53/udp'")
+    lab.drover("up")
+    for address in ("127.0.0.1", "192.0.2.1", "::1"):
+        assert ask(namespace, "udp", 5354, address) == "udp 53 hello"
+    assert lab.pids() == pids
+    lab.assert_satisfied()
+    end()
+    namespace.run("ip", "address", "delete", "192.0.2.1/32", "dev", "lo")
+
+
+def test_isolation_host_all_kinds(world):
+    """With `isolation: host`, of another host and of this one: UDP, IPv6 to a guest that has only IPv4, ranges, one address."""
+    namespace, other, guest = world.namespace(), world.namespace("other"), world.namespace("guest")
+    lab = world.lab(FAKE.replace("PORTS", "'9000-9001:80-81', '5353:53/udp', '192.0.2.1:8082:80', '127.0.0.1:8083:80'")
+                    .replace("mode: isolated", "bridge: ports0"), namespace=namespace, fake=True)
+    join(namespace, other, "up0", "192.0.2.2/24")
+    namespace.run("ip", "address", "add", "192.0.2.1/24", "dev", "up0")
+    for place, address in (namespace, "2001:db8::1/64"), (other, "2001:db8::2/64"):
+        place.run("ip", "address", "add", address, "dev", "up0" if place is namespace else "eth0", "nodad")
+    lab.drover("up")
+    join(namespace, guest, "guest0", "10.81.0.10/24")
+    namespace.run("ip", "link", "set", "guest0", "master", "ports0")
+    guest.run("ip", "route", "add", "default", "via", "10.81.0.1")
+    end = world.serve([*guest.prefix, sys.executable, "-c", SERVE, lab.name, "tcp:80", "tcp:81", "udp:53"])
+    for place, addresses in (namespace, ("127.0.0.1", "192.0.2.1", "10.81.0.1", "::1", "2001:db8::1")), \
+                            (other, ("192.0.2.1", "2001:db8::1")), (guest, ("10.81.0.1", "192.0.2.1")):
+        for address in addresses:
+            assert [ask(place, "tcp", port, address) for port in (9000, 9001)] == ["tcp 80 hello", "tcp 81 hello"], address
+            assert ask(place, "udp", 5353, address) == "udp 53 hello", address
+    assert ask(other, "tcp", 8082, "192.0.2.1") == ask(namespace, "tcp", 8083) == "tcp 80 hello"
+    assert not is_open(namespace, 8082) and not is_open(other, 8083, "192.0.2.1")
+    end()
+    lab.drover("down", "-t", "0")
+    for link in ("up0", "guest0"):
+        namespace.run("ip", "link", "delete", link)
 
 
 def test_isolation_host(world):
