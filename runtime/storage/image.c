@@ -44,6 +44,17 @@ static const struct {
         {"PK\x03\x04", 4, "zip"},
 };
 
+/* What servers answer in place of an image, and what boots otherwise; anything else may be on a raw disk. */
+static const struct {
+        const char *beginning; /* in small letters */
+        const char *what, *hint;
+} never_disks[] = {
+        {"<!doctype html", "a web page", "look at it: it may be what a server said instead of giving the image"},
+        {"<html", "a web page", "look at it: it may be what a server said instead of giving the image"},
+        {"<?xml", "XML", "look at it: it may be what a server said instead of giving the image"},
+        {"\x7f" "elf", "a program or a kernel", "a kernel is given with 'boot: {kernel: FILE}'"},
+};
+
 static void
 take_stat(const struct stat *st, struct image_info *info)
 {
@@ -160,6 +171,11 @@ check_head(int fd, const char *path, GError **error)
                 return error_errno(error, "cannot read image '%s'", path);
         if (is_vmdk_descriptor((const char *)head))
                 return refuse_reference(error, path, "keeps its data in other files", NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(never_disks); i++)
+                if (g_ascii_strncasecmp((const char *)head, never_disks[i].beginning, strlen(never_disks[i].beginning)) == 0) {
+                        error_set(error, DROVER_ERROR_FAILED, "'%s' is no disk image: it is %s", path, never_disks[i].what);
+                        return error_hint(error, "%s", never_disks[i].hint);
+                }
         if (n < HEAD_BYTES)
                 return error_set(error, DROVER_ERROR_FAILED, "'%s' is no disk image: it has %zd bytes", path, n);
         if (memcmp(head, "QFI\xfb", 4) == 0)

@@ -43,8 +43,9 @@ class Block:
         self.wanted = [line.strip() for line in lines if re.match(r"  [a-z-]+ vm one ", line)]
 
     def adapt(self, text):
-        text = text.replace("./", f"./{self.name}/").replace("10.0.", f"10.{self.number}.").replace("localhost/", f"localhost/{self.name}/")
-        text = text.replace("fd00:1:", f"fd00:{self.number}:")
+        for written, own in (("./", f"./{self.name}/"), ("localhost/", f"localhost/{self.name}/"), ("10.0.", f"10.{self.number}."),
+                             ("fd00:1:", f"fd00:{self.number}:")):
+            text = text.replace(written, own)
         side = yaml.safe_load(text)
         vm = side["vms"]["one"] if "vms" in side else {}
         nics = vm.get("networks", [])
