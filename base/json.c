@@ -25,6 +25,30 @@ json_read_file(const char *path, GError **error)
         return value;
 }
 
+static gboolean
+is_safe(gunichar c)
+{
+        return c < 0x7f || (c >= 0xa0 && c != 0x2028 && c != 0x2029 && c != 0xfeff && c != 0xfffe && c != 0xffff);
+}
+
+char *
+json_format(const json_t *value, size_t flags)
+{
+        char *text = json_dumps(value, flags);
+        GString *out = g_string_new(NULL);
+
+        for (const char *c = text ? text : "null"; *c; c = g_utf8_next_char(c)) {
+                gunichar character = g_utf8_get_char(c);
+
+                if (is_safe(character))
+                        g_string_append_len(out, c, g_utf8_next_char(c) - c);
+                else
+                        g_string_append_printf(out, "\\u%04x", character);
+        }
+        free(text);
+        return g_string_free(out, FALSE);
+}
+
 typedef gboolean (*write_function)(const char *path, const void *data, size_t length, mode_t mode, GError **error);
 
 static gboolean

@@ -15,6 +15,14 @@ gboolean json_write_file(const char *path, const json_t *value, mode_t mode, GEr
 /** json_put_file() - The same with file_write_whole(): it lasts after file_sync_directory(), whether or not it was written */
 gboolean json_put_file(const char *path, const json_t *value, mode_t mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * json_format() - A value as text, by the flags of jansson
+ *
+ * What a terminal or a reader of YAML would not take as text (control characters, breaks of lines beyond ASCII) is escaped.
+ * Returns a new string.
+ */
+char *json_format(const json_t *value, size_t flags);
+
 /** json_text() - The string under @key, or NULL where there is none or it is no string; belongs to @object */
 const char *json_text(const json_t *object, const char *key);
 

@@ -101,13 +101,12 @@ event_free(gpointer event)
 static void
 print_event_line(const struct reader *reader, const json_t *event)
 {
-        char *line = reader->wish->json ? json_dumps(event, JSON_COMPACT) : NULL;
+        g_autofree char *line = reader->wish->json ? json_format(event, JSON_COMPACT) : NULL;
 
         if (line)
                 puts(line);
         else
                 print_line(event);
-        free(line);
 }
 
 static void

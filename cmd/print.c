@@ -82,9 +82,9 @@ exit_status_of(const GError *error)
 void
 print_event(json_t *event)
 {
-        g_autofree char *line = json_dumps(event, JSON_COMPACT);
+        g_autofree char *line = json_format(event, JSON_COMPACT);
 
-        fprintf(stderr, "%s\n", line ? line : "{}");
+        fprintf(stderr, "%s\n", line);
         json_decref(event);
 }
 
@@ -181,9 +181,9 @@ print_info(const char *format, ...)
 void
 print_json(json_t *document)
 {
-        /* jansson stops at the first failed write; print_finish() tells. */
-        if (json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) == 0)
-                putchar('\n');
+        g_autofree char *text = json_format(document, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+
+        puts(text); /* print_finish() tells where that fails */
         json_decref(document);
 }
 

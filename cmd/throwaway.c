@@ -171,7 +171,6 @@ throwaway_make(const struct project *project, const char *what, const char *name
         g_autofree char *from = vm ? g_strdup(vm->name) : name_of_image(what);
         g_autofree char *chosen = name ? g_strdup(name) : choose_name(from);
         g_autoptr(json_t) wish = NULL, top = NULL;
-        char *text;
 
         if (!check_name(project, chosen, error))
                 return FALSE;
@@ -182,8 +181,6 @@ throwaway_make(const struct project *project, const char *what, const char *name
         if (!wish)
                 return FALSE;
         top = json_pack("{s:{s:O}}", "vms", chosen, wish);
-        text = json_dumps(top, JSON_INDENT(2));
-        *ret_throwaway = (struct throwaway){g_steal_pointer(&chosen), g_strdup(text), g_steal_pointer(&lacks)};
-        free(text);
+        *ret_throwaway = (struct throwaway){g_steal_pointer(&chosen), json_format(top, JSON_INDENT(2)), g_steal_pointer(&lacks)};
         return TRUE;
 }

@@ -7,7 +7,10 @@
 
 #include <string.h>
 
-enum { FEW_PAIRS = 16 }; /* up to here every key is compared with every other */
+enum {
+        FEW_PAIRS = 16, /* up to here every key is compared with every other */
+        KEY_MAX_CHARACTERS = 255,
+};
 
 /* A key of a large map: most are told apart by their first bytes, without a look at the text. */
 struct sorted_key {
@@ -53,6 +56,19 @@ is_merge_key(const struct node *key)
         return key->kind == NODE_SCALAR && key->text[0] == '<' && !key->quoted && strcmp(key->text, "<<") == 0;
 }
 
+/* Readers of YAML want to see the colon of a key soon, libyaml within 1024 characters, and whoever writes it, too. */
+static gboolean
+check_length(struct reader *reader, const struct node *key)
+{
+        if (key->place.width && key->place.width < PLACE_MAX_WIDTH) /* it is shorter */
+                return TRUE;
+        if (g_utf8_strlen(key->text, -1) <= KEY_MAX_CHARACTERS)
+                return TRUE;
+        return diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "long-key", key->place,
+                               "is a quote missing, or a colon before it?", "a key is longer than %d characters",
+                               KEY_MAX_CHARACTERS);
+}
+
 static void
 report_duplicate(struct reader *reader, const struct node *first, const struct node *again)
 {
@@ -87,6 +103,8 @@ collect_pairs(struct reader *reader, const struct frame *frame, guint *ret_own)
                         diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "key-not-scalar", key->place,
                                         "put it in quotes if it is meant as text", "a key must be a single word, not %s",
                                         key->kind == NODE_LIST ? "a list" : "a map");
+                } else if (!check_length(reader, key)) {
+                        continue;
                 } else if (key != &reader->unknown) {
                         add_pair(reader, key, nodes[i + 1], NULL);
                         reader->tree->has_extends |= key->text[0] == 'e' && strcmp(key->text, "extends") == 0;

@@ -123,7 +123,7 @@ static char *
 dump(const struct project *project, gboolean defaults)
 {
         g_autoptr(json_t) json = keys_encode(&keys_project, project, defaults);
-        g_autofree char *text = json_dumps(json, JSON_INDENT(2));
+        g_autofree char *text = json_format(json, JSON_INDENT(2));
 
         return g_strconcat(text, "\n", NULL);
 }

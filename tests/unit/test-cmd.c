@@ -364,7 +364,8 @@ test_yaml_scalars(void)
                                             "/var/x.img", "500ms", "x-1"};
         static const char *const quoted[] = {"",      "no",   "Yes",  "null",  "12",  "1.5",  "0x1f", "1e5", "2026-05-03",
                                              "1_000", "0o17", "a: b", "52:54", "- a", "#x",   "~",    " x",  "x ",
-                                             "*a",    "a\nb", "true", "off",   "y",   "a  b", "{}",   "x\"y"};
+                                             "*a",    "a\nb", "true", "off",   "y",   "a  b", "{}",   "x\"y",
+                                             "a\u2028b"};
 
         for (size_t i = 0; i < G_N_ELEMENTS(plain); i++) {
                 g_autofree char *text = yaml_scalar(plain[i]);
