@@ -17,6 +17,9 @@ ELSEWHERE = {
     "vms.disks.disk": "test_live.py: the guest lets go of a disk", "vms.disks.name": "test_live.py: the same",
     "vms.ports": "test_ports.py", "vms.replicas": "test_replicas.py", "vms.mounts": "test_mounts.py",
     "vms.disk.device": "test_buses.py: a loop device", "vms.disks.device": "test_buses.py: a loop device",
+    "networks.external": "test_host.py", "networks.uplink": "test_host.py", "networks.dhcp.boot": "test_netboot.py",
+    "networks.bridge": "test_repair.py: taps go from one bridge to the other",
+    "vms.credentials": "test_debian.py: the guest is asked for them",
     "vms.accel": "test_limits.py: KVM", "vms.qemu_args": "a key for real arguments, which the fake is told to take as they are",
 }
 
@@ -29,7 +32,7 @@ IN_QEMU = re.compile(r"vms\.(cpus|disk\.|disks|networks$)")
 
 def is_elsewhere(key):
     """Parts of a key are where the key is; names of disks and the like are keys of their own."""
-    return key in ELSEWHERE or key.startswith(("vms.ports.", "vms.mounts."))
+    return key in ELSEWHERE or key.startswith(("vms.ports.", "vms.mounts.", "vms.credentials.", "networks.dhcp.boot"))
 
 
 class Block:
@@ -40,11 +43,11 @@ class Block:
         self.number, self.name = number, f"k{number}"
         self.key, self.how = head.split()
         self.sides = [self.adapt("\n".join(line[2:] for line in lines if line.startswith(sign))) for sign in "-+"]
-        self.wanted = [line.strip() for line in lines if re.match(r"  [a-z-]+ vm one ", line)]
+        self.wanted = [line.strip() for line in lines if re.match(r"  [a-z-]+ (vm one|network lan) ", line)]
 
     def adapt(self, text):
-        for written, own in (("./", f"./{self.name}/"), ("localhost/", f"localhost/{self.name}/"), ("10.0.", f"10.{self.number}."),
-                             ("fd00:1:", f"fd00:{self.number}:")):
+        for written, own in (("./", f"./{self.name}/"), ("localhost/", f"localhost/{self.name}/"),
+                             ("10.0.", f"10.{self.number}."), ("fd00:1:", f"fd00:{self.number}:")):
             text = text.replace(written, own)
         side = yaml.safe_load(text)
         vm = side["vms"]["one"] if "vms" in side else {}
@@ -52,22 +55,26 @@ class Block:
         nics = nics if isinstance(nics, dict) else {name: {} for name in nics}
         vm["networks"] = {name: {**nic, "network": f"{nic.get('network', name)}-{self.number}"} for name, nic in nics.items()}
         vm.setdefault("memory", "64M")
-        return {"networks": {f"{name}-{self.number}": value for name, value in side.get("networks", {}).items()}, "vm": vm}
+        networks = {f"{name}-{self.number}": value for name, value in side.get("networks", {}).items()}
+        for network in networks.values():
+            network.update({"reach": [f"{name}-{self.number}" for name in network["reach"]]} if "reach" in network else {})
+        return {"networks": networks, "vm": vm}
 
 
-def read_blocks(how):
-    """The blocks of VMs' keys of this class."""
+def read_blocks(how, top="vms"):
+    """The blocks of the keys of VMs, or of networks, of this class."""
     with open(CHANGES, encoding="utf-8") as file:
         text = re.sub(r"^#.*\n", "", file.read(), flags=re.MULTILINE)
     heads = [(number, block) for number, block in enumerate(text.strip().split("\n\n"))
-             if re.match(rf"\s*vms\.\S+ {how}\n", block)]
+             if re.match(rf"\s*{top}\.\S+ {how}\n", block)]
     return [Block(number, text) for number, text in heads if not is_elsewhere(text.split()[0])]
 
 
 def write(lab, blocks, side):
     """A project of all of them."""
     networks = {name: network for block in blocks for name, network in block.sides[side]["networks"].items()}
-    lab.write(yaml.safe_dump({"networks": networks, "vms": {block.name: block.sides[side]["vm"] for block in blocks}}))
+    vms = {block.name: block.sides[side]["vm"] for block in blocks}
+    lab.write(yaml.safe_dump({"networks": networks, "vms": vms}, sort_keys=False))
 
 
 def make_files(lab, blocks):
@@ -75,21 +82,23 @@ def make_files(lab, blocks):
         os.makedirs(os.path.join(lab.directory, os.path.dirname(path)), exist_ok=True)
         with open(os.path.join(lab.directory, path), "w", encoding="ascii") as file:
             file.write("secret\n")
-            file.truncate(7 if path.endswith(".pw") else 1 << 20)
+            file.truncate(1 << 20 if path.endswith((".raw", ".iso")) else 7)
 
 
-def told(lab):
-    """What the plan says of each VM, in the words of changes.txt."""
+def told(lab, kind="vm"):
+    """What the plan says of each VM or network, in the words of changes.txt, by the block's name."""
     lines = {}
     for step in lab.plan()["steps"]:
         changes = ", ".join("{key}: {from} > {to} ({change})".format_map({"from": "none", "to": "none", **change})
                             for change in step["changes"])
-        if step["kind"] == "vm" and step["action"] != "continue":
-            text, name, number = f"{step['action']} vm one {changes}", step["name"], step["name"][1:]
-            for own, written in ((f"{lab.directory}/{name}/", "/srv/lab/"), (f"localhost/{name}/", "localhost/"), (name, "one"),
-                                 (f"-{number}", ""), (f"10.{number}.", "10.0."), (f":{number}:", ":1:")):
-                text = text.replace(own, written)
-            lines.setdefault(name, []).append(text)
+        if step["kind"] != kind or step["action"] == "continue":
+            continue
+        number = re.search(r"\d+$", step["name"]).group()
+        name, text = f"k{number}", f"{step['action']} {kind} {step['name']} {changes}".rstrip()
+        for own, written in ((f"{lab.directory}/{name}/", "/srv/lab/"), (f"localhost/{name}/", "localhost/"), (name, "one"),
+                             (f"-{number}", ""), (f"10.{number}.", "10.0."), (f":{number}:", ":1:")):
+            text = text.replace(own, written)
+        lines.setdefault(name, []).append(text)
     return lines
 
 
@@ -155,6 +164,19 @@ def test_live(world):
     assert {step["action"] for step in lab.plan()["steps"]} == {"continue"}, "nothing else is left to do"
     for block, had in zip(asked, before):
         assert holdings(lab, block.name) != had, f"{block.key}: QEMU has what it had"
+
+
+def test_networks(world):
+    """Each live key of networks: no VM restarts, and then kernel, dnsmasq and nftables are as the file says."""
+    blocks = read_blocks("live", "networks")
+    lab = world.lab("", fake=True)
+    write(lab, blocks, 0)
+    lab.drover("up")
+    pids = lab.pids()
+    write(lab, blocks, 1)
+    assert told(lab, "network") == {block.name: block.wanted for block in blocks if block.wanted}
+    assert lab.drover("up").err and lab.pids() == pids
+    lab.assert_satisfied()
 
 
 COST = """
