@@ -26,7 +26,10 @@
 #define DNSMASQ_DIRECTORY "dnsmasq"
 #define LEASES_FILE "leases"
 
-enum { DIRECTORY_EVENTS = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR };
+enum {
+        DIRECTORY_EVENTS = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR,
+        UNTOLD_MS = 1000, /* how often we look ourselves while the kernel does not tell */
+};
 
 static const char *const logs[] = {QEMU_CONSOLE_LOG, QEMU_LOG, "log"};
 
@@ -130,6 +133,8 @@ supervisor_is_disturbed(const struct supervisor *supervisor)
         return file_is_locked(path);
 }
 
+static void look_unasked(void *data);
+
 void
 supervisor_watch_file(struct supervisor *supervisor, const char *below, guint32 mask)
 {
@@ -139,6 +144,8 @@ supervisor_watch_file(struct supervisor *supervisor, const char *below, guint32 
         if (g_hash_table_contains(supervisor->names, below))
                 return;
         number = inotify_add_watch(supervisor->notify, path, mask);
+        if (number < 0 && (errno == ENOSPC || errno == ENOMEM)) /* this user watches as many files as one may */
+                loop_at(supervisor->loop, UNTOLD_MS, look_unasked, supervisor);
         if (number < 0)
                 return;
         g_hash_table_insert(supervisor->watches, GINT_TO_POINTER(number), g_strdup(below));
@@ -252,6 +259,13 @@ expect(struct supervisor *supervisor, const char *vm)
 
         if (guest)
                 guest->undecided = TRUE;
+}
+
+static void
+look_unasked(void *data)
+{
+        scan(data);
+        supervisor_settle(data);
 }
 
 static void

@@ -142,7 +142,19 @@ class Supervisor:
         """Returns whether the supervisor came so far."""
         what = f"supervisor, {error} at {call}"
         hit = Strike(self.lab, self.record, call, error)
+        for pid in self.lab.supervisors():  # after a point that was not survived
+            host.end_process(pid)
         up = self.lab.begin("--parallel", "1", "up", wrap=hit.wrap("-l"))
+        try:
+            struck = self.watch(what, hit, error)
+        finally:
+            up.terminate()
+            up.communicate(timeout=20)
+        self.judge(what)
+        return struck
+
+    def watch(self, what, hit, error):
+        """Until all runs again, or will not; returns whether the call came."""
         host.wait_until(lambda: "ended" in hit.told(), f"{what}: up has ended", 60)
         is_healed = self.disturb()
         host.wait_until(lambda: "struck" in hit.told() or is_healed(), f"{what}: all runs again")
@@ -151,9 +163,6 @@ class Supervisor:
             host.wait_until(is_healed, f"{what}: all runs again")
         elif struck and error != "KILL" and self.lab.supervisors():
             is_healed() or time.sleep(0.5)  # perhaps it does: it must not turn in circles meanwhile
-        up.terminate()
-        up.communicate(timeout=20)
-        self.judge(what)
         return struck
 
     def judge(self, what):
