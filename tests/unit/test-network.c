@@ -461,6 +461,31 @@ test_firewall(void)
         remove_home(home);
 }
 
+/* Each on its own: what is absent spoils no other answer, what is no command spoils all. */
+static void
+test_ask_nft(void)
+{
+        enum { ABSENT, TABLE, CHAINS, ALL };
+        struct home *home = must_open(TRUE, NULL, 0);
+        struct nft_question questions[ALL] = {[ABSENT] = {(char *)"list table inet nothing"},
+                                              [TABLE] = {(char *)"list table inet one"},
+                                              [CHAINS] = {(char *)"list chain inet one first", TRUE}};
+        struct nft_question wrong[] = {{(char *)"list table inet one"}, {(char *)"list nonsense"}};
+        g_autoptr(GError) error = NULL;
+
+        g_assert_true(home_nft(home, "table inet one {\n\tchain first {\n\t}\n}\n", NULL, NULL));
+        g_assert_true(home_nft_ask(home, questions, ALL, NULL));
+        g_assert_null(questions[ABSENT].answer);
+        g_assert_cmpstr(questions[TABLE].answer, ==, "table inet one {\n\tchain first {\n\t}\n}\n");
+        g_assert_true(g_str_has_prefix(questions[CHAINS].answer, "{\"nftables\": ["));
+        g_assert_false(home_nft_ask(home, wrong, G_N_ELEMENTS(wrong), &error));
+        g_assert_error(error, DROVER_ERROR, DROVER_ERROR_FAILED);
+        g_assert_null(wrong[0].answer);
+        for (int i = 0; i < ALL; i++)
+                g_free(questions[i].answer);
+        remove_home(home);
+}
+
 /* The host here is the namespace of the test. */
 static void
 test_ip_forward(void)
@@ -623,6 +648,7 @@ main(int argc, char **argv)
         g_test_add_func("/network/unreachable", test_unreachable);
         g_test_add_func("/network/impostor", test_impostor);
         g_test_add_func("/network/firewall", test_firewall);
+        g_test_add_func("/network/ask-nft", test_ask_nft);
         g_test_add_func("/network/ip-forward", test_ip_forward);
         g_test_add_func("/network/errors-cross", test_errors_cross);
         g_test_add_func("/network/slow-start", test_slow_start);
