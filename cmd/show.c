@@ -251,9 +251,10 @@ print_cost(const struct plan *plan, const struct session *session)
         }
         if (plan->disk_needed) {
                 g_autofree char *needed = format_cost(plan->disk_needed);
-                g_autofree char *available = format_cost(world->disk_free);
+                g_autofree char *available = format_cost(world->disk_free), *taken = format_cost(plan->disk_taken);
 
-                printf("cost: at most %s of disk, taken as it is written (%s free)\n", needed, available);
+                printf("cost: at most %s of disk, %s%s (%s free)\n", needed, plan->disk_taken ? taken : "taken",
+                       plan->disk_taken ? " of it at once" : " as it is written", available);
         }
         if (plan->memory_needed && world->qemu)
                 printf("acceleration: %s%s%s\n", world->qemu->kvm ? "kvm" : "tcg",
@@ -338,6 +339,7 @@ cost_to_json(const struct plan *plan, const struct session *session)
         json_set(cost, "memory_bytes", json_integer((json_int_t)plan->memory_needed));
         json_set(cost, "memory_available_bytes", json_integer((json_int_t)session->world->memory_available));
         json_set(cost, "disk_bytes", json_integer((json_int_t)plan->disk_needed));
+        json_set(cost, "disk_taken_bytes", json_integer((json_int_t)plan->disk_taken));
         json_set(cost, "disk_free_bytes", json_integer((json_int_t)session->world->disk_free));
         return cost;
 }

@@ -103,6 +103,7 @@ struct plan {
         enum pull_policy pull; /* as it was asked for */
         guint64 memory_needed; /* bytes, of the VMs that will be started, and more for those that run */
         guint64 disk_needed;   /* bytes: what new and grown disks may take at most; they are sparse */
+        guint64 disk_taken;    /* bytes: what of it is taken when they are made (preallocation) */
         GPtrArray *restarts;   /* char *: VMs that run and will be restarted */
         GPtrArray *cut_links;  /* char *: "VM/NIC" that runs and loses its link, for good or for a moment */
         gboolean remove_namespace; /* nothing of the project stays up: home_remove(), run directory */

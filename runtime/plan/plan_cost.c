@@ -81,7 +81,6 @@ check_taken(struct planner *planner)
         g_autofree char *needed = NULL, *there = format_rounded(planner->world->disk_free);
         const struct launch_disk *first = NULL;
         g_autoptr(GPtrArray) faults = NULL;
-        guint64 bytes = 0;
 
         for (guint i = 0; i < planner->plan->steps->len; i++) {
                 const struct plan_step *step = g_ptr_array_index(planner->plan->steps, i);
@@ -93,11 +92,11 @@ check_taken(struct planner *planner)
                 if (!disk->disk->preallocated || disk->disk->preallocation == PREALLOCATION_METADATA)
                         continue;
                 first = first ? first : disk;
-                bytes += disk->disk->size_bytes;
+                planner->plan->disk_taken += disk->disk->size_bytes;
         }
-        if (!is_short(bytes, planner->world->disk_free))
+        if (!is_short(planner->plan->disk_taken, planner->world->disk_free))
                 return;
-        needed = format_rounded(bytes);
+        needed = format_rounded(planner->plan->disk_taken);
         faults_add_passing(&faults, "no-room", project_place(first->disk->node, "preallocation"),
                            "make room, or leave 'preallocation' out",
                            "disk '%s' and others like it take %s when they are made, and there are %s free", first->disk->name,

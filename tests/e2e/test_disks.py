@@ -186,6 +186,8 @@ def test_making(world):
 disks: {keep: {size: 8M, preallocation: full, cluster_size: 128K, compression_type: zstd}}
 vms: {one: {<<: *fake, disks: [keep, {name: own, size: 8M, format: raw, preallocation: falloc}]}}
 """, fake=True)
+    plan = lab.drover("plan").out
+    assert "of disk, 16M of it at once (" in plan and lab.plan()["cost"]["disk_taken_bytes"] == 16 << 20, plan
     lab.drover("up")
     own, keep = sorted(host.disk_files(lab.data), key=lambda path: not path.endswith(".raw"))
     assert os.stat(own).st_blocks * 512 >= 8 << 20 and os.stat(keep).st_blocks * 512 >= 8 << 20

@@ -3,6 +3,7 @@
  * Every parser sees every text, so that one corpus serves them all.
  */
 #include "parser/decode/dhcp-option.h"
+#include "parser/value/disk-url.h"
 #include "parser/value/value-provision.h"
 #include "parser/value/value-storage.h"
 #include "parser/value/value.h"
@@ -151,6 +152,7 @@ check_names(const char *text)
         CHECK(value_check_interface);
         CHECK(value_check_image_name);
         CHECK(value_check_url);
+        CHECK(disk_url_check);
         CHECK(value_check_device);
         CHECK(value_check_serial);
         CHECK(value_check_user);

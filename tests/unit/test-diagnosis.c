@@ -144,6 +144,10 @@ test_words(void)
                         "  healthcheck: it has no address yet\n"
                         "  likely: the guest never asked for an address: it has no driver for its NIC, or runs no DHCP client\n"
                         "  'drover console web' looks at it");
+        g_assert_nonnull(strstr(qemu_words_meaning("-blockdev x: Unknown driver 'https'"), "'qemu-block-extra'"));
+        g_assert_nonnull(strstr(qemu_words_meaning("Unknown driver 'iscsi'"), "'qemu-block-extra'"));
+        g_assert_nonnull(strstr(qemu_words_meaning("Unknown driver 'rbd'"), "'qemu-block-extra'"));
+        g_assert_nonnull(strstr(qemu_words_meaning("Invalid password, cannot unlock any keyslot"), "'key_file'"));
         g_assert_null(qemu_words_meaning("something new"));
         g_assert_null(qemu_words_meaning(NULL));
 }
