@@ -250,6 +250,7 @@ ask_all(const struct world *world, const struct project *project, struct vm_worl
         for (guint i = 0; i < count; i++) {
                 g_autoptr(GError) error = NULL;
                 int directory = vm_open_run_directory(world->paths, living[i]->name, &error);
+                gboolean mounts = has_mounts(living[i]); /* whoever looks is told of one that is lost */
 
                 if (directory < 0) {
                         g_free(living[i]->detail);
@@ -260,11 +261,11 @@ ask_all(const struct world *world, const struct project *project, struct vm_worl
                 all->questions[all->count] = (struct qmp_question){
                         .directory_fd = directory,
                         .socket = QEMU_SOCKET_OBSERVE,
-                        .commands = !devices ? status_command
-                                    : has_mounts(living[i]) ? mount_commands
+                        .commands = mounts     ? mount_commands
+                                    : !devices ? status_command
                                     : may_resize(living[i], project_find_vm(project, living[i]->name)) ? all_commands
                                                                                                        : device_commands,
-                        .arguments = devices ? arguments : NULL,
+                        .arguments = devices || mounts ? arguments : NULL,
                         .answers = &all->answers[all->count * COMMANDS],
                 };
                 all->count++;

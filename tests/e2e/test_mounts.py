@@ -69,6 +69,7 @@ def test_both_sides(world):
     lab.shell("one", "until [ $(cat /src/theirs) = changed ]; do usleep 50000; done")  # it may cache for a second
     assert len(servers(lab)) >= 2
     lab.assert_satisfied()
+    assert lab.vms()["one"]["pending"] == []
 
     # Where Ignition looks for its configuration.
     lab.shell("one", "insmod /modules/qemu_fw_cfg.ko")
@@ -84,6 +85,7 @@ def test_both_sides(world):
         host.end_process(pid)
     lost = lab.plan()["steps"]
     assert [change["from"] for step in lost for change in step["changes"]] == ["its virtiofsd has ended"] * 2, lost
+    assert [change["key"] for change in lab.vms()["one"]["pending"]] == ["mounts./src", "mounts./docs"]
     lab.drover("up", "--restart", "-y", "-t", "0")
     lab.assert_satisfied()
     console.wait("guest: mounted /src\n")
