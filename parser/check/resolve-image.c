@@ -7,12 +7,24 @@
 
 enum { SUGGEST_MAX_NAMES = 64 }; /* a suggestion costs a look at every name: not for each of very many */
 
-/* A file without a checksum is used where it lies. */
+/* By its name: what it holds is looked at when it is there, and told where that is something else. */
+static gboolean
+is_packed(const char *file)
+{
+        static const char *const ends[] = {".gz", ".xz", ".bz2", ".zst", ".tar", ".tgz", ".ova", ".box"};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(ends); i++)
+                if (g_str_has_suffix(file, ends[i]))
+                        return TRUE;
+        return FALSE;
+}
+
+/* A file is used where it lies, unless it has to be checked or unpacked. */
 void
 resolve_fetch(struct check *check, struct image *image)
 {
-        g_autofree char *uri =
-                image->file && (image->sha256 || image->sha512) ? g_filename_to_uri(image->file, NULL, NULL) : NULL;
+        gboolean copied = image->file && (image->sha256 || image->sha512 || is_packed(image->file));
+        g_autofree char *uri = copied ? g_filename_to_uri(image->file, NULL, NULL) : NULL;
 
         image->fetch_url = image->url ? image->url : uri ? store_text(check->store, uri, -1) : NULL;
 }

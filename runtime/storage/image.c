@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "runtime/storage/unpack.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -30,19 +31,6 @@ enum {
 
 /* What QEMU may be given; the rest of its drivers parse what hardly anybody has. */
 static const char *const known_formats[] = {"qcow2", "raw", "vmdk", "vdi", "vpc", "vhdx", NULL};
-
-/* Files that are no disk but are taken for one, by what they begin with. */
-static const struct {
-        const char *magic;
-        size_t length;
-        const char *name;
-} packed[] = {
-        {"\x1f\x8b", 2, "gzip"},
-        {"\xfd" "7zXZ\0", 6, "xz"},
-        {"BZh", 3, "bzip2"},
-        {"\x28\xb5\x2f\xfd", 4, "zstd"},
-        {"PK\x03\x04", 4, "zip"},
-};
 
 /* What servers answer in place of an image, and what boots otherwise; anything else may be on a raw disk. */
 static const struct {
@@ -160,6 +148,21 @@ is_vmdk_descriptor(const char *text)
         return g_str_has_prefix(text, "version=");
 }
 
+/* What is no disk but would be taken for one. */
+static gboolean
+check_unpacked(const char *path, const guint8 *head, size_t length, GError **error)
+{
+        gboolean zip = length >= 4 && memcmp(head, "PK\x03\x04", 4) == 0;
+        const char *kind = zip ? "zip" : unpack_kind(head, length);
+
+        if (!kind)
+                return TRUE;
+        error_set(error, DROVER_ERROR_FAILED, "'%s' is no disk image: it is packed with %s", path, kind);
+        return zip ? error_hint(error, "unpack it first")
+                   : error_hint(error, "'images: {NAME: {file: PATH}}' has a file unpacked into the cache, where its name ends in "
+                                       ".gz, .xz, .bz2, .zst, .tar, .tgz, .ova or .box");
+}
+
 /* What can be told from the first bytes, and must be before qemu-img opens what they name. */
 static gboolean
 check_head(int fd, const char *path, GError **error)
@@ -171,6 +174,8 @@ check_head(int fd, const char *path, GError **error)
                 return error_errno(error, "cannot read image '%s'", path);
         if (is_vmdk_descriptor((const char *)head))
                 return refuse_reference(error, path, "keeps its data in other files", NULL);
+        if (!check_unpacked(path, head, (size_t)n, error))
+                return FALSE;
         for (size_t i = 0; i < G_N_ELEMENTS(never_disks); i++)
                 if (g_ascii_strncasecmp((const char *)head, never_disks[i].beginning, strlen(never_disks[i].beginning)) == 0) {
                         error_set(error, DROVER_ERROR_FAILED, "'%s' is no disk image: it is %s", path, never_disks[i].what);
@@ -180,12 +185,6 @@ check_head(int fd, const char *path, GError **error)
                 return error_set(error, DROVER_ERROR_FAILED, "'%s' is no disk image: it has %zd bytes", path, n);
         if (memcmp(head, "QFI\xfb", 4) == 0)
                 return check_qcow2(fd, path, head, error);
-        for (size_t i = 0; i < G_N_ELEMENTS(packed); i++)
-                if (memcmp(head, packed[i].magic, packed[i].length) == 0) {
-                        error_set(error, DROVER_ERROR_FAILED, "'%s' is no disk image: it is packed with %s", path,
-                                  packed[i].name);
-                        return error_hint(error, "unpack it first");
-                }
         return TRUE;
 }
 

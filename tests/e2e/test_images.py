@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import os
+import tarfile
 import threading
 
 import host
@@ -212,17 +213,26 @@ def test_hostile_image(world, server):
 
 
 def test_file_with_checksum(world, server):
-    """A file with a checksum is checked, and lies in the cache from then on; one without is used where it lies."""
+    """A file with a checksum, or a packed one, lies in the cache from then on; any other is used where it lies."""
     path = os.path.join(server.directory, "one.qcow2")
     lab = make_lab(world, f"""
 images:
   checked: {{file: {path}, sha256: {digest(server, 'one.qcow2')}}}
   plain: {{file: {path}}}
+  appliance: {{file: ./one.ova}}
+  box: {{file: ./one.box}}
 vms:
   a: {{<<: *fake, image: checked}}
   b: {{<<: *fake, image: plain}}
+  c: {{<<: *fake, image: appliance}}
+  d: {{<<: *fake, image: box}}
 """)
+    for name, mode in (("one.ova", "w"), ("one.box", "w:gz")):
+        with tarfile.open(os.path.join(lab.directory, name), mode) as archive:
+            archive.add(lab.file, "../../outside.ovf")  # nothing of an archive is written but the disk's bytes
+            archive.add(path, "disk.vmdk" if name == "one.ova" else "box.img")
     lab.drover("up")
+    assert all("/images/sha256-" in backing(lab, vm) for vm in "cd") and not os.path.exists(world.path("outside.ovf"))
     assert backing(lab, "a").endswith(f"sha256-{digest(server, 'one.qcow2')}") and backing(lab, "b") == path
     assert os.path.exists(path)
 

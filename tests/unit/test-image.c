@@ -132,13 +132,18 @@ test_no_image(struct place *place, gconstpointer data)
         static const char page[1024] = "<!DOCTYPE HTML>\n<title>404</title>", elf[1024] = "\x7f" "ELF";
         g_autofree char *a = write_file(place, "a.gz", gzip, sizeof gzip), *b = write_file(place, "b.xz", xz, sizeof xz),
                         *c = write_file(place, "c.zip", zip, sizeof zip), *d = write_file(place, "d", "", 0),
-                        *e = write_file(place, "e", "hello", 5),
+                        *e = write_file(place, "e", "hello", 5), *h = NULL,
                         *f = write_file(place, "f", elf, sizeof elf), *g = write_file(place, "g.qcow2", page, sizeof page);
+        char tar[1024] = "x.ovf";
 
+        memcpy(tar + 257, "ustar", 5);
+        h = write_file(place, "h.ova", tar, sizeof tar);
         expect_refusal(place, "a.gz", DROVER_ERROR_FAILED,
-                       "/a.gz' is no disk image: it is packed with gzip\n  unpack it first");
+                       "/a.gz' is no disk image: it is packed with gzip\n  'images: {NAME: {file: PATH}}' has a file unpacked "
+                       "into the cache, where its name ends in .gz, .xz, .bz2, .zst, .tar, .tgz, .ova or .box");
         expect_refusal(place, "b.xz", DROVER_ERROR_FAILED, "packed with xz");
-        expect_refusal(place, "c.zip", DROVER_ERROR_FAILED, "packed with zip");
+        expect_refusal(place, "c.zip", DROVER_ERROR_FAILED, "packed with zip\n  unpack it first");
+        expect_refusal(place, "h.ova", DROVER_ERROR_FAILED, "packed with tar");
         expect_refusal(place, "g.qcow2", DROVER_ERROR_FAILED, "/g.qcow2' is no disk image: it is a web page\n  look at it");
         expect_refusal(place, "f", DROVER_ERROR_FAILED, "/f' is no disk image: it is a program or a kernel\n  a kernel");
         expect_refusal(place, "d", DROVER_ERROR_FAILED, "/d' is no disk image: it has 0 bytes");
