@@ -151,6 +151,21 @@ receive_neighbour6(const struct nlmsghdr *message, void *data)
         g_array_append_val(neighbours, neighbour);
 }
 
+/* One of the main table that leads to somebody, or NULL. */
+static const struct rtmsg *
+parse_route(const struct nlmsghdr *message, int family, struct nlattr *attributes[RTA_MAX + 1], int *ret_ifindex)
+{
+        const struct rtmsg *header = nlmsg_data(message);
+
+        if (message->nlmsg_type != RTM_NEWROUTE || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
+            header->rtm_family != family || header->rtm_table != RT_TABLE_MAIN || header->rtm_type != RTN_UNICAST ||
+            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, RTA_MAX, NULL) < 0)
+                return NULL;
+        if (attributes[RTA_OIF] && nla_len(attributes[RTA_OIF]) >= 4)
+                *ret_ifindex = (int)nla_get_u32(attributes[RTA_OIF]);
+        return header;
+}
+
 static void
 receive_route(const struct nlmsghdr *message, void *data)
 {
@@ -163,17 +178,13 @@ receive_route(const struct nlmsghdr *message, void *data)
                 g_array_set_size(routes, 0);
                 return;
         }
-        header = nlmsg_data(message);
-        if (message->nlmsg_type != RTM_NEWROUTE || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
-            header->rtm_family != AF_INET || header->rtm_table != RT_TABLE_MAIN || header->rtm_type != RTN_UNICAST ||
-            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, RTA_MAX, NULL) < 0)
+        header = parse_route(message, AF_INET, attributes, &route.ifindex);
+        if (!header)
                 return;
         attribute_ip(attributes[RTA_DST], &route.to.address);
         attribute_ip(attributes[RTA_GATEWAY], &route.via);
         route.to.prefix = header->rtm_dst_len;
         route.connected = header->rtm_protocol == RTPROT_KERNEL;
-        if (attributes[RTA_OIF] && nla_len(attributes[RTA_OIF]) >= 4)
-                route.ifindex = (int)nla_get_u32(attributes[RTA_OIF]);
         g_array_append_val(routes, route);
 }
 
@@ -189,19 +200,13 @@ receive_route6(const struct nlmsghdr *message, void *data)
                 g_array_set_size(routes, 0);
                 return;
         }
-        header = nlmsg_data(message);
-        if (message->nlmsg_type != RTM_NEWROUTE || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
-            header->rtm_family != AF_INET6 || header->rtm_table != RT_TABLE_MAIN || header->rtm_type != RTN_UNICAST ||
-            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, RTA_MAX, NULL) < 0)
+        header = parse_route(message, AF_INET6, attributes, &route.ifindex);
+        if (!header)
                 return;
-        if (attributes[RTA_DST] && nla_len(attributes[RTA_DST]) == sizeof route.to.address)
-                memcpy(&route.to.address, nla_data(attributes[RTA_DST]), sizeof route.to.address);
-        if (attributes[RTA_GATEWAY] && nla_len(attributes[RTA_GATEWAY]) == sizeof route.via)
-                memcpy(&route.via, nla_data(attributes[RTA_GATEWAY]), sizeof route.via);
+        attribute_ip6(attributes[RTA_DST], &route.to.address);
+        attribute_ip6(attributes[RTA_GATEWAY], &route.via);
         route.to.prefix = header->rtm_dst_len;
         route.advertised = header->rtm_protocol == RTPROT_RA;
-        if (attributes[RTA_OIF] && nla_len(attributes[RTA_OIF]) >= 4)
-                route.ifindex = (int)nla_get_u32(attributes[RTA_OIF]);
         if (!IN6_IS_ADDR_LINKLOCAL(&route.to.address))
                 g_array_append_val(routes, route);
 }
@@ -263,44 +268,17 @@ link_addresses6_dump(struct netlink *netlink, int ifindex, GError **error)
         return g_steal_pointer(&addresses);
 }
 
-static void
-receive_advertised(const struct nlmsghdr *message, void *data)
-{
-        struct nlattr *attributes[RTA_MAX + 1];
-        const struct rtmsg *header;
-        GArray *indices = data;
-        int ifindex;
-
-        if (!message) {
-                g_array_set_size(indices, 0);
-                return;
-        }
-        header = nlmsg_data(message);
-        if (message->nlmsg_type != RTM_NEWROUTE || message->nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
-            header->rtm_family != AF_INET6 || header->rtm_protocol != RTPROT_RA || header->rtm_dst_len ||
-            nlmsg_parse((struct nlmsghdr *)message, sizeof *header, attributes, RTA_MAX, NULL) < 0 ||
-            !attributes[RTA_OIF] || nla_len(attributes[RTA_OIF]) < 4)
-                return;
-        ifindex = (int)nla_get_u32(attributes[RTA_OIF]);
-        g_array_append_val(indices, ifindex);
-}
-
 GPtrArray *
 links_advertised(struct netlink *netlink, GError **error)
 {
-        struct rtmsg header = {.rtm_family = AF_INET6, .rtm_table = RT_TABLE_MAIN};
-        g_autoptr(GArray) indices = g_array_new(FALSE, FALSE, sizeof(int));
         g_autoptr(links_t) links = links_dump(netlink, error);
-        GPtrArray *names;
+        GPtrArray *names = links ? g_ptr_array_new_with_free_func(g_free) : NULL;
 
-        if (!links ||
-            !dump(netlink, RTM_GETROUTE, &header, sizeof header, receive_advertised, indices, "list IPv6 routes", error))
-                return NULL;
-        names = g_ptr_array_new_with_free_func(g_free);
-        for (guint i = 0; i < indices->len; i++) {
-                const struct link *link = links_find_index(links, g_array_index(indices, int, i));
+        for (guint i = 0; links && i < links->routes6->len; i++) {
+                const struct link_route6 *route = &g_array_index(links->routes6, struct link_route6, i);
+                const struct link *link = links_find_index(links, route->ifindex);
 
-                if (link)
+                if (!route->to.prefix && route->advertised && link)
                         g_ptr_array_add(names, g_strdup(link->name));
         }
         return names;
