@@ -171,7 +171,7 @@ pasta_argv(const struct request *request)
 {
         static const char *const fixed[] = {
                 "pasta", "--config-net", "--quiet", "--ipv4-only", "--no-netns-quit", "--no-map-gw", "--interface=lo",
-                "--tcp-ports=none", "--udp-ports=none", "--tcp-ns=none", "--udp-ns=none", "--ns-ifname=" UPLINK_LINK,
+                "--tcp-ports=none", "--udp-ports=none", "--tcp-ns=none", "--udp-ns=none", "--ns-ifname", UPLINK_LINK,
         };
         GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
         g_autofree char *address = format_own(request, USER_ADDRESS), *gateway = format_own(request, USER_GATEWAY),

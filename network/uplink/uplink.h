@@ -2,8 +2,8 @@
  *
  * As an ordinary user: pasta or slirp4netns (program.c). It stands in the host's namespace, has a tap in the project's, and
  * opens the guests' connections there as ordinary sockets of the user. It also answers DNS with the host's resolvers, wherever
- * these are. The host's own loopback is closed to guests. It is known by an argument that follows from the project (the MAC of its tap)
- * and by the user that it runs as; data/uplink.pid is only where the search begins.
+ * these are. The host's own loopback is closed to guests. It is known by an argument that follows from the project (the MAC of
+ * its tap) and by the user that it runs as; data/uplink.pid is only where the search begins.
  *
  * As root: a veth pair between the project's namespace and the caller's, and NAT there (veth.c), in a table of ours like the
  * one inside. Both ends have our group and derived MACs from birth, and our ifalias. A resolver that listens on the host's
