@@ -72,7 +72,7 @@ class Journal:
 
 
 def watch(journal, child, steps, seconds):
-    """Looks at the journal for so long, and takes each of the steps [(after seconds, function)] meanwhile. When did child end?"""
+    """Looks at the journal for so long, and takes the steps [(after seconds, function)] meanwhile. When did child end?"""
     began, ended = time.monotonic(), None
     while time.monotonic() < began + seconds:
         while steps and time.monotonic() >= began + steps[0][0]:

@@ -68,7 +68,7 @@ def test_helper_killed(world):
 
 
 def test_what_cannot_be_read(world):
-    """A directory that cannot be read is not one without VMs, and a record not one that is not there: down says why it failed."""
+    """A directory that cannot be read is not one without VMs, nor a record one that is not there: down says why it failed."""
     lab = world.lab("vms:\n  one: {<<: *fake}\n", fake=True)
     output = world.path("unread.strace")
     for path, call in ((f"{lab.data}/vms", "getdents64"), (lab.vm_data("one", "spec.json"), "read")):

@@ -46,9 +46,9 @@ def test_files_that_qemu_may_not_read(world):
 
 
 def test_few_descriptors(world):
-    """However few descriptors there may be, what could not be opened is told: drover's own, those handed to it, its children's."""
-    lab = world.lab("networks:\n  lan: {subnet: 10.40.0.0/24, mode: nat}\nvms:\n  one: {<<: *fake, networks: [lan], disk: 8M}\n",
-                    fake=True)
+    """However few descriptors there may be, what could not be opened is told, by drover, its helper and its children."""
+    lab = world.lab("networks:\n  lan: {subnet: 10.40.0.0/24, mode: nat}\n"
+                    "vms:\n  one: {<<: *fake, networks: [lan], disk: 8M}\n", fake=True)
     handed = False
     for limit in (*range(4, 28, 2), 600, 604):
         up = lab.drover("--parallel", "1", "up", status=None, wrap=["prlimit", f"--nofile={limit}:{limit}"])
