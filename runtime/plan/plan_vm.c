@@ -112,15 +112,15 @@ note_renewal(struct planner *planner, const struct vm *vm, const GPtrArray *chan
         for (guint i = 0; i < vm->nic_count; i++) {
                 const struct nic *nic = &vm->nics[i];
                 const struct network *network = &planner->project->networks[nic->network_index];
-                g_autofree char *key = g_strdup_printf("networks.%s.ip", nic->name);
+                g_autofree char *ip = g_strdup_printf("networks.%s.ip", nic->name), *ip6 = g_strconcat(ip, "6", NULL);
                 g_autofree char *time = text_format_duration((guint64)network->dhcp.lease_seconds * 500);
+                gboolean address = plan_changes_find(changes, ip) || plan_changes_find(changes, ip6);
 
-                if (network->dhcp.enabled && (plan_changes_find(changes, key) || plan_changes_find(changes, "hostname")))
+                if (network->dhcp.enabled && (address || plan_changes_find(changes, "hostname")))
                         g_ptr_array_add(planner->plan->notes,
                                         g_strdup_printf("vm '%s' takes its new %s on network '%s' when it renews its lease, "
                                                         "within %s",
-                                                        vm->name, plan_changes_find(changes, key) ? "address" : "name",
-                                                        network->name, time));
+                                                        vm->name, address ? "address" : "name", network->name, time));
         }
 }
 

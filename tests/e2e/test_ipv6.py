@@ -78,6 +78,7 @@ def test_router_and_reservation(world):
     lab.replace('ip6: "fd00:20::11"', 'ip6: "fd00:20::12"')
     plan = json.dumps(lab.plan(), ensure_ascii=False)
     assert '"fd00:99::1/64"' in plan and '"fd00:20::12"' in plan, plan
+    assert "vm 'bob' takes its new address on network 'lan' when it renews its lease" in plan, plan
     lab.drover("up")
     assert "fd00:99::1" not in host.command("ip", "-n", namespace, "-6", "-brief", "address")
     assert "fd00:20::12" in host.command(*inside, "-type=aaaa", "bob", "10.20.0.1")
