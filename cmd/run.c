@@ -1,8 +1,9 @@
 /* run.c - drover run: a command in a VM that is made for it, and thrown away after it
  *
- * The VM is in no file: it comes from a text that is merged over the project's. A file in its data directory says that it is to be
- * thrown away, and is locked for as long as we live: so whoever works on the project meanwhile lets it be, and whoever comes after
- * we were killed removes it (plan_orphan.c). The command runs in a child, which becomes ssh or talks to the guest's agent.
+ * The VM is in no file: it comes from a text that is merged over the project's. A file in its data directory says that it is
+ * to be thrown away, and is locked for as long as we live: so whoever works on the project meanwhile lets it be, and whoever
+ * comes after we were killed removes it (plan_orphan.c). The command runs in a child, which becomes ssh or talks to the guest's
+ * agent.
  */
 #include "cmd/exec.h"
 #include "cmd/operate.h"
@@ -198,9 +199,10 @@ static gboolean
 look(struct run *run, struct session *session, gint64 *agent_us, struct reach *ret_reach, GError **error)
 {
         static const struct observe_options network = {.network = TRUE};
+        const char *user = run->call->arguments[1] ? NULL : run->options->exec.user; /* a shell is logged in to as such */
         g_auto(reach_t) reach = {0};
 
-        if (!session_observe(session, &network, error) || !reach_find(session, run->vm.name, run->call->arguments[1] ? NULL : run->options->exec.user, &reach, error))
+        if (!session_observe(session, &network, error) || !reach_find(session, run->vm.name, user, &reach, error))
                 return FALSE;
         if (!*agent_us && has_agent(session, run->vm.name))
                 *agent_us = g_get_monotonic_time();
@@ -402,8 +404,8 @@ const struct verb verb_run = {
         .synopsis = "VM|IMAGE [-- COMMAND [WORD...]]",
         .help = "Run a command in a VM that is made for it, and removed after it",
         .text = "The VM is like the one of the file, or boots the image, with new disks and addresses of its own and without "
-                "published ports. What VM depends on is started, and stays. Without a command it is a shell. The exit status is "
-                "the command's, and 255 where drover fails.",
+                "published ports. What VM depends on is started, and stays. Without a command it is a shell. The exit status "
+                "is the command's, and 255 where drover fails.",
         .needs = NEEDS_PROJECT | NEEDS_NONE_IF_NAMED,
         .min_arguments = 1,
         .max_arguments = ARGUMENTS_MANY,

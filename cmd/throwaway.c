@@ -181,6 +181,8 @@ throwaway_make(const struct project *project, const char *what, const char *name
         if (!wish)
                 return FALSE;
         top = json_pack("{s:{s:O}}", "vms", chosen, wish);
-        *ret_throwaway = (struct throwaway){g_steal_pointer(&chosen), json_format(top, JSON_INDENT(2)), g_steal_pointer(&lacks)};
+        *ret_throwaway = (struct throwaway){.name = g_steal_pointer(&chosen),
+                                            .text = json_format(top, JSON_INDENT(2)),
+                                            .lacks = g_steal_pointer(&lacks)};
         return TRUE;
 }

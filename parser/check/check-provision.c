@@ -130,8 +130,9 @@ check_credentials(const struct users *users, const struct vm *vm)
         }
         if (bytes > CREDENTIALS_MAX_BYTES)
                 check_fault(check, "credentials-large", project_place(vm->node, "credentials"),
-                            "'files' writes larger ones, at the first boot", "credentials of vm '%s': together they have at most %d KiB",
-                            vm->name, CREDENTIALS_MAX_BYTES >> 10);
+                            "'files' writes larger ones, at the first boot",
+                            "credentials of vm '%s': together they have at most %d KiB", vm->name,
+                            CREDENTIALS_MAX_BYTES >> 10);
 }
 
 /* Whether it is there is seen when it is read: that of another user of the file may not be. */

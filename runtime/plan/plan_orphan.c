@@ -144,8 +144,8 @@ describe_orphan(const struct planner *planner, const struct vm_world *vm, const 
 }
 
 /*
- * What `drover run` made is removed by it. Where that was killed, by whoever comes next and changes something. TRUE: that is all
- * there is to plan for it
+ * What `drover run` made is removed by it. Where that was killed, by whoever comes next and changes something. TRUE: that is
+ * all there is to plan for it
  */
 static gboolean
 plan_throwaway(struct planner *planner, const struct vm_world *vm)

@@ -159,8 +159,8 @@ check_unpacked(const char *path, const guint8 *head, size_t length, GError **err
                 return TRUE;
         error_set(error, DROVER_ERROR_FAILED, "'%s' is no disk image: it is packed with %s", path, kind);
         return zip ? error_hint(error, "unpack it first")
-                   : error_hint(error, "'images: {NAME: {file: PATH}}' has a file unpacked into the cache, where its name ends in "
-                                       ".gz, .xz, .bz2, .zst, .tar, .tgz, .ova or .box");
+                   : error_hint(error, "'images: {NAME: {file: PATH}}' has a file unpacked into the cache, where its name ends "
+                                       "in .gz, .xz, .bz2, .zst, .tar, .tgz, .ova or .box");
 }
 
 /* What can be told from the first bytes, and must be before qemu-img opens what they name. */
