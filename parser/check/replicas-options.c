@@ -47,8 +47,12 @@ check_scale(const struct project *project, const char *text, GError **error)
         vm = g_hash_table_lookup(project->store->declared, name);
         if (!vm)
                 return fail_name(project, name, error);
-        if (vm->has_replicas)
+        if (vm->has_replicas && !vm->dormant)
                 return TRUE;
+        if (vm->has_replicas) {
+                error_set(error, DROVER_ERROR_USAGE, "--scale: vm '%s' has profiles, and none of them is asked for", name);
+                return error_hint(error, "add '--profile %s', or name the vm", vm->profiles[0]);
+        }
         error_set(error, DROVER_ERROR_USAGE, "--scale: vm '%s' has no 'replicas' in the file", name);
         return error_hint(error, "write 'replicas: 1' there; its first one is then another VM, called '%s-1'", name);
 }

@@ -21,7 +21,8 @@ gboolean replicas_parse_scale(const char *text, char **ret_name, guint *ret_coun
 /**
  * replicas_check_options() - Are the profiles and scales of the command line those of VMs of this file?
  *
- * DROVER_ERROR_USAGE for `--scale` of a VM without `replicas` or for what is no VM=N, DROVER_ERROR_NOT_FOUND for names that the
- * file does not have, with the nearest one as hint. Until then replicas_expand() passes over them.
+ * DROVER_ERROR_USAGE for `--scale` of a VM without `replicas` or not asked for, or for what is no VM=N,
+ * DROVER_ERROR_NOT_FOUND for names that the file does not have, with the nearest one as hint. Until then replicas_expand()
+ * passes over them.
  */
 gboolean replicas_check_options(const struct project *project, const struct load_options *options, GError **error);

@@ -265,14 +265,14 @@ value_format_duration(guint64 ms)
 
 /* Number words, since "two CPUs" is what people say. */
 static char *
-count_hint(const char *text)
+count_hint(const char *text, gint64 min, gint64 max)
 {
         static const char *const words[] = {"zero",  "one",   "two",  "three", "four",   "five",  "six",
                                             "seven", "eight", "nine", "ten",   "eleven", "twelve"};
 
-        for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
-                if (g_ascii_strcasecmp(text, words[i]) == 0)
-                        return g_strdup_printf("did you mean '%zu'?", i);
+        for (gint64 i = 0; i < (gint64)G_N_ELEMENTS(words); i++)
+                if (g_ascii_strcasecmp(text, words[i]) == 0 && i >= min && i <= max)
+                        return g_strdup_printf("did you mean '%" G_GINT64_FORMAT "'?", i);
         return NULL;
 }
 
@@ -287,7 +287,7 @@ value_parse_count(const char *text, gint64 min, gint64 max, gint64 *ret_count, s
         gint64 count = negative ? -(gint64)number : (gint64)number;
 
         if (end == digits || *end)
-                return value_fail(fault, "count-bad", text, count_hint(text), "is no whole number");
+                return value_fail(fault, "count-bad", text, count_hint(text, min, max), "is no whole number");
         if (digits[0] == '0' && digits[1])
                 return value_fail(fault, "count-zeros", text, NULL, "has a leading zero");
         if (!fits || count < min || count > max)

@@ -129,6 +129,7 @@ static void
 test_scale_refused(void)
 {
         check_scale_refused("web=2", DROVER_ERROR_USAGE, "--scale: vm 'web' has no 'replicas' in the file");
+        check_scale_refused("late=3", DROVER_ERROR_USAGE, "--scale: vm 'late' has profiles, and none of them is asked for");
         check_scale_refused("dbb=2", DROVER_ERROR_NOT_FOUND, "--scale: there is no vm 'dbb' in project 'lab'");
         check_scale_refused("db-1=2", DROVER_ERROR_NOT_FOUND, "--scale: there is no vm 'db-1' in project 'lab'");
         check_scale_refused("db", DROVER_ERROR_USAGE, "--scale takes VM=N");

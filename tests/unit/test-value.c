@@ -141,6 +141,7 @@ test_count(void)
         g_assert_true(value_parse_count("9223372036854775807", 0, G_MAXINT64, &count, NULL));
         g_assert_cmpint(count, ==, G_MAXINT64);
         REFUSED(value_parse_count("two", 1, 512, &count, &fault), "'two' is no whole number | did you mean '2'?");
+        REFUSED(value_parse_count("zero", 1, 512, &count, &fault), "'zero' is no whole number");
         REFUSED(value_parse_count("0", 1, 512, &count, &fault), "'0' is not from 1 to 512");
         REFUSED(value_parse_count("9999", 1, 512, &count, &fault), "'9999' is not from 1 to 512");
         REFUSED(value_parse_count("-1", 1, 512, &count, &fault), "'-1' is not from 1 to 512");
