@@ -24,7 +24,7 @@ static void
 check_again(const struct project *project, const struct load_options *options)
 {
         g_autoptr(json_t) json = keys_encode(&keys_project, project, TRUE);
-        g_autofree char *text = json_dumps(json, JSON_COMPACT);
+        g_autofree char *text = json_format(json, JSON_COMPACT);
         struct diagnostics *diagnostics = NULL;
         g_autoptr(GError) error = NULL;
         g_autoptr(project_t) again = NULL;
