@@ -150,10 +150,10 @@ vms:
     assert lab.shell("one", "head -n 1 /dev/vda") == "mine.raw\n"
     assert lab.shell("one", "cat /sys/block/vd?/ro") == "0\n0\n1\n"
     assert lab.shell("one", "echo changed > /dev/vdc || echo refused").endswith("refused\n")
-    lab.shell("one", "for d in a b; do dd if=/dev/urandom of=/dev/vd$d bs=1M seek=2 count=4; done; sync; "
-              "for d in a b; do blkdiscard -o 2097152 -l 4194304 /dev/vd$d; done")
+    lab.shell("one", "for d in a b; do dd if=/dev/urandom of=/dev/vd$d bs=1M seek=2 count=1; done; sync; "
+              "for d in a b; do blkdiscard -o 2097152 -l 1048576 /dev/vd$d; done")
     taken = [os.stat(os.path.join(lab.directory, name)).st_blocks for name in ("mine.raw", "kept.raw")]
-    assert taken[0] < 4 << 11 <= taken[1], taken
+    assert taken[0] < 1 << 11 <= taken[1], taken
     lab.shell("one", "echo changed | dd of=/dev/vda bs=512 seek=1 2>/dev/null; sync")
     lab.drover("down", "-v", "-y", "-t", "0")
     after = os.stat(os.path.join(lab.directory, "mine.raw"))
