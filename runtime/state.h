@@ -24,7 +24,7 @@ struct kept_network {
         char **uplinks;       /* interfaces of the host that have joined it, now or before; or NULL */
         struct cidr4 subnet;  /* prefix 0: it has none */
         gboolean external;
-        json_t *wish;         /* keys_encode() of it as it was last applied, with what the file left open; NULL: an older drover */
+        json_t *wish;         /* keys_encode() of it as it was last applied, with what was chosen; NULL: by an older drover */
 };
 
 /** struct state - state.json */

@@ -77,7 +77,8 @@ static void
 add_nic(struct resolved *resolved, const struct vm_world *found, const char *name, const json_t *nic, gboolean *routed)
 {
         const char *owner = spec_tap_owner(found->spec, found->name), *wanted = json_text(nic, "network");
-        const char *hostname = json_text(found->spec->wish, "hostname"), *ip = json_text(nic, "ip"), *ip6 = json_text(nic, "ip6");
+        const char *hostname = json_text(found->spec->wish, "hostname");
+        const char *ip = json_text(nic, "ip"), *ip6 = json_text(nic, "ip6");
         struct lab_host host = {.network = find_network(&resolved->lab, wanted ? wanted : name),
                                 .spoof_check = json_flag(nic, "spoof_check"), .second = *routed};
         g_autofree char *tap = lab_tap_name(resolved->store->project->name, owner, name);

@@ -104,7 +104,8 @@ def test_subnet_that_the_host_has(world):
         assert "drover.yaml:" in refused.err
     lab.replace("subnet: 10.60.0.0/24", 'subnet: auto, subnet6: "fd00:60:0:1::/64"')
     refused = lab.drover("plan", status=3)
-    assert "subnet6 fd00:60:0:1::/64 of network 'lan' is in use on this host: fd00:60::/60 goes to interface 'lo'" in refused.err
+    assert "subnet6 fd00:60:0:1::/64 of network 'lan' is in use on this host: fd00:60::/60 goes to interface 'lo'" \
+        in refused.err, refused
     assert "10.60" not in refused.err
     lab.replace("fd00:60:0:1::/64", "fd00:60:0:10::/64")
     lab.drover("up")
@@ -130,7 +131,7 @@ def test_host_reaches_guest(world):
 
 
 def test_names_on_this_host(world):
-    """`ip --resolved` tells systemd-resolved of each network with names, and prints lines for /etc/hosts where it does not run."""
+    """`ip --resolved` tells systemd-resolved of each network with names; where it does not run, it prints lines for hosts."""
     bus = resolved.Resolved(world.path("bus"))
     world.closers.append(bus.close)
     world.ignore.add(bus.holder.pid)

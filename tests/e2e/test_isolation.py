@@ -224,9 +224,10 @@ vms:
 
 
 def test_what_runs_is_guarded(world):
-    """A VM that left the file keeps its rules while it runs; one that is to have another MAC is judged by the one that it has."""
+    """A VM that left the file keeps its rules while it runs; one that is to have another MAC is judged by what it has."""
     vault = "  vault: {subnet: 10.30.0.0/24, mode: isolated}\n", "  hid: {<<: *fake, networks: [vault]}\n"
-    lab = world.lab(FORGED.format(lan="", eve=", spoof_check: true").replace("vms:\n", vault[0] + "vms:\n" + vault[1]), fake=True)
+    text = FORGED.format(lan="", eve=", spoof_check: true")
+    lab = world.lab(text.replace("vms:\n", vault[0] + "vms:\n" + vault[1]), fake=True)
     lab.drover("up")
     inside = ("ip", "netns", "exec", f"drover-{lab.name}", "nft", "list", "ruleset")
     bridge = lab.bridge("vault")["ifname"]

@@ -210,7 +210,8 @@ test_leases(void)
 {
         static const char text[] = "1767225600 52:54:00:00:00:01 10.20.0.10 db 01:52\n"
                                    "0 52:54:00:00:00:02 10.20.0.11 * *\n"
-                                   "duid 00:01\n0 7 fd00:20::10 db 00:03:00:01\n1 8 fd00:20::11 * 00:03\n\ngarbage\n1 zz 10.20.0.12 x *\n1 52:54:00:00:00:03 999.1.1.1 x *\n";
+                                   "duid 00:01\n0 7 fd00:20::10 db 00:03:00:01\n1 8 fd00:20::11 * 00:03\n"
+                                   "\ngarbage\n1 zz 10.20.0.12 x *\n1 52:54:00:00:00:03 999.1.1.1 x *\n";
         g_autofree char *directory = g_dir_make_tmp("drover-test-XXXXXX", NULL);
         g_autofree char *path = g_build_filename(directory, "leases", NULL);
         g_autoptr(GArray) none = dnsmasq_leases(directory), leases = NULL, leases6 = NULL;

@@ -73,8 +73,10 @@ test_commands(void)
         g_ptr_array_set_size(find(found, "inp")->rules, 0);
         names = foreign_commands(found, "shop", &asking, 1);
         g_assert_cmpstr(names, ==,
-                        "insert rule inet fw inp iifname \"up-1\" udp dport 10053 accept comment \"drover:shop/up-1 names\"\n"
-                        "insert rule inet fw inp iifname \"up-1\" tcp dport 10053 accept comment \"drover:shop/up-1 names-tcp\"\n");
+                        "insert rule inet fw inp iifname \"up-1\" udp dport 10053 accept "
+                        "comment \"drover:shop/up-1 names\"\n"
+                        "insert rule inet fw inp iifname \"up-1\" tcp dport 10053 accept "
+                        "comment \"drover:shop/up-1 names-tcp\"\n");
         nothing = foreign_commands(found, "shop", NULL, 0);
         g_assert_null(nothing);
 }

@@ -194,7 +194,8 @@ static const char watched[] = "name: lab\n"
                               "networks: {lan: {subnet: 10.0.0.0/24}}\n"
                               "vms:\n"
                               "  web: {networks: {lan: {ip: 10.0.0.10, mac: '02:00:00:00:00:0a', spoof_check: true}}}\n"
-                              "  db: {hostname: data, networks: {lan: {ip: 10.0.0.11, mac: '02:00:00:00:00:0b', aliases: [base]}}}\n";
+                              "  db: {hostname: data, "
+                              "networks: {lan: {ip: 10.0.0.11, mac: '02:00:00:00:00:0b', aliases: [base]}}}\n";
 
 /* What firewall and dnsmasq are told of the guests, as one text. */
 static char *
@@ -219,7 +220,7 @@ edit_from(struct bench *bench, const char *from, const char *to)
         edit(bench, edited);
 }
 
-/* What runs is served and guarded as it was started: without its VM in the file, and while another MAC waits for its restart. */
+/* What runs is served and guarded as it was started: without its VM in the file, and while another MAC waits. */
 static void
 test_what_runs(void)
 {
@@ -280,7 +281,8 @@ test_ports_of_orphan(void)
 static void
 test_leases(void)
 {
-        struct lease leases[] = {{.ip = 0x0a00000a, .mac = {{2, 0, 0, 0, 0, 0x0a}}}, {.ip = 0x0a00000b, .mac = {{2, 0, 0, 0, 0, 9}}}};
+        struct lease leases[] = {{.ip = 0x0a00000a, .mac = {{2, 0, 0, 0, 0, 0x0a}}},
+                                 {.ip = 0x0a00000b, .mac = {{2, 0, 0, 0, 0, 9}}}};
         g_autofree char *text = NULL, *ended = NULL;
         struct bench bench;
 
