@@ -1,6 +1,7 @@
 """test_user.py - as an ordinary user: a lab in a user namespace, without any right on the host"""
 
 import json
+import itertools
 import os
 import re
 import sys
@@ -199,6 +200,9 @@ def test_uplink(world):
     assert_repaired()
     assert list(lab.uplinks().values()) == ["slirp4netns"]
     assert_way_out()
+    write_resolver(world, "127.0.0.1")  # which it reads once a second
+    names = (f"nslookup n{number}.example.net 10.80.0.1 | grep -A 1 n{number}" for number in itertools.count())
+    host.wait_until(lambda: "127.0.0.1" in lab.shell("web", next(names)), "the resolver on the host's loopback is asked")
     lab.replace("lan: {subnet: 10.80.0.0/24}", "lan: {subnet: 10.80.0.0/24, mode: isolated}")
     lab.drover("up")
     assert lab.uplinks() == {}
