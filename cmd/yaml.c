@@ -65,7 +65,7 @@ yaml_scalar(const char *text)
                         g_string_append(out, "\\t");
                 else if (c < 0x100 && g_unichar_iscntrl(c))
                         g_string_append_printf(out, "\\x%02x", c);
-                else if (c <= 0xffff && (!g_unichar_isprint(c) || c == 0xfeff || c == 0x2028 || c == 0x2029)) /* breaks of lines */
+                else if (c <= 0xffff && (!g_unichar_isprint(c) || c == 0xfeff || c == 0x2028 || c == 0x2029))
                         g_string_append_printf(out, "\\u%04x", c);
                 else if (!g_unichar_isprint(c))
                         g_string_append_printf(out, "\\U%08x", c);
