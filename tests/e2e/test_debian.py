@@ -16,7 +16,7 @@ vms:
     disk: 1G
     memory: 512M
     cpus: 2
-    boot: {{kernel: {guest}/vmlinuz, initrd: {guest}/initrd.gz, cmdline: "console=ttyS0 quiet drover.root=vda"}}
+    boot: {{kernel: {guest}/vmlinuz, initrd: {guest}/initrd.gz, cmdline: "console=ttyS0 quiet no_timer_check drover.root=vda"}}
     networks: {{lan: {{}}, side: {{ip: 10.63.0.10}}}}
     hostname: sheep
     mounts: ["./src:/srv/src", {{source: ./src, target: /old, type: 9p}}]

@@ -16,7 +16,7 @@ name: {name}
 isolation: {isolation}
 x-guest: &guest
   memory: 128M
-  boot: {{kernel: {guest}/vmlinuz, initrd: {guest}/initrd.gz, cmdline: "console=ttyS0 quiet"}}
+  boot: {{kernel: {guest}/vmlinuz, initrd: {guest}/initrd.gz, cmdline: "console=ttyS0 quiet no_timer_check"}}
 x-fake: &fake
   memory: 64M
 """
@@ -56,7 +56,8 @@ class World:
     def boot(self, words):
         """The key `boot` of a guest with more words on its kernel's command line."""
         guest = self.programs.guest
-        return f'boot: {{kernel: {guest}/vmlinuz, initrd: {guest}/initrd.gz, cmdline: "console=ttyS0 quiet {words}"}}'
+        words = f"console=ttyS0 quiet no_timer_check {words}"
+        return f'boot: {{kernel: {guest}/vmlinuz, initrd: {guest}/initrd.gz, cmdline: "{words}"}}'
 
     def lab(self, text, name="a", **options):
         lab = Lab(self, name, **options)
