@@ -62,6 +62,15 @@ is_wanted(const struct session *session, const char *name)
                (!vm_is_alive(vm) || vm->status == VM_PANICKED);
 }
 
+static gboolean
+has_living_vm(const struct session *session)
+{
+        for (guint i = 0; i < session->world->vms->len; i++)
+                if (vm_is_alive(g_ptr_array_index(session->world->vms, i)))
+                        return TRUE;
+        return FALSE;
+}
+
 /* dnsmasq has died: that is mended. What else may have changed from outside is for `up` to tell. */
 static void
 keep_services(struct plan *plan)
@@ -92,7 +101,7 @@ mend(const char *project, const char *vm, GError **error)
         session->by = "supervisor";
         if (!session_lock(session, LOCK_TIMEOUT_MS, NULL, error) || !session_observe(session, &look, error))
                 return FALSE;
-        if (*vm && !is_wanted(session, vm))
+        if (*vm ? !is_wanted(session, vm) : !has_living_vm(session))
                 return TRUE;
         plan = session_plan(session, &options, error);
         if (plan && !*vm)

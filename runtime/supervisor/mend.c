@@ -58,6 +58,20 @@ start(struct supervisor *supervisor, struct guest *guest)
         return TRUE;
 }
 
+/* Where none lives nobody misses dnsmasq: a down that was killed had ended it, and the next one goes on from there. */
+static gboolean
+has_living_guest(const struct supervisor *supervisor)
+{
+        struct guest *guest;
+        GHashTableIter iter;
+
+        g_hash_table_iter_init(&iter, supervisor->guests);
+        while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&guest))
+                if (guest->alive)
+                        return TRUE;
+        return FALSE;
+}
+
 void
 mend_next(struct supervisor *supervisor)
 {
@@ -66,7 +80,7 @@ mend_next(struct supervisor *supervisor)
 
         if (supervisor->mending.pidfd >= 0 || supervisor_is_disturbed(supervisor))
                 return;
-        if (supervisor->service.gone) {
+        if (supervisor->service.gone && has_living_guest(supervisor)) {
                 supervisor->service.gone = FALSE;
                 service_look(supervisor);
                 if (supervisor->service.pidfd < 0) {

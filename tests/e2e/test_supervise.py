@@ -181,6 +181,18 @@ def test_what_ended_unseen(world):
     lab.assert_satisfied()
 
 
+def test_services_of_nobody(world):
+    """Where all VMs have ended, dnsmasq is not started again: a down that was killed may have ended it too."""
+    lab = lab_of(world)
+    (supervisor,) = lab.supervisors()
+    os.kill(supervisor, signal.SIGSTOP)
+    for pid in (*lab.dnsmasq(), *lab.pids().values()):
+        host.end_process(pid)
+    os.kill(supervisor, signal.SIGCONT)
+    host.wait_until(lambda: not host.processes(lab.name), "the supervisor ends, and whom it has started")
+    assert ("one", "crashed", "qemu") in events(lab) and ("service", "create", "supervisor") not in events(lab), events(lab)
+
+
 def test_no_wakeups(world):
     """Nothing happens, and the supervisor sleeps."""
     lab = lab_of(world, "restart: always")
