@@ -185,6 +185,7 @@ def test_services_of_nobody(world):
     """Where all VMs have ended, dnsmasq is not started again: a down that was killed may have ended it too."""
     lab = lab_of(world)
     (supervisor,) = lab.supervisors()
+    assert_asleep(supervisor, 0.1)  # it watches dnsmasq
     os.kill(supervisor, signal.SIGSTOP)
     for pid in (*lab.dnsmasq(), *lab.pids().values()):
         host.end_process(pid)
