@@ -42,7 +42,8 @@ look_up_user(const char *name, struct child_user *ret_user, GError **error)
         int number = getpwnam_r(name, &entry, buffer, 16384, &found);
 
         if (!found) {
-                if (number)
+                /* Some sources of names say by these two that they do not know it (getpwnam_r(3)). */
+                if (number && number != ENOENT && number != ESRCH)
                         return error_from_errno(error, number, "cannot look up user '%s'", name);
                 return error_set(error, DROVER_ERROR_NOT_FOUND, "there is no user '%s'", name);
         }
@@ -62,22 +63,20 @@ child_user_find(const char *name, struct child_user *ret_user, GError **error)
 {
         static GMutex mutex;
         static GHashTable *known; /* name -> struct child_user */
-        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&mutex);
-        const struct child_user *user;
+        struct child_user *user;
+        gboolean ok;
 
+        g_mutex_lock(&mutex);
         if (!known)
                 known = g_hash_table_new(g_str_hash, g_str_equal);
         user = g_hash_table_lookup(known, name);
-        if (!user) {
-                struct child_user found;
-
-                if (!look_up_user(name, &found, error))
-                        return FALSE;
-                user = g_memdup2(&found, sizeof found);
-                g_hash_table_insert(known, g_strdup(name), (gpointer)user);
-        }
-        *ret_user = *user;
-        return TRUE;
+        ok = user || look_up_user(name, ret_user, error);
+        if (user)
+                *ret_user = *user;
+        else if (ok)
+                g_hash_table_insert(known, g_strdup(name), g_memdup2(ret_user, sizeof *ret_user));
+        g_mutex_unlock(&mutex);
+        return ok;
 }
 
 char *

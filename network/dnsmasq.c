@@ -66,10 +66,18 @@ argument_prefix(const char *directory)
         return g_strdup_printf("--conf-file=%s/", directory);
 }
 
+/* Only where there is none of that name, and not where it could not be looked up: the next run would not know its dnsmasq. */
 static gboolean
 find_user(struct child_user *ret_user, GError **error)
 {
-        return child_user_find("dnsmasq", ret_user, NULL) || child_user_find("nobody", ret_user, error);
+        g_autoptr(GError) reason = NULL;
+
+        if (child_user_find("dnsmasq", ret_user, &reason))
+                return TRUE;
+        if (g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
+                return child_user_find("nobody", ret_user, error);
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return FALSE;
 }
 
 /* Anybody may give a process our argument; only root's, our own and dnsmasq's user can be the one that we started. */

@@ -120,8 +120,6 @@ parse_iscsi(GUri *uri, struct disk_url *url)
 static gboolean
 parse_web(GUri *uri, const char *text, struct disk_url *url)
 {
-        g_autofree char *host = NULL;
-
         url->driver = strcmp(g_uri_get_scheme(uri), "https") == 0 ? DRIVER_HTTPS : DRIVER_HTTP;
         url->name = g_strdup(text);
         if (!g_uri_get_host(uri) || !*g_uri_get_host(uri) || g_uri_get_port(uri) == 0)
