@@ -22,8 +22,8 @@ struct load_options {
         const char *const *scale;    /* NULL-terminated --scale arguments: VM=N; later ones win */
         const char *const *catalogues; /* NULL-terminated paths of files that add to the catalogue (catalogue.h); or NULL */
         const char *const *env_files; /* NULL-terminated --env-file arguments, later ones win; or NULL */
-        const char *more;         /* the text of one more file, merged over the others (or in their place, where there are none and
-                                     none are named); its paths are relative to @directory. Or NULL */
+        const char *more;         /* the text of one more file, merged over the others (or in their place, where there are
+                                     none and none are named); its paths are relative to @directory. Or NULL */
         GPtrArray *variables; /* variable_log_new(): gets the variables that the files name, whether or not they are set; the
                                  project is then empty, since its values may be missing. Or NULL */
 };

@@ -228,7 +228,7 @@ struct image {
         const char *name;
         const char *url;             /* or NULL: then there is a file */
         const char *file;            /* absolute path, or NULL */
-        const char *fetch_url;       /* what is fetched into the cache: the URL, or a file that is checked or unpacked; or NULL */
+        const char *fetch_url;       /* what comes into the cache: the URL, or a file that is checked or unpacked; or NULL */
         const char *sha256, *sha512; /* digits in lower case, at most one of them; or NULL */
         const char *checksums;       /* URL of a list with its checksum, or NULL */
         gboolean has_format;         /* otherwise it is to be found out from the content */

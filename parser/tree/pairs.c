@@ -69,9 +69,11 @@ check_length(struct reader *reader, const struct node *key)
                                KEY_MAX_CHARACTERS);
 }
 
+/* The first one counts, so that what else is wrong with the file is found in the same run. */
 static void
 report_duplicate(struct reader *reader, const struct node *first, const struct node *again)
 {
+        reader->duplicates++;
         diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "duplicate-key", again->place,
                         is_merge_key(again) ? "write '<<: [*one, *two]'" : NULL, "key '%s' is here twice: first in line %u",
                         again->text, first->place.line);

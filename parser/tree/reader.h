@@ -43,8 +43,9 @@ struct reader {
         guint pair_count, pair_room;
         struct frame frames[TREE_MAX_DEPTH];
         guint depth;
-        guint size;      /* nodes so far, aliases expanded */
-        guint copy_room; /* for copies of merged nodes */
+        guint duplicates; /* keys that were told to be there twice */
+        guint size;       /* nodes so far, aliases expanded */
+        guint copy_room;  /* for copies of merged nodes */
         const char *texts[512]; /* short ones that were kept, by a hash: most keys and many values are repeated */
 };
 

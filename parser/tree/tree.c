@@ -249,6 +249,13 @@ compare_names(gconstpointer a, gconstpointer b, gpointer data)
         return strcmp(a, b);
 }
 
+/* Keys that are there twice leave a tree all the same. */
+static gboolean
+is_broken(const struct reader *reader, guint errors_before)
+{
+        return reader->diagnostics->error_count > errors_before + reader->duplicates;
+}
+
 struct tree *
 tree_read(const struct source *source, struct diagnostics *diagnostics)
 {
@@ -265,13 +272,13 @@ tree_read(const struct source *source, struct diagnostics *diagnostics)
         tree->dollars = strpbrk(source->text, "$\\") != NULL; /* also those that an escape may stand for */
         if (reader_check_start(reader))
                 read_events(reader);
-        if (diagnostics->error_count == errors_before)
+        if (!is_broken(reader, errors_before))
                 check_root(reader);
+        if (is_broken(reader, errors_before))
+                g_clear_pointer(&tree, tree_free);
         g_tree_unref(reader->anchors);
         g_free(reader->pending);
         g_free(reader->pairs);
         g_free(reader);
-        if (diagnostics->error_count > errors_before)
-                g_clear_pointer(&tree, tree_free);
         return tree;
 }

@@ -133,7 +133,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct tree *tree = source ? tree_read(source, diagnostics) : NULL;
         guint budget = WALKED_NODES;
 
-        MUST(!source || !tree == (diagnostics->error_count > 0));
+        MUST(!source || tree || diagnostics->error_count > 0);
         if (tree)
                 check_node(tree_root(tree), 0, &budget);
         check_diagnostics(diagnostics);

@@ -508,7 +508,8 @@ static void
 test_room(void)
 {
         static const char *const disks[] = {"{size: 3G}", "{size: 3G, preallocation: metadata}",
-                                            "{size: 3G, preallocation: falloc}", "{size: 3G, format: raw, preallocation: full}"};
+                                            "{size: 3G, preallocation: falloc}",
+                                            "{size: 3G, format: raw, preallocation: full}"};
 
         for (size_t i = 0; i < G_N_ELEMENTS(disks); i++) {
                 g_autofree char *text = g_strdup_printf(

@@ -9,6 +9,19 @@ struct case_ {
         struct tree *tree;
 };
 
+/* Are there errors that leave no tree: all, but for keys that are there twice? */
+static gboolean
+is_broken(const struct diagnostics *diagnostics)
+{
+        for (guint i = 0; i < diagnostics->items->len; i++) {
+                const struct diagnostic *diagnostic = diagnostics->items->pdata[i];
+
+                if (diagnostic->severity == SEVERITY_ERROR && strcmp(diagnostic->id, "duplicate-key") != 0)
+                        return TRUE;
+        }
+        return FALSE;
+}
+
 static struct case_
 read_bytes(const char *text, size_t length)
 {
@@ -20,7 +33,7 @@ read_bytes(const char *text, size_t length)
         c.diagnostics = diagnostics_new(c.sources);
         c.tree = tree_read(source, c.diagnostics);
         diagnostics_sort(c.diagnostics);
-        g_assert_true(!c.tree == (c.diagnostics->error_count > 0));
+        g_assert_true((c.tree == NULL) == is_broken(c.diagnostics));
         return c;
 }
 
@@ -371,7 +384,7 @@ check_hostile(const char *text, size_t length, const char *id)
         start = g_get_monotonic_time();
         c.tree = tree_read(source, c.diagnostics);
         g_assert_cmpint((g_get_monotonic_time() - start) / 1000, <, HANG_MS);
-        g_assert_null(c.tree);
+        g_assert_true((c.tree == NULL) == is_broken(c.diagnostics));
         g_assert_cmpstr(((struct diagnostic *)c.diagnostics->items->pdata[0])->id, ==, id);
         case_clear(&c);
 }
