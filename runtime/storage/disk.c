@@ -16,6 +16,7 @@
 enum {
         BLOCK_BYTES = 4096,
         SECTOR_BYTES = 512,
+        UNTIMED_TRIES = 10,
 };
 
 static gboolean
@@ -107,12 +108,32 @@ fill_holes(int fd, const struct disk_wish *wish, GError **error)
         return TRUE;
 }
 
+/*
+ * How often the key is hashed follows from a short try, whose processor time the kernel at times tells as none, since it
+ * divides it among user and system by its ticks. qemu-img takes that for an error (crypto/pbkdf.c), and may be asked again.
+ */
+static gboolean
+is_untimed(const GError *reason)
+{
+        return strstr(reason->message, "accurate CPU usage") != NULL;
+}
+
 static gboolean
 run_with_key(const char *const *argv, int fd, const char *key_file, const struct child_user *user, GError **error)
 {
-        auto_fd key = key_file ? disk_key_open(key_file, user, error) : -1;
+        for (guint again = key_file ? UNTIMED_TRIES - 1 : 0;; again--) {
+                auto_fd key = key_file ? disk_key_open(key_file, user, error) : -1;
+                g_autoptr(GError) reason = NULL;
 
-        return (!key_file || key >= 0) && disk_run_qemu_img(argv, fd, key, user, error);
+                if (key_file && key < 0)
+                        return FALSE;
+                if (disk_run_qemu_img(argv, fd, key, user, &reason))
+                        return TRUE;
+                if (!again || !is_untimed(reason)) {
+                        g_propagate_error(error, g_steal_pointer(&reason));
+                        return FALSE;
+                }
+        }
 }
 
 /*

@@ -93,6 +93,7 @@ test_options(void)
         own.dhcp.boot = &boot;
         one.networks = &own;
         one.network_count = 1;
+        one.host_count = 0;
         text = dnsmasq_config(&one);
         g_assert_true(has_line(text, "dhcp-option=tag:lan,option:ntp-server,10.20.0.1,10.20.0.2"));
         g_assert_true(has_line(text, "dhcp-option=tag:lan,252,http://wpad/x"));
