@@ -49,7 +49,8 @@ TABLE = {
     "merge-wide": lambda: ("x-a: &a {" + ",".join(f"k{i}: v" for i in range(1000)) + "}\nvms:\n" +
                    "".join(f"  v{i}: {{labels: {{<<: *a}}}}\n" for i in range(5000)), {}, "more than"),
     "scalar-1-mib": lambda: (vm('"' + "y" * MIB + '"'), {}, None),
-    "scalar-name": lambda: ("vms: {" + "y" * 1000 + ": {}}\n", {}, "name"),
+    "scalar-name": lambda: ("vms: {" + "y" * 200 + ": {}}\n", {}, "name"),
+    "scalar-key": lambda: ("vms: {" + "y" * 1000 + ": {}}\n", {}, "longer than 255"),
     "scalar-key-1-mib": lambda: ("vms:\n  ? " + "y" * MIB + "\n  : {}\n", {}, "longer than"),
     "scalar-plain-16-mib": lambda: ("x-a: " + "y" * (16 * MIB - 100) + "\nvms: {}\n", {}, None),
     "scalar-block": lambda: ("x-a: |\n" + "  yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\n" * 400000 + "vms: {}\n", {}, None),
