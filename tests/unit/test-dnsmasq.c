@@ -116,6 +116,7 @@ test_routes(void)
         two[0].reach = reach;
         two[0].gateway = 0x0a140002;
         pair.networks = two;
+        pair.host_count = 0;
         pair.network_count = 2;
         text = dnsmasq_config(&pair);
         g_assert_true(has_line(text, "dhcp-option=tag:lan,tag:!second.nic,option:classless-static-route,10.21.0.0/26,10.20.0.1,"
