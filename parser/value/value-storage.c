@@ -47,15 +47,19 @@ value_check_url(const char *text, struct value_fault *fault)
         if (!value_check_url_text(text, fault))
                 return FALSE;
         scheme = g_ascii_strdown(text, rest - text);
-        if (strcmp(scheme, "file") == 0)
-                return value_fail(fault, "url-file", text, g_strdup_printf("write the path alone: '%.200s'", rest + 3),
-                                  "is no URL to fetch from but a file of this host");
+        if (strcmp(scheme, "file") == 0) {
+                if (rest[3] == '/' && rest[4] && rest[4] != '/')
+                        return TRUE;
+                return value_fail(fault, "url-file", text,
+                                  g_strdup_printf("write 'file:///PATH', or the path alone: '%.200s'", rest + 3),
+                                  "is no URL of a file of this host: its path does not begin at the root");
+        }
         if (!g_strv_contains(schemes, scheme)) {
                 meant = text_suggest(scheme, schemes);
                 quoted = value_quote(scheme);
                 return value_fail(fault, "url-scheme-unknown", text,
                                   meant ? g_strdup_printf("did you mean '%s'?", meant)
-                                        : g_strdup("https and http are known"),
+                                        : g_strdup("https, http and file are known"),
                                   "has the unknown scheme %s", quoted);
         }
         if (!rest[3] || rest[3] == '/')

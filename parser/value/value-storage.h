@@ -3,7 +3,7 @@
 
 #include "parser/value/value.h"
 
-/** value_check_url() - "https://example.org/debian.qcow2": http, https or ftp, with a host, without blanks */
+/** value_check_url() - "https://example.org/debian.qcow2": http or https with a host, or file with an absolute path */
 gboolean value_check_url(const char *text, struct value_fault *fault);
 
 /** value_check_url_text() - No more than 4096 visible ASCII characters */

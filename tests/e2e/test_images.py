@@ -226,13 +226,14 @@ vms:
   b: {{<<: *fake, image: plain}}
   c: {{<<: *fake, image: appliance}}
   d: {{<<: *fake, image: box}}
+  e: {{<<: *fake, image: "file://{path}"}}
 """)
     for name, mode in (("one.ova", "w"), ("one.box", "w:gz")):
         with tarfile.open(os.path.join(lab.directory, name), mode) as archive:
             archive.add(lab.file, "../../outside.ovf")  # nothing of an archive is written but the disk's bytes
             archive.add(path, "disk.vmdk" if name == "one.ova" else "box.img")
     lab.drover("up")
-    assert all("/images/sha256-" in backing(lab, vm) for vm in "cd") and not os.path.exists(world.path("outside.ovf"))
+    assert all("/images/sha256-" in backing(lab, vm) for vm in "cde") and not os.path.exists(world.path("outside.ovf"))
     assert backing(lab, "a").endswith(f"sha256-{digest(server, 'one.qcow2')}") and backing(lab, "b") == path
     assert os.path.exists(path)
 

@@ -36,15 +36,18 @@ test_url(void)
                 {"example.org/x", "url-host-first", "did you mean 'https://example.org/x'?"},
                 {"https://example.org/a\nb", "url-blank", "write %20 for a blank"},
                 {"https://example.org/\xc3\xa4", "url-blank", "write %20 for a blank"},
-                {"FILE:///srv/x", "url-file", "write the path alone: '/srv/x'"},
+                {"FILE://./x", "url-file", "write 'file:///PATH', or the path alone: './x'"},
+                {"file://host/x", "url-file", "write 'file:///PATH', or the path alone: 'host/x'"},
+                {"file:////x", "url-file", "write 'file:///PATH', or the path alone: '//x'"},
                 {"htp://example.org/x", "url-scheme-unknown", "did you mean 'http'?"},
-                {"://example.org/x", "url-scheme-unknown", "https and http are known"},
+                {"://example.org/x", "url-scheme-unknown", "https, http and file are known"},
                 {"https://", "url-host", NULL},
         };
 
         g_assert_true(value_check_url("https://example.org/debian-12.qcow2", NULL));
         g_assert_true(value_check_url("HTTP://user@example.org:8080/?a=b", NULL));
         g_assert_true(value_check_url("http://[::1]/x", NULL));
+        g_assert_true(value_check_url("file:///srv/debian.qcow2", NULL));
         assert_refused(value_check_url, cases, G_N_ELEMENTS(cases));
 }
 
