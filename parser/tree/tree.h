@@ -48,8 +48,8 @@ void tree_free(struct tree *tree);
  * tree_read() - Parse one source
  * @diagnostics: gets every fault that is found; after a syntax error nothing more is read
  *
- * Returns NULL when there is an error, but for keys that are there twice: then the first one counts, and the tree serves to find
- * what else is wrong. An empty file is an empty map. libyaml's own wording is replaced by a sentence
+ * Returns NULL when there is an error, but for keys that are there twice: then the first one counts, and the tree serves to
+ * find what else is wrong. An empty file is an empty map. libyaml's own wording is replaced by a sentence
  * that a beginner understands where the case is known (tab in indentation, missing colon, unclosed quote or bracket,
  * bad indentation).
  */
