@@ -3,11 +3,8 @@
 import os
 import socket
 import struct
-import subprocess
-import threading
 
-import host
-from systemd import message, pad, text
+from systemd import Service, message, pad, text
 
 NAME = b":1.7"
 
@@ -42,38 +39,15 @@ def read_call(stream):
     return serial, found, receive(stream, body_length)
 
 
-class Resolved:
-    """A mount namespace whose /run has the system bus, and on it one who answers as systemd-resolved."""
+class Resolved(Service):
+    """/run has the system bus, and on it one who answers as systemd-resolved."""
 
     def __init__(self, directory):
         self.calls, self.refuse = [], False  # calls: (path, interface, member, signature, body)
         os.makedirs(os.path.join(directory, "dbus"))
         os.makedirs(os.path.join(directory, "systemd", "resolve"))
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(os.path.join(directory, "dbus", "system_bus_socket"))
-        self.listener.listen(64)
-        script = """
-            mkdir "$0/netns" && mount --rbind /run/netns "$0/netns" && mount --rbind "$0" /run && echo ready
-            read -r end
-        """
-        self.holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, directory],
-                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.holder.stdout.readline() == "ready\n", "cannot put a socket in the bus's place"
-        self.prefix = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", "--"]
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
-
-    def _serve(self):
-        while True:
-            try:
-                stream, _ = self.listener.accept()
-            except OSError:
-                return
-            with stream:
-                try:
-                    self._answer(stream)
-                except ConnectionError:
-                    pass
+        super().__init__(os.path.join(directory, "dbus", "system_bus_socket"), directory,
+                         'mkdir "$0/netns" && mount --rbind /run/netns "$0/netns" && mount --rbind "$0" /run')
 
     def _answer(self, stream):
         said = b""
@@ -93,14 +67,6 @@ class Resolved:
                                        text(b"Link is managed.")))
             else:
                 stream.sendall(message(2, number, reply, b""))
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.thread.join(10)
-        self.listener.close()
-        self.holder.stdin.close()
-        self.holder.wait(10)
-        self.holder.stdout.close()
 
 
 def links_dns(ifindex, address):

@@ -37,23 +37,18 @@ REMOVED = message(4, 2, [(1, b"o", b"/org/freedesktop/systemd1"), (2, b"s", b"or
                   struct.pack("<I", 1) + pad(pad(text(JOB), 4) + text(b"x.scope"), 4) + text(b"done"))
 
 
-class Systemd:
-    """A mount namespace in which /run says that systemd runs, and somebody who answers."""
+class Service:
+    """Somebody who answers on a socket, in a mount namespace in which that stands in the place of the real one."""
 
-    def __init__(self, directory):
-        self.close_at_once = False
-        self.asked = {}  # unit: (pid, what it executed when it was moved)
-        os.makedirs(os.path.join(directory, "system"))
+    def __init__(self, path, directory, script):
+        """`script`, with `directory` as $0, puts what is in there into its place."""
         self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(os.path.join(directory, "private"))
+        self.listener.bind(path)
         self.listener.listen(64)
-        script = """
-            mount -t tmpfs tmpfs /run && mkdir /run/systemd && mount --bind "$0" /run/systemd && echo ready
-            read -r end
-        """
-        self.holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, directory],
+        self.holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                                        f"{script} && echo ready; read -r end", directory],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.holder.stdout.readline() == "ready\n", "cannot put a socket in systemd's place"
+        assert self.holder.stdout.readline() == "ready\n", f"cannot put {path} into its place"
         self.prefix = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", "--"]
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
@@ -65,10 +60,39 @@ class Systemd:
             except OSError:
                 return
             with stream:
-                if not self.close_at_once:
+                try:
                     self._answer(stream)
+                except ConnectionError:
+                    pass
 
     def _answer(self, stream):
+        raise NotImplementedError
+
+    def run(self, *argv):
+        return host.command(*self.prefix, *argv)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(10)
+        self.listener.close()
+        self.holder.stdin.close()
+        self.holder.wait(10)
+        self.holder.stdout.close()
+
+
+class Systemd(Service):
+    """/run says that systemd runs."""
+
+    def __init__(self, directory):
+        self.close_at_once = False
+        self.asked = {}  # unit: (pid, what it executed when it was moved)
+        os.makedirs(os.path.join(directory, "system"))
+        super().__init__(os.path.join(directory, "private"), directory,
+                         'mount -t tmpfs tmpfs /run && mkdir /run/systemd && mount --bind "$0" /run/systemd')
+
+    def _answer(self, stream):
+        if self.close_at_once:
+            return
         stream.recv(4096)
         stream.sendall(b"DATA\r\nOK 0\r\n")
         said = b""
@@ -81,14 +105,3 @@ class Systemd:
         pid = int(unit.rsplit("-", 1)[1].removesuffix(".scope"))
         self.asked[unit] = (pid, os.readlink(f"/proc/{pid}/exe"))
         stream.sendall(RETURN + REMOVED)
-
-    def run(self, *argv):
-        return host.command(*self.prefix, *argv)
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.thread.join(10)
-        self.listener.close()
-        self.holder.stdin.close()
-        self.holder.wait(10)
-        self.holder.stdout.close()
