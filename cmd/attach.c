@@ -8,16 +8,18 @@
 #include "base/fd.h"
 #include "base/process.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 
 enum { SIGNALLED = -1 }; /* in the place of a pidfd */
 
-/** struct watch - What ends the printing: a descriptor of all that, and how many VMs it waits for */
+/** struct watch - What ends the printing */
 struct watch {
-        int epoll;
-        guint alive; /* of those that stay ended when they have; 0: wait for a signal alone */
+        int epoll;        /* of the signals and of the QEMUs */
+        gboolean endless; /* QEMUs that end may be started again: only a signal ends it */
+        guint alive;      /* else: how many still run */
 };
 
 static gboolean
@@ -47,7 +49,8 @@ are_restarted(const struct project *project, const GPtrArray *names)
 static gboolean
 watch_vms(struct watch *watch, const struct session *session, const GPtrArray *names, GArray *pidfds, GError **error)
 {
-        if (are_restarted(session->project, names))
+        watch->endless = are_restarted(session->project, names);
+        if (watch->endless)
                 return TRUE;
         for (guint i = 0; i < names->len; i++) {
                 const struct vm_world *vm = world_vm(session->world, g_ptr_array_index(names, i));
@@ -63,15 +66,22 @@ watch_vms(struct watch *watch, const struct session *session, const GPtrArray *n
         return TRUE;
 }
 
-/* Print until a signal comes (SIGNALLED), the last VM ends or nobody reads (0). */
+/* Print until a signal comes, the last VM has ended and said all, or nobody reads. */
 static gboolean
 print_until(struct watch *watch, struct log_reader *reader, gboolean *ret_signalled, GError **error)
 {
+        auto_fd at_once = open("/dev/null", O_RDONLY | O_CLOEXEC); /* can always be read: for what is there already */
+
         for (;;) {
+                gboolean ended = !watch->endless && !watch->alive;
                 struct epoll_event event;
 
-                if (!log_reader_follow(reader, watch->epoll, error))
+                if (!log_reader_follow(reader, ended ? at_once : watch->epoll, error))
                         return FALSE;
+                if (ended) {
+                        print_info("all VMs have ended");
+                        return TRUE;
+                }
                 if (epoll_wait(watch->epoll, &event, 1, 0) != 1)
                         return TRUE;
                 if (event.data.fd == SIGNALLED) {
@@ -79,10 +89,7 @@ print_until(struct watch *watch, struct log_reader *reader, gboolean *ret_signal
                         return TRUE;
                 }
                 epoll_ctl(watch->epoll, EPOLL_CTL_DEL, event.data.fd, NULL);
-                if (--watch->alive == 0) {
-                        print_info("all VMs have ended");
-                        return TRUE;
-                }
+                watch->alive--;
         }
 }
 
@@ -92,7 +99,7 @@ print_consoles(struct session *session, const GPtrArray *names, struct log_reade
 {
         g_autoptr(GArray) pidfds = g_array_new(FALSE, FALSE, sizeof(int));
         auto_fd epoll = epoll_create1(EPOLL_CLOEXEC);
-        struct watch watch = {epoll, 0};
+        struct watch watch = {.epoll = epoll};
         struct observe_options look = {0};
         gboolean good = session_observe(session, &look, error) && watch_fd(&watch, signals, SIGNALLED, error) &&
                         watch_vms(&watch, session, names, pidfds, error) && print_until(&watch, reader, ret_signalled, error);

@@ -267,6 +267,12 @@ def test_attach(world):
     assert attached.returncode == 0 and err.endswith("all VMs have ended\n") and "READY" not in out, (out, err)
 
 
+def test_attach_to_what_ends(world):
+    """up --attach ends as well where a VM has ended before anybody looked."""
+    lab = world.lab("vms:\n  one: {<<: *fake, networks: [], qemu_args: [-fake, poweroff=0]}\n", fake=True)
+    assert lab.drover("up", "--attach", timeout=30).err.endswith("all VMs have ended\n")
+
+
 def test_interrupted(world):
     """Ctrl-C in the middle of up: the step in hand is finished, 130, what stands is told; the next up goes on."""
     lab = world.lab("vms:\n" + "".join(f"  v{i}: {{<<: *fake, qemu_args: [-fake, slow=150]}}\n" for i in range(6)), fake=True)
