@@ -38,7 +38,7 @@ struct lab {
         const struct lab_host *hosts;
         guint host_count;
         struct cidr4 uplink;            /* private: addresses of the way out (network/uplink); prefix 0: there is none */
-        struct cidr6 uplink6;           /* as root, its addresses for IPv6, of which the first two count; prefix 0: none */
+        struct cidr6 uplink6;           /* its addresses for IPv6, of which the first two count; prefix 0: none */
         const char *const *resolvers;   /* private: where DNS asks for names that are not the lab's; NULL: nowhere */
 };
 

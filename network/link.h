@@ -83,6 +83,9 @@ const struct link *links_find(const struct links *links, const char *name);
 const struct link *links_find_index(const struct links *links, int ifindex);
 /** links_has_address() - Does the link have just this IPv4 address and prefix length? */
 gboolean links_has_address(const struct links *links, int ifindex, guint32 ip, guint8 prefix);
+gboolean links_has_address6(const struct links *links, int ifindex, const struct in6_addr *ip, guint8 prefix);
+/** links_has_default_route6() - Is there a default route on this link, by way of @via? */
+gboolean links_has_default_route6(const struct links *links, int ifindex, const struct in6_addr *via);
 
 /** links_advertised() - Names of links on which a default route came by router advertisement; new strings */
 GPtrArray *links_advertised(struct netlink *netlink, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -384,3 +384,27 @@ links_has_address(const struct links *links, int ifindex, guint32 ip, guint8 pre
         }
         return FALSE;
 }
+
+gboolean
+links_has_address6(const struct links *links, int ifindex, const struct in6_addr *ip, guint8 prefix)
+{
+        for (guint i = 0; i < links->addresses6->len; i++) {
+                const struct link_address6 *address = &g_array_index(links->addresses6, struct link_address6, i);
+
+                if (address->ifindex == ifindex && IN6_ARE_ADDR_EQUAL(&address->ip, ip) && address->prefix == prefix)
+                        return TRUE;
+        }
+        return FALSE;
+}
+
+gboolean
+links_has_default_route6(const struct links *links, int ifindex, const struct in6_addr *via)
+{
+        for (guint i = 0; i < links->routes6->len; i++) {
+                const struct link_route6 *route = &g_array_index(links->routes6, struct link_route6, i);
+
+                if (!route->to.prefix && route->ifindex == ifindex && IN6_ARE_ADDR_EQUAL(&route->via, via))
+                        return TRUE;
+        }
+        return FALSE;
+}

@@ -7,8 +7,21 @@
 enum { USER_ADDRESS = 100, USER_GATEWAY = 2, USER_RESOLVER = 3 };
 /* Root's: addresses of a /30. */
 enum { VETH_OUTSIDE = 1, VETH_INSIDE = 2 };
+/* IPv6, root's and the user's: addresses of a /64. */
+enum { UPLINK6_OUTSIDE = 1, UPLINK6_INSIDE = 2 };
+/* Whom the user's has on its other side: slirp4netns answers for this one alone, pasta for any. */
+#define USER_GATEWAY6 "fe80::2"
 /* There the host's resolver is to be asked, where that is on its loopback: others may have 53 on all its addresses. */
 enum { NAMES_PORT = 10053 };
+
+/** uplink_address6() - The uplink's address of this number; all zero where it has no IPv6 */
+struct in6_addr uplink_address6(const struct lab *lab, guint8 number);
+
+/** way6_find() - Has this host a way out for IPv6, and would it lose it if it routed? */
+enum way6 way6_find(const struct links *links);
+
+/** way6_find_local() - A link of it that has a link-local address: the way out, or else any. A new string; NULL: none has */
+char *way6_find_local(const struct links *links);
 
 /** names_forwards() - What the forwarder of names serves, struct forward; @loopback NULL: nothing. Pure */
 GArray *names_forwards(const struct lab *lab, const char *loopback);
@@ -31,9 +44,9 @@ gboolean program_was_started(const char *data);
 /** program_is_outdated() - Does it ask another resolver than this host's of now? */
 gboolean program_is_outdated(const char *data, const char *resolver);
 
-/** program_start() - Start it anew, and wait until guests can use it; @resolver: this host's, or NULL */
-gboolean program_start(struct home *home, const struct lab *lab, const char *resolver, const char *data, GError **error)
-        G_GNUC_WARN_UNUSED_RESULT;
+/** program_start() - Start it anew, and wait until guests can use it; IPv6 where the lab has addresses for it */
+gboolean program_start(struct home *home, const struct lab *lab, const struct uplink_state *state, const char *data,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** program_stop() - End it; that none runs is success */
 gboolean program_stop(const char *project, const char *data, GError **error) G_GNUC_WARN_UNUSED_RESULT;

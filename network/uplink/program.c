@@ -28,6 +28,7 @@ enum { READY_MS = 10000, STOP_MS = 3000, LOG_MAX = 65536 };
 struct request {
         struct home *home;
         const struct lab *lab;
+        const struct uplink_state *state;
         const char *data, *identity;
 };
 
@@ -165,13 +166,30 @@ explain(const char *name, const char *text, GError **error)
 
 /* ---- pasta ---- */
 
+/* For IPv6 it needs an interface that has a link-local address; all else that it would ask that one for is given. */
+static void
+add_pasta_ipv6(GPtrArray *argv, const struct request *request)
+{
+        struct in6_addr inside = uplink_address6(request->lab, UPLINK6_INSIDE);
+        char ip6[LAB_IP6_LENGTH];
+
+        if (!request->lab->uplink6.prefix) {
+                g_ptr_array_add(argv, g_strdup("--ipv4-only"));
+                g_ptr_array_add(argv, g_strdup("--interface=lo"));
+                return;
+        }
+        g_ptr_array_add(argv, g_strconcat("--interface=", request->state->local6, NULL));
+        g_ptr_array_add(argv, g_strconcat("--address=", lab_format_ip6(&inside, ip6), NULL));
+        g_ptr_array_add(argv, g_strdup("--gateway=" USER_GATEWAY6));
+}
+
 /* Nothing of this host's: neither its addresses, which an interface would be asked for, nor its loopback, nor its ports. */
 static GPtrArray *
 pasta_argv(const struct request *request)
 {
         static const char *const fixed[] = {
-                "pasta", "--config-net", "--quiet", "--ipv4-only", "--no-netns-quit", "--no-map-gw", "--interface=lo",
-                "--tcp-ports=none", "--udp-ports=none", "--tcp-ns=none", "--udp-ns=none", "--ns-ifname", UPLINK_LINK,
+                "pasta",           "--config-net",  "--quiet",       "--no-netns-quit", "--no-map-gw", "--tcp-ports=none",
+                "--udp-ports=none", "--tcp-ns=none", "--udp-ns=none", "--ns-ifname",     UPLINK_LINK,
         };
         GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
         g_autofree char *address = format_own(request, USER_ADDRESS), *gateway = format_own(request, USER_GATEWAY),
@@ -183,6 +201,7 @@ pasta_argv(const struct request *request)
         g_ptr_array_add(argv, g_strdup_printf("--netmask=%u", request->lab->uplink.prefix));
         g_ptr_array_add(argv, g_strconcat("--gateway=", gateway, NULL));
         g_ptr_array_add(argv, g_strconcat("--dns-forward=", resolver, NULL));
+        add_pasta_ipv6(argv, request);
         g_ptr_array_add(argv, g_strdup(request->identity));
         g_ptr_array_add(argv, g_strdup_printf("%d", (int)home_pid(request->home)));
         g_ptr_array_add(argv, NULL);
@@ -230,9 +249,18 @@ run_slirp(const struct request *request, const char *log, int report, pid_t *ret
         g_autofree char *scope = scope_name(request), *network = format_own(request, 0);
         g_autofree char *cidr = g_strdup_printf("--cidr=%s/%u", network, request->lab->uplink.prefix);
         g_autofree char *inside = g_strdup_printf("%d", (int)home_pid(request->home));
-        const char *argv[] = {"slirp4netns",      "--configure", "--mtu=65520",     "--disable-host-loopback",
-                              "--enable-seccomp", cidr,          request->identity, "--ready-fd=3",
-                              inside,             UPLINK_LINK,   NULL};
+        const char *argv[] = {"slirp4netns",
+                              "--configure",
+                              "--mtu=65520",
+                              "--disable-host-loopback",
+                              "--enable-seccomp",
+                              cidr,
+                              request->identity,
+                              "--ready-fd=3",
+                              inside,
+                              UPLINK_LINK,
+                              request->lab->uplink6.prefix ? "--enable-ipv6" : NULL,
+                              NULL};
         auto_fd log_fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         struct child child = CHILD_INIT;
         auto_fd pidfd = -1;
@@ -267,9 +295,9 @@ start_slirp(const struct request *request, pid_t *ret_pid, GError **error)
 
 /* Where the better one is not installed, or not allowed to run, the other one is taken; a failure is told of the first. */
 gboolean
-program_start(struct home *home, const struct lab *lab, const char *resolver, const char *data, GError **error)
+program_start(struct home *home, const struct lab *lab, const struct uplink_state *state, const char *data, GError **error)
 {
-        struct request request = {.home = home, .lab = lab, .data = data};
+        struct request request = {.home = home, .lab = lab, .state = state, .data = data};
         g_autoptr(GError) first = NULL;
 
         for (size_t i = 0; i < G_N_ELEMENTS(programs); i++) {
@@ -282,7 +310,7 @@ program_start(struct home *home, const struct lab *lab, const char *resolver, co
                 if (path && (!program_stop(lab->project, data, error) || !write_pid(data, 0, NULL, error)))
                         return FALSE;
                 if (path && programs[i].start(&request, &pid, first ? NULL : &first))
-                        return write_pid(data, pid, programs[i].keeps_resolver ? resolver : NULL, error);
+                        return write_pid(data, pid, programs[i].keeps_resolver ? state->resolver : NULL, error);
         }
         if (!first)
                 return error_set(error, DROVER_ERROR_NOT_FOUND, "neither pasta nor slirp4netns is installed");

@@ -146,6 +146,16 @@ uplink_choose_subnet6(const struct lab *lab, const struct uplink_state *state, s
         return FALSE;
 }
 
+struct in6_addr
+uplink_address6(const struct lab *lab, guint8 number)
+{
+        struct in6_addr address = lab->uplink6.address;
+
+        if (lab->uplink6.prefix)
+                address.s6_addr[15] = number;
+        return address;
+}
+
 char *
 uplink_resolver(enum uplink_kind kind, const struct cidr4 *subnet)
 {
@@ -154,6 +164,15 @@ uplink_resolver(enum uplink_kind kind, const struct cidr4 *subnet)
         if (kind == UPLINK_VETH)
                 return g_strdup_printf("%s#%d", lab_format_ip(subnet->address + VETH_OUTSIDE, ip), NAMES_PORT);
         return g_strdup(lab_format_ip(subnet->address + USER_RESOLVER, ip));
+}
+
+static struct in6_addr
+user_gateway6(void)
+{
+        struct in6_addr gateway;
+
+        inet_pton(AF_INET6, USER_GATEWAY6, &gateway);
+        return gateway;
 }
 
 /* ---- what is there ---- */
@@ -224,34 +243,6 @@ look_outside(struct uplink_state *state, GError **error)
         return state->links != NULL;
 }
 
-/* Whoever routes ignores router advertisements, unless he is told not to. */
-static gboolean
-keeps_advertised(const struct links *links, int ifindex)
-{
-        const struct link *link = links_find_index(links, ifindex);
-        g_autofree char *path = g_strdup_printf("/proc/sys/net/ipv6/conf/%s/accept_ra", link ? link->name : "all");
-        g_autofree char *routes = NULL, *accepts = NULL;
-
-        return (file_read("/proc/sys/net/ipv6/conf/all/forwarding", 16, &routes, NULL, NULL) && *routes == '1') ||
-               !file_read(path, 16, &accepts, NULL, NULL) || *accepts != '1';
-}
-
-static enum way6
-find_way6(const struct links *links)
-{
-        enum way6 way = WAY6_NONE;
-
-        for (guint i = 0; i < links->routes6->len; i++) {
-                const struct link_route6 *route = &g_array_index(links->routes6, struct link_route6, i);
-
-                if (!route->to.prefix && route->advertised && !keeps_advertised(links, route->ifindex))
-                        return WAY6_LOSES;
-                if (!route->to.prefix)
-                        way = WAY6_IS;
-        }
-        return way;
-}
-
 gboolean
 uplink_observe(const char *project, const char *data, gboolean root, gboolean home, struct uplink_state *ret_state,
                GError **error)
@@ -262,7 +253,7 @@ uplink_observe(const char *project, const char *data, gboolean root, gboolean ho
                 return FALSE;
         ret_state->resolvers = read_resolvers();
         if (root) {
-                ret_state->way6 = find_way6(ret_state->links);
+                ret_state->way6 = way6_find(ret_state->links);
                 names_observe(project, data, &ret_state->names);
                 ret_state->was_started = veth_find_outside(ret_state->links, project) || ret_state->names.pid ||
                                          ret_state->names.was_killed;
@@ -273,6 +264,8 @@ uplink_observe(const char *project, const char *data, gboolean root, gboolean ho
         ret_state->was_started = program_was_started(data);
         ret_state->pid = program_find(project, data);
         ret_state->resolver = read_first_resolver();
+        ret_state->local6 = way6_find_local(ret_state->links);
+        ret_state->way6 = ret_state->local6 && way6_find(ret_state->links) != WAY6_NONE ? WAY6_IS : WAY6_NONE;
         ret_state->outdated = ret_state->pid && program_is_outdated(data, ret_state->resolver);
         return TRUE;
 }
@@ -285,6 +278,7 @@ uplink_state_clear(struct uplink_state *state)
         g_clear_pointer(&state->home, home_free);
         g_clear_pointer(&state->resolvers, g_strfreev);
         g_clear_pointer(&state->resolver, g_free);
+        g_clear_pointer(&state->local6, g_free);
         g_clear_pointer(&state->loopback, g_free);
         forwarder_state_clear(&state->names);
 }
@@ -309,6 +303,17 @@ uplink_observe_table(const struct lab *lab, struct uplink_state *state, GError *
         return TRUE;
 }
 
+static gboolean
+user_stands(const struct lab *lab, const struct uplink_state *state, const struct links *inside, int ifindex)
+{
+        struct in6_addr own = uplink_address6(lab, UPLINK6_INSIDE), gateway = user_gateway6();
+
+        return state->pid && !state->outdated &&
+               links_has_address(inside, ifindex, lab->uplink.address + USER_ADDRESS, lab->uplink.prefix) &&
+               (!lab->uplink6.prefix || (links_has_address6(inside, ifindex, &own, lab->uplink6.prefix) &&
+                                         links_has_default_route6(inside, ifindex, &gateway)));
+}
+
 gboolean
 uplink_stands(const struct lab *lab, enum uplink_kind kind, const struct uplink_state *state, const struct links *inside)
 {
@@ -318,17 +323,16 @@ uplink_stands(const struct lab *lab, enum uplink_kind kind, const struct uplink_
                 return link && state->table == FIREWALL_SAME && state->forwarding &&
                        (!lab->uplink6.prefix || state->forwarding6) && veth_stands(lab, state->links, inside) &&
                        names_stand(lab, state);
-        return link && state->pid && !state->outdated &&
-               links_has_address(inside, link->ifindex, lab->uplink.address + USER_ADDRESS, lab->uplink.prefix);
+        return link && user_stands(lab, state, inside, link->ifindex);
 }
 
 /* ---- made and removed ---- */
 
 /* Without IPv6 there is no such file. */
 static gboolean
-refuse_router_advertisements(struct home *home, const char *name, GError **error)
+switch_off(struct home *home, const char *name, const char *what, GError **error)
 {
-        g_autofree char *path = g_strdup_printf("net/ipv6/conf/%s/accept_ra", name);
+        g_autofree char *path = g_strdup_printf("net/ipv6/conf/%s/%s", name, what);
         g_autoptr(GError) reason = NULL;
 
         if (home_write_sysctl(home, path, "0", &reason) || g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
@@ -350,8 +354,32 @@ ensure_veth(const struct lab *lab, const struct uplink_state *state, const struc
                foreign_ensure(state->home, lab->project, &link, 1, error) &&
                forwarding_ensure(state->home, place->host_state, error) &&
                (!lab->uplink6.prefix || forwarding6_ensure(state->home, place->host_state, error)) &&
-               veth_ensure(lab, state->netlink, place, error) && refuse_router_advertisements(state->home, name, error) &&
+               veth_ensure(lab, state->netlink, place, error) && switch_off(state->home, name, "accept_ra", error) &&
                names_ensure(lab, state, place, error);
+}
+
+/* pasta gives itself its address for IPv6, slirp4netns hopes for what it advertises. */
+static gboolean
+set_up_user6(const struct lab *lab, const struct uplink_place *place, GError **error)
+{
+        struct in6_addr own = uplink_address6(lab, UPLINK6_INSIDE), gateway = user_gateway6();
+        g_auto(link_t) link = {0};
+
+        return link_look(place->netlink, UPLINK_LINK, &link, error) &&
+               link_set_address6(place->netlink, UPLINK_LINK, link.ifindex, &own, lab->uplink6.prefix, error) &&
+               link_set_default_route6(place->netlink, UPLINK_LINK, link.ifindex, &gateway, error);
+}
+
+/* The link that comes takes no address from advertisements, and does not ask for a second whether somebody has its own. */
+static gboolean
+ensure_user(const struct lab *lab, const struct uplink_state *state, const struct uplink_place *place, GError **error)
+{
+        gboolean six = lab->uplink6.prefix != 0;
+
+        return (!six || (switch_off(place->inside, "default", "accept_ra", error) &&
+                         switch_off(place->inside, "default", "accept_dad", error))) &&
+               program_start(place->inside, lab, state, place->data, error) &&
+               link_set_queue(place->netlink, UPLINK_LINK, QUEUE_PACKETS, error) && (!six || set_up_user6(lab, place, error));
 }
 
 gboolean
@@ -360,8 +388,7 @@ uplink_ensure(const struct lab *lab, enum uplink_kind kind, const struct uplink_
 {
         if (kind == UPLINK_VETH)
                 return ensure_veth(lab, state, place, error);
-        return program_start(place->inside, lab, state->resolver, place->data, error) &&
-               link_set_queue(place->netlink, UPLINK_LINK, QUEUE_PACKETS, error);
+        return ensure_user(lab, state, place, error);
 }
 
 gboolean

@@ -32,10 +32,10 @@ enum uplink_kind uplink_kind(const struct lab *lab, gboolean root);
 /** uplink_wants_ipv6() - Has one of these networks IPv6? */
 gboolean uplink_wants_ipv6(const struct lab *lab);
 
-/** enum way6 - This host's own way out for IPv6 */
+/** enum way6 - This host's own way out for IPv6, as far as the uplink can use it */
 enum way6 {
         WAY6_NONE,
-        WAY6_LOSES, /* there is one, which it would lose if it routed */
+        WAY6_LOSES, /* UPLINK_VETH: there is one, which it would lose if it routed */
         WAY6_IS,
 };
 
@@ -45,6 +45,7 @@ struct uplink_state {
         pid_t pid;             /* UPLINK_USER: 0: it does not run */
         gboolean outdated;     /* and asks for names where this host no longer does */
         char *resolver;        /* whom this host asks first, an IPv4 address; NULL: nobody */
+        char *local6;          /* a link of this host with a link-local address; NULL: there is none */
         gboolean installed;    /* the program for it */
         struct home *home;     /* UPLINK_VETH, where somebody looked: the outside, and its netlink socket */
         struct netlink *netlink;
@@ -82,7 +83,7 @@ gboolean uplink_observe_table(const struct lab *lab, struct uplink_state *state,
 gboolean uplink_choose_subnet(const struct lab *lab, enum uplink_kind kind, const struct uplink_state *state,
                               struct cidr4 *ret_subnet);
 
-/** uplink_choose_subnet6() - The same for IPv6, as root: a /64 that follows from the project's name */
+/** uplink_choose_subnet6() - The same for IPv6, whichever kind it is: a /64 that follows from the project's name */
 gboolean uplink_choose_subnet6(const struct lab *lab, const struct uplink_state *state, struct cidr6 *ret_subnet);
 
 /** uplink_resolver() - Where the user's answers DNS, and root's, where this host's resolver is on its loopback. As

@@ -39,24 +39,13 @@ veth_find_outside(const struct links *links, const char *project)
         return find_end(links, project, name, FALSE);
 }
 
-/* All zero: it has none. */
-static struct in6_addr
-veth_address6(const struct lab *lab, gboolean inside)
-{
-        struct in6_addr address = lab->uplink6.address;
-
-        if (lab->uplink6.prefix)
-                address.s6_addr[15] = inside ? VETH_INSIDE : VETH_OUTSIDE;
-        return address;
-}
-
 char *
 veth_chains(const struct lab *lab)
 {
         g_autofree char *name = veth_outside_name(lab->project);
         g_autofree char *masquerade6 = NULL;
         char ip[LAB_IP_LENGTH], ip6[LAB_IP6_LENGTH];
-        struct in6_addr inside = veth_address6(lab, TRUE);
+        struct in6_addr inside = uplink_address6(lab, UPLINK6_INSIDE);
 
         if (lab->uplink6.prefix)
                 masquerade6 = g_strdup_printf("\t\tip6 saddr %s masquerade\n", lab_format_ip6(&inside, ip6));
@@ -75,56 +64,29 @@ veth_chains(const struct lab *lab)
 }
 
 static gboolean
-has_address6(const struct lab *lab, const struct links *links, int ifindex, gboolean inside)
-{
-        struct in6_addr wanted = veth_address6(lab, inside);
-
-        for (guint i = 0; lab->uplink6.prefix && i < links->addresses6->len; i++) {
-                const struct link_address6 *address = &g_array_index(links->addresses6, struct link_address6, i);
-
-                if (address->ifindex == ifindex && IN6_ARE_ADDR_EQUAL(&address->ip, &wanted) &&
-                    address->prefix == lab->uplink6.prefix)
-                        return TRUE;
-        }
-        return !lab->uplink6.prefix;
-}
-
-static gboolean
-has_default_route6(const struct lab *lab, const struct links *links, int ifindex)
-{
-        struct in6_addr wanted = veth_address6(lab, FALSE);
-
-        for (guint i = 0; lab->uplink6.prefix && i < links->routes6->len; i++) {
-                const struct link_route6 *route = &g_array_index(links->routes6, struct link_route6, i);
-
-                if (!route->to.prefix && route->ifindex == ifindex && IN6_ARE_ADDR_EQUAL(&route->via, &wanted))
-                        return TRUE;
-        }
-        return !lab->uplink6.prefix;
-}
-
-static gboolean
 end_stands(const struct lab *lab, const struct links *links, const char *name, gboolean inside)
 {
         const struct link *link = find_end(links, lab->project, name, inside);
         g_autofree char *alias = lab_alias(lab->project, OBJECT);
+        struct in6_addr ip6 = uplink_address6(lab, inside ? UPLINK6_INSIDE : UPLINK6_OUTSIDE);
 
         return link && link->up && g_strcmp0(link->alias, alias) == 0 &&
                links_has_address(links, link->ifindex, lab->uplink.address + (inside ? VETH_INSIDE : VETH_OUTSIDE),
                                  lab->uplink.prefix) &&
-               has_address6(lab, links, link->ifindex, inside);
+               (!lab->uplink6.prefix || links_has_address6(links, link->ifindex, &ip6, lab->uplink6.prefix));
 }
 
 static gboolean
 has_default_route(const struct lab *lab, const struct links *links)
 {
         const struct link *link = links_find(links, UPLINK_LINK);
+        struct in6_addr outside6 = uplink_address6(lab, UPLINK6_OUTSIDE);
 
         for (guint i = 0; i < links->routes->len; i++) {
                 const struct link_route *route = &g_array_index(links->routes, struct link_route, i);
 
                 if (!route->to.prefix && route->ifindex == link->ifindex && route->via == lab->uplink.address + VETH_OUTSIDE)
-                        return has_default_route6(lab, links, link->ifindex);
+                        return !lab->uplink6.prefix || links_has_default_route6(links, link->ifindex, &outside6);
         }
         return FALSE;
 }
@@ -172,7 +134,7 @@ set_up_end(struct netlink *netlink, const struct lab *lab, const char *name, gbo
 {
         g_autofree char *alias = lab_alias(lab->project, OBJECT);
         guint32 ip = lab->uplink.address + (inside ? VETH_INSIDE : VETH_OUTSIDE);
-        struct in6_addr ip6 = veth_address6(lab, inside);
+        struct in6_addr ip6 = uplink_address6(lab, inside ? UPLINK6_INSIDE : UPLINK6_OUTSIDE);
         g_auto(link_t) link = {0};
 
         if (!link_attach(netlink, name, 0, alias, 0, error) || !link_look(netlink, name, &link, error))
@@ -188,7 +150,7 @@ veth_ensure(const struct lab *lab, struct netlink *outside, const struct uplink_
         g_autofree char *name = veth_outside_name(lab->project);
         g_auto(link_t) outer = {0};
         g_auto(link_t) inner = {0};
-        struct in6_addr outside6 = veth_address6(lab, FALSE);
+        struct in6_addr outside6 = uplink_address6(lab, UPLINK6_OUTSIDE);
         int ifindex;
 
         if (!look(outside, lab->project, name, FALSE, &outer, error) ||

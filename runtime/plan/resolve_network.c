@@ -186,7 +186,7 @@ resolve_uplink(struct resolved *resolved, const struct world *world)
                            "198.18.0.0/15");
                 return;
         }
-        if (kind == UPLINK_VETH && uplink_wants_ipv6(lab) && world->uplink.way6 == WAY6_IS)
+        if (uplink_wants_ipv6(lab) && world->uplink.way6 == WAY6_IS)
                 uplink_choose_subnet6(lab, &world->uplink, &lab->uplink6); /* else there is none for IPv6 */
         if (kind == UPLINK_VETH && !world->uplink.loopback) {
                 lab->resolvers = (const char *const *)world->uplink.resolvers;

@@ -6,7 +6,7 @@ import sys
 
 import host
 from test_foreign import join
-from test_user import make_internet, serve, with_resolver, write_resolver
+from test_user import add_ipv6, make_internet, remove_internet, serve, with_resolver, write_resolver
 
 
 # Is there somebody who refuses?
@@ -45,10 +45,7 @@ def test_root_uplink(world):
     """A guest of root's reaches what the host reaches, names included; nobody outside begins a connection to it."""
     near, far = make_internet(world)
     near.run("ip", "route", "add", "169.254.0.0/17", "dev", "up0")
-    for namespace, own in (near, "fd00:a::1/64"), (far, "fd00:a::2/64"):
-        namespace.run("ip", "-6", "address", "add", own, "dev", "up0", "nodad")
-    near.run("ip", "-6", "route", "add", "default", "via", "fd00:a::2")
-    far.run("ip", "-6", "address", "add", "2001:db8::80/128", "dev", "lo", "nodad")
+    add_ipv6(near, far)
     forwarding6 = ("cat", "/proc/sys/net/ipv6/conf/all/forwarding")
     lab, devices = make_root_lab(world, near, 'networks:\n  lan: {subnet: 10.80.0.0/24, subnet6: "fd00:80::/64"}\n'
                                  "  more: {subnet: 10.81.0.0/24}\n"
@@ -122,9 +119,7 @@ def test_root_uplink(world):
     lab.drover("down", "-t", "0")
     assert lab.leftovers() == [] and near.ip_forward() == "0"
     end()
-    near.run("ip", "link", "delete", "up0")
-    far.run("ip", "address", "delete", "198.51.100.80/32", "dev", "lo")
-    far.run("ip", "address", "delete", "2001:db8::80/128", "dev", "lo")
+    remove_internet(near, far)
 
 
 def test_interface_joins_bridge(world):

@@ -109,20 +109,21 @@ def answer(server):
         server.sendto(data[:2] + b"\\x81\\x80\\0\\1" + (b"\\0\\1" if a else b"\\0\\0") + b"\\0\\0\\0\\0" + question +
                       (b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x3c\\0\\4" + socket.inet_aton(sys.argv[2]) if a else b""), client)
 http.server.HTTPServer.server_bind = __import__("socketserver").TCPServer.server_bind
-http.server.HTTPServer.address_family = socket.AF_INET
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 server.bind((sys.argv[2], 53))
 threading.Thread(target=answer, args=(server,), daemon=True).start()
-page = http.server.ThreadingHTTPServer((sys.argv[2], 80), Page)
-threading.Thread(target=page.serve_forever, daemon=True).start()
+for address, family in zip(sys.argv[2:], (socket.AF_INET, socket.AF_INET6)):
+    http.server.HTTPServer.address_family = family
+    page = http.server.ThreadingHTTPServer((address, 80), Page)
+    threading.Thread(target=page.serve_forever, daemon=True).start()
 print("ready", flush=True)
 sys.stdin.read()
 """
 
 
-def serve(world, namespace, address):
-    """A web server and a DNS server that knows every name, both at this address."""
-    argv = [*namespace.prefix, sys.executable, "-c", SERVERS, world.token, address]
+def serve(world, namespace, *addresses):
+    """A web server and a DNS server that knows every name, both at this address; the web server also at one of IPv6."""
+    argv = [*namespace.prefix, sys.executable, "-c", SERVERS, world.token, *addresses]
     return world.serve(argv)
 
 
@@ -136,6 +137,19 @@ def make_internet(world):
     near.run("ip", "route", "add", "default", "via", "192.0.2.2")
     far.run("ip", "address", "add", "198.51.100.80/32", "dev", "lo")
     return near, far
+
+
+def add_ipv6(near, far):
+    """And the internet of IPv6: 2001:db8::80."""
+    for namespace, own in (near, "fd00:a::1/64"), (far, "fd00:a::2/64"):
+        namespace.run("ip", "-6", "address", "add", own, "dev", "up0", "nodad")
+    near.run("ip", "-6", "route", "add", "default", "via", "fd00:a::2")
+    far.run("ip", "-6", "address", "add", "2001:db8::80/128", "dev", "lo", "nodad")
+
+
+def remove_internet(near, far):
+    near.run("ip", "link", "delete", "up0")
+    far.run("ip", "address", "flush", "dev", "lo", "scope", "global")
 
 
 def write_resolver(world, address):
@@ -158,23 +172,28 @@ def with_resolver(world, lab, address):
 def test_uplink(world):
     """Guests of a NAT network reach what the host reaches, names included, but not its loopback; those of others do not.
 
-    By pasta, and by slirp4netns where that does not start.
+    By pasta, and by slirp4netns where that does not start. Over IPv6 too, as soon as the host has a way out for it.
     """
     near, far = make_internet(world)
-    lab, _ = make_lab(world, "networks:\n  lan: {subnet: 10.80.0.0/24}\n  apart: {subnet: 10.81.0.0/24, mode: isolated}\n"
+    lab, _ = make_lab(world, "networks:\n  lan: {subnet: 10.80.0.0/24, subnet6: 'fd00:80::/64'}\n"
+                             "  apart: {subnet: 10.81.0.0/24, subnet6: 'fd00:81::/64', mode: isolated}\n"
                              "vms:\n  web: {<<: *guest, networks: [lan]}\n  far: {<<: *guest, networks: [apart]}\n")
     mounts = with_resolver(world, lab, "198.51.100.80")
     lab.prefix = [*near.prefix, *lab.prefix]
-    end, end_loopback = serve(world, far, "198.51.100.80"), serve(world, near, "127.0.0.1")
+    end_loopback = serve(world, near, "127.0.0.1")
     lab.drover("up")
     lab.console("web").ready()
     lab.console("far").ready()
+    for vm in "web", "far":
+        host.wait_until(lambda vm=vm: "fd00:8" in lab.shell(vm, "ip -6 address | grep -v tentative"), "an IPv6 address")
+    lab.assert_satisfied()
 
     def assert_way_out():
+        assert lab.shell("web", "wget -qO- 'http://[2001:db8::80]/'") == "the internet sees fd00:a::1"
         for name in ("198.51.100.80", "example.org"):
             assert lab.shell("web", f"wget -qO- http://{name}/") == "the internet sees 192.0.2.1"
-        for vm, address in (("web", "169.254.2.2"), ("far", "198.51.100.80")):
-            assert "no" in lab.shell(vm, f"wget -T 2 -qO- http://{address}/ 2>/dev/null || echo no")
+        for vm, address in (("web", "169.254.2.2"), ("far", "198.51.100.80"), ("far", "[2001:db8::80]")):
+            assert "no" in lab.shell(vm, f"wget -T 2 -qO- 'http://{address}/' 2>/dev/null || echo no")
         lab.assert_satisfied()
 
     def queue():
@@ -188,6 +207,9 @@ def test_uplink(world):
         assert [(step["kind"], step["action"]) for step in plan["steps"]] == [("uplink", "repair")]
         lab.drover("up")
 
+    add_ipv6(near, far)
+    end = serve(world, far, "198.51.100.80", "2001:db8::80")
+    assert_repaired()
     assert list(lab.uplinks().values()) == ["pasta"]
     assert_way_out()
     assert queue() == 4000, "packets of guests would be lost by the thousand"
@@ -203,7 +225,7 @@ def test_uplink(world):
     write_resolver(world, "127.0.0.1")  # which it reads once a second
     names = (f"nslookup n{number}.example.net 10.80.0.1 | grep -A 1 n{number}" for number in itertools.count())
     host.wait_until(lambda: "127.0.0.1" in lab.shell("web", next(names)), "the resolver on the host's loopback is asked")
-    lab.replace("lan: {subnet: 10.80.0.0/24}", "lan: {subnet: 10.80.0.0/24, mode: isolated}")
+    lab.replace("lan: {subnet: 10.80.0.0/24,", "lan: {mode: isolated, subnet: 10.80.0.0/24,")
     lab.drover("up")
     assert lab.uplinks() == {}
     lab.assert_satisfied()
@@ -211,8 +233,7 @@ def test_uplink(world):
     assert lab.leftovers() == []
     end()
     end_loopback()
-    near.run("ip", "link", "delete", "up0")
-    far.run("ip", "address", "delete", "198.51.100.80/32", "dev", "lo")
+    remove_internet(near, far)
 
 
 def test_user_without_tun(world):
