@@ -5,7 +5,7 @@ import shutil
 
 SCRIPT = """\
 #!ipxe
-kernel vmlinuz console=ttyS0 quiet initrd=initrd.gz
+kernel vmlinuz console=ttyS0 quiet no_timer_check initrd=initrd.gz
 initrd initrd.gz
 boot
 """
