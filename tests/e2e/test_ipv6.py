@@ -1,11 +1,15 @@
 """test_ipv6.py - IPv6 of a network: the router's advertisement, DHCPv6 for each ip6, names, addresses as they are shown"""
 
 import json
+import re
 import socket
 import struct
+import sys
 
 import frames
 import host
+from test_foreign import join
+from test_user import serve
 
 MAC, LINK_LOCAL = "02:00:00:00:00:0b", "fe80::ff:fe00:b"
 ROUTERS, SERVERS = ("33:33:00:00:00:02", "ff02::2"), ("33:33:00:01:00:02", "ff02::1:2")
@@ -90,3 +94,50 @@ def test_router_and_reservation(world):
     assert lab.drover("ip", "bob").out.split("\n")[2].split() == ["bob", "lan", "fd00:20::11", MAC, "lease"]
     assert "10.20.0.11, fd00:20::11" in lab.drover("ps").out
     lab.assert_satisfied()
+
+
+FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode(), end='')"
+
+
+def test_routed_guest(world):
+    """A guest of a routed network and who is outside reach each other, with their own addresses.
+
+    Its first network has no gateway: no default route leads there, and it is reached all the same.
+    """
+    inside, outside = world.namespace("in"), world.namespace("out")
+    join(inside, outside, "up0", "192.0.2.2/24")
+    for namespace, address, link in ((inside, "192.0.2.1/24", "up0"), (inside, "2001:db8::1/64", "up0"),
+                                     (outside, "2001:db8::2/64", "eth0")):
+        namespace.run("ip", "address", "add", address, "dev", link, *(["nodad"] if ":" in address else []))
+    outside.run("ip", "route", "add", "10.20.0.0/24", "via", "192.0.2.1")
+    outside.run("ip", "route", "add", "fd00:20::/64", "via", "2001:db8::1")
+    end = serve(world, outside, "192.0.2.2", "2001:db8::2")
+    lab = world.lab("""
+networks:
+  quiet: {subnet: 10.19.0.0/24, subnet6: "fd00:19::/64", gateway: none}
+  far: {subnet: 10.20.0.0/24, subnet6: "fd00:20::/64", mode: routed}
+vms:
+  one: {<<: *guest, networks: {quiet: {}, far: {ip: 10.20.0.10}}}
+""", namespace=inside)
+    lab.drover("up")
+    ready = {lease["gateway"] for lease in (lab.console("one").ready(), lab.console("one").ready())}
+    assert ready == {"none", "10.20.0.1"}, ready
+
+    def addresses():
+        shown = lab.shell("one", "ip -6 address | grep -v tentative")
+        found = {network: re.search(rf"inet6 (fd00:{network}:\S+)/64", shown) for network in ("19", "20")}
+        return all(found.values()) and {network: match.group(1) for network, match in found.items()}
+
+    own = host.wait_until(addresses, "an IPv6 address on each network")["20"]
+    assert lab.shell("one", "wget -qO- http://192.0.2.2/") == "the internet sees 10.20.0.10"
+    assert lab.shell("one", "wget -qO- 'http://[2001:db8::2]/'") == f"the internet sees {own}"
+    for address in "10.20.0.10", f"[{own}]":
+        assert outside.run(sys.executable, "-c", FETCH, f"http://{address}/") == "hello from one\n"
+    routes = {six: [re.search(r"dev (\S+)", line).group(1) for line in lab.shell("one", f"ip {six} route").splitlines()
+                    if line.startswith("default")] for six in ("-4", "-6")}
+    assert routes == {"-4": ["eth1"], "-6": ["eth1"]}, routes
+    lab.shell("one", "ping -c 1 -W 5 10.19.0.1 && ping6 -c 1 -W 5 fd00:19::1")
+    lab.assert_satisfied()
+    lab.drover("down", "-t", "0")
+    end()
+    inside.run("ip", "link", "delete", "up0")
