@@ -50,7 +50,7 @@ struct qemu_info {
         gboolean kvm;            /* `auto` means KVM here */
         char *no_kvm_reason;     /* why not, or NULL */
         char *kvm_fault;         /* why KVM cannot be used at all, whatever was asked for; or NULL */
-        const char *kvm_hint;    /* what to do about that */
+        char *kvm_hint;          /* what to do about that, or NULL */
         char *answer;            /* what QEMU just said of itself, not yet in the cache; or NULL */
 };
 

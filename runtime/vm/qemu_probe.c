@@ -11,8 +11,11 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define FIRMWARE_HINT "switch on virtualisation in the firmware, or nested virtualisation where this is a VM"
 
 enum { PROBE_TIMEOUT_MS = 10000 };
 
@@ -28,6 +31,7 @@ qemu_info_free(struct qemu_info *info)
         g_clear_pointer(&info->max_cpus, g_hash_table_unref);
         g_free(info->no_kvm_reason);
         g_free(info->kvm_fault);
+        g_free(info->kvm_hint);
         g_free(info->answer);
         g_free(info);
 }
@@ -109,25 +113,34 @@ may_open(const struct stat *st, const struct child_user *user)
         return (st->st_mode & 0006) == 0006;
 }
 
+/* Whoever may not open it joins the group that may; where there is none, it gets one. */
+static char *
+joining_hint(const struct stat *st)
+{
+        const struct group *group = st->st_gid != 0 && (st->st_mode & 0060) == 0060 ? getgrgid(st->st_gid) : NULL;
+
+        return group ? g_strdup_printf("usermod -aG %s $USER, then log in again", group->gr_name)
+                     : g_strdup("chgrp kvm /dev/kvm; chmod 660 /dev/kvm; usermod -aG kvm $USER, then log in again");
+}
+
 /* There are hosts whose /dev/kvm opens but cannot run an ordinary kernel: the CPU's flag is what tells. */
 static void
 find_kvm_fault(struct qemu_info *info, const struct child_user *user)
 {
         struct stat st;
 
-        info->kvm_hint = "switch on virtualisation in the firmware, or nested virtualisation where this is a VM";
         if (stat("/dev/kvm", &st) < 0) {
                 info->kvm_fault = g_strdup("there is no /dev/kvm");
+                info->kvm_hint = g_strdup(FIRMWARE_HINT);
         } else if (access("/dev/kvm", R_OK | W_OK) < 0) {
                 info->kvm_fault = g_strdup_printf("/dev/kvm cannot be opened: %s", g_strerror(errno));
-                info->kvm_hint = "usermod -aG kvm $USER, then log in again";
+                info->kvm_hint = joining_hint(&st);
         } else if (!has_cpu_flag("vmx") && !has_cpu_flag("svm")) {
                 info->kvm_fault = g_strdup("this host's CPU shows neither vmx nor svm");
+                info->kvm_hint = g_strdup(FIRMWARE_HINT);
         } else if (user && !may_open(&st, user)) {
                 info->kvm_fault = g_strdup_printf("user '%s' may not open /dev/kvm", user->name);
-                info->kvm_hint = "chgrp kvm /dev/kvm; chmod 660 /dev/kvm";
-        } else {
-                info->kvm_hint = NULL;
+                info->kvm_hint = g_strdup("chgrp kvm /dev/kvm; chmod 660 /dev/kvm");
         }
 }
 

@@ -1,10 +1,14 @@
 """test_shell.py - what helps a person at a shell: doctor and completion"""
 
+import grp
 import os
 import shlex
 import subprocess
 import sys
 
+import pytest
+
+import host
 import systemd
 
 PAIR = """
@@ -75,6 +79,25 @@ def test_doctor_of_a_user(world):
     assert checks["tun"]["level"] == ("ok" if os.stat("/dev/net/tun").st_mode & 0o006 == 0o006 else "fail")
     devices = world.devices()
     assert doctor(world.lab(PAIR, name="b", prefix=devices.prefix + user.prefix), None)["tun"]["level"] == "ok"
+
+
+def test_doctor_of_kvm(world):
+    """Who may not open /dev/kvm is told which group may, or to give it one; a member of that group can."""
+    if not os.path.exists("/dev/kvm"):
+        pytest.skip("there is no /dev/kvm to put another node over")
+    group, user = grp.getgrnam("games"), world.user()
+    devices = world.devices(kvm_group=group.gr_gid)
+    lab = world.lab(PAIR, prefix=devices.prefix + user.prefix)
+    refused = "/dev/kvm cannot be opened: Permission denied"
+    check = doctor(lab, None, DROVER_ACCEL="auto")["kvm"]
+    assert (check["level"], check["fix"]) == ("warn", "usermod -aG games $USER, then log in again"), check
+    assert check["text"].startswith(refused), check
+    host.command(*devices.prefix, "chmod", "600", "/dev/kvm")
+    check = doctor(lab, None, DROVER_ACCEL="auto")["kvm"]
+    assert check["fix"].startswith("chgrp kvm /dev/kvm; chmod 660 /dev/kvm; usermod -aG kvm "), check
+    host.command(*devices.prefix, "chmod", "660", "/dev/kvm")
+    lab.prefix = devices.prefix + [f"--groups={group.gr_gid}" if word == "--clear-groups" else word for word in user.prefix]
+    assert refused not in doctor(lab, None, DROVER_ACCEL="auto")["kvm"]["text"]
 
 
 def test_doctor_under_systemd(world):
