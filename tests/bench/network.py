@@ -9,10 +9,11 @@ one.
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
-import time
+import tempfile
 
 from host import Failed, Lab, command_line, note, processes, run
 
@@ -141,7 +142,7 @@ class Stage:
     """Servers in namespaces, which end with it."""
 
     def __init__(self):
-        self.children, self.names = [], []
+        self.children, self.pids, self.names = [], [], []
 
     def start(self, argv, **options):
         child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
@@ -168,6 +169,8 @@ class Stage:
         for child in self.children:
             child.kill()
             child.communicate()
+        for pid in self.pids:
+            os.kill(pid, signal.SIGTERM)
         for name in self.names:
             subprocess.run(["ip", "netns", "delete", name], check=False, stderr=subprocess.DEVNULL)
 
@@ -193,20 +196,25 @@ def user_guest(stage, lab):
 
 
 def uplink_by_hand(stage, program):
-    """The same program for a namespace with nothing else in it. Returns what leads into that."""
+    """The same program for a namespace with nothing else in it, as it is ready. Returns what leads into that."""
     pid = stage.user_namespace("--user", "--map-root-user")
-    if program == "pasta":
-        argv = ["pasta", "--foreground", "--config-net", "--no-map-gw", "-t", "none", "-u", "none", "-T", "none", "-U", "none",
-                str(pid)]
-    else:
-        argv = ["slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback", str(pid), "uplink"]
-    stage.children.append(subprocess.Popen(as_user(*argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                           stderr=subprocess.DEVNULL))
-    deadline = time.monotonic() + 10
-    while b"default" not in run([*inside(pid), "ip", "route"]):  # pasta has no event for it
-        if time.monotonic() > deadline:
-            raise Failed(f"{program} does not get ready")
-        time.sleep(0.05)
+    if program == "slirp4netns":
+        ready, report = os.pipe()
+        argv = as_user(program, "--configure", "--mtu=65520", "--disable-host-loopback", f"--ready-fd={report}", str(pid),
+                       "uplink")
+        stage.children.append(subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                               pass_fds=[report]))
+        os.close(report)
+        with open(ready, "rb") as file:
+            if not file.read(1):
+                raise Failed(f"{program} does not start")
+        return inside(pid)
+    with tempfile.TemporaryDirectory() as directory:
+        os.chown(directory, USER, USER)
+        run(as_user("pasta", f"--pid={directory}/pid", "--config-net", "--no-map-gw", "-t", "none", "-u", "none", "-T", "none",
+                    "-U", "none", str(pid)))  # goes into the background then
+        with open(f"{directory}/pid", encoding="ascii") as file:
+            stage.pids.append(int(file.read()))
     return inside(pid)
 
 
