@@ -1,7 +1,7 @@
 /* arena.c - memory for very many small things that are freed as a whole
  *
- * Blocks grow, so that a small project takes little and a large one few of them. Large blocks come from the kernel with all
- * their pages: one by one, at the first touch of each, they cost more than what is written into them.
+ * Blocks grow, so that a small project takes little and a large one few of them. The largest are as large as a large page of
+ * the kernel, and come with it: page by page, at the first touch of each, memory costs more than what is written into it.
  */
 #include "base/arena.h"
 
@@ -9,8 +9,7 @@
 
 enum {
         FIRST_BYTES = 64 << 10,
-        MAPPED_BYTES = 1 << 19, /* from here on a block is a mapping of its own */
-        LAST_BYTES = 1 << 19,   /* blocks grow up to that: of the last one half is wasted */
+        LAST_BYTES = 2 << 20, /* blocks grow up to that; from there on a block is a mapping of its own */
 };
 
 struct arena_block {
@@ -23,12 +22,14 @@ block_new(size_t bytes)
 {
         struct arena_block *block;
 
-        if (bytes < MAPPED_BYTES) {
+        if (bytes < LAST_BYTES) {
                 block = g_malloc0(bytes);
         } else {
-                block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+                block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
                 if (block == MAP_FAILED)
                         g_error("out of memory");
+                madvise(block, bytes, MADV_HUGEPAGE); /* a kernel that has none takes small ones */
+                madvise(block, bytes, MADV_POPULATE_WRITE);
         }
         block->bytes = bytes;
         return block;
@@ -37,7 +38,7 @@ block_new(size_t bytes)
 static void
 block_free(struct arena_block *block)
 {
-        if (block->bytes < MAPPED_BYTES)
+        if (block->bytes < LAST_BYTES)
                 g_free(block);
         else
                 munmap(block, block->bytes);
@@ -66,7 +67,7 @@ arena_grow(struct arena *arena, size_t bytes)
         arena->blocks = block;
         if (apart)
                 return (char *)(block + 1);
-        arena->next_bytes = MIN(2 * usual, LAST_BYTES);
+        arena->next_bytes = MIN(4 * usual, LAST_BYTES);
         arena->start = (char *)(block + 1);
         arena->end = (char *)block + usual;
         return NULL;

@@ -11,28 +11,30 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* @expected: how long it may well be */
 static gboolean
-read_descriptor(int fd, const char *path, size_t max_bytes, char **ret_text, size_t *ret_length, GError **error)
+read_descriptor(int fd, const char *path, size_t expected, size_t max_bytes, char **ret_text, size_t *ret_length,
+                GError **error)
 {
-        g_autoptr(GString) text = g_string_new(NULL);
-        char chunk[65536];
+        size_t room = MIN(expected, max_bytes) + 4096, length = 0;
+        g_autofree char *text = g_malloc(room);
+        ssize_t n;
 
-        for (;;) {
-                ssize_t n = read(fd, chunk, sizeof chunk);
-
+        while ((n = read(fd, text + length, room - 1 - length)) != 0) {
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
                         return error_errno(error, "cannot read '%s'", path);
-                if (n == 0)
-                        break;
-                if (text->len + (size_t)n > max_bytes)
+                length += (size_t)n;
+                if (length > max_bytes)
                         return error_set(error, DROVER_ERROR_FAILED, "'%s' is larger than %zu bytes", path, max_bytes);
-                g_string_append_len(text, chunk, n);
+                if (length == room - 1)
+                        text = g_realloc(text, room *= 2);
         }
+        text[length] = '\0';
         if (ret_length)
-                *ret_length = text->len;
-        *ret_text = g_string_free(g_steal_pointer(&text), FALSE);
+                *ret_length = length;
+        *ret_text = g_steal_pointer(&text);
         return TRUE;
 }
 
@@ -43,7 +45,7 @@ file_read(const char *path, size_t max_bytes, char **ret_text, size_t *ret_lengt
         struct stat st;
 
         if (strcmp(path, "-") == 0)
-                return read_descriptor(STDIN_FILENO, "standard input", max_bytes, ret_text, ret_length, error);
+                return read_descriptor(STDIN_FILENO, "standard input", 0, max_bytes, ret_text, ret_length, error);
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
                 return error_errno(error, "cannot open '%s'", path);
@@ -53,7 +55,7 @@ file_read(const char *path, size_t max_bytes, char **ret_text, size_t *ret_lengt
                 return error_set(error, DROVER_ERROR_FAILED, "'%s' is a directory", path);
         if (!S_ISREG(st.st_mode))
                 return error_set(error, DROVER_ERROR_FAILED, "'%s' is not a regular file", path);
-        return read_descriptor(fd, path, max_bytes, ret_text, ret_length, error);
+        return read_descriptor(fd, path, (size_t)st.st_size, max_bytes, ret_text, ret_length, error);
 }
 
 char *

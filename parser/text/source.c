@@ -124,9 +124,11 @@ skip_plain(const char *text, const char *end)
 
         for (; (size_t)(end - text) >= sizeof bytes; text += sizeof bytes) {
                 memcpy(&bytes, text, sizeof bytes);
-                /* The high bit of a byte below ' ', above 0x7e, or of neither but beside one. */
-                if (((bytes - EACH_BYTE(' ')) | bytes | (bytes + EACH_BYTE(1))) & EACH_BYTE(0x80))
-                        break;
+                bytes = GUINT64_FROM_LE(bytes);
+                /* The high bit of a byte below ' ' or above 0x7e; of those behind the first one it may be wrong. */
+                bytes = ((bytes - EACH_BYTE(' ')) | bytes | (bytes + EACH_BYTE(1))) & EACH_BYTE(0x80);
+                if (bytes)
+                        return text + __builtin_ctzll(bytes) / 8;
         }
         while (text < end && *text >= ' ' && *text < 0x7f)
                 text++;

@@ -8,13 +8,25 @@
 /** syntax_last_place() - The end of a source, behind whose last line libyaml adds one where it has no break */
 struct place syntax_last_place(const struct source *source);
 
+/** syntax_set_place() - Make @place that of a mark of libyaml; @place is all zero before */
+static inline void
+syntax_set_place(struct place *place, const struct source *source, const yaml_mark_t *mark)
+{
+        place->source = source;
+        place->line = (guint)mark->line + 1;
+        place->column = place_column(mark->column);
+        if (G_UNLIKELY(mark->line >= source->line_count))
+                *place = syntax_last_place(source);
+}
+
 /** syntax_place() - A mark of libyaml as a place */
 static inline struct place
 syntax_place(const struct source *source, const yaml_mark_t *mark)
 {
-        if (G_UNLIKELY(mark->line >= source->line_count))
-                return syntax_last_place(source);
-        return (struct place){source, (guint)mark->line + 1, place_column(mark->column), 0};
+        struct place place = {NULL};
+
+        syntax_set_place(&place, source, mark);
+        return place;
 }
 
 /** syntax_width() - How many characters there are between two marks in one line */

@@ -48,7 +48,7 @@ make_node(struct reader *reader, enum node_kind kind, const yaml_event_t *event)
         struct node *node = arena_alloc(&reader->tree->arena, sizeof *node);
 
         node->kind = kind;
-        node->place = syntax_place(reader->source, &event->start_mark);
+        syntax_set_place(&node->place, reader->source, &event->start_mark); /* in place: every node has one */
         return node;
 }
 

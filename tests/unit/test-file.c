@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +18,33 @@ make_top(void)
 
         g_assert_no_error(error);
         return top;
+}
+
+/* Also what says that it is empty, as the kernel's own files do, and what is as large as it may be. */
+static void
+test_read(void)
+{
+        static const size_t sizes[] = {0, 1, 4094, 4095, 4096, 8191, 8192, 100000};
+        g_autofree char *top = make_top(), *path = g_build_filename(top, "f", NULL), *text = NULL, *again = NULL;
+        g_autoptr(GError) error = NULL;
+        size_t length;
+
+        for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+                g_autofree char *written = g_strnfill(sizes[i], 'x'), *read = NULL, *more = NULL;
+
+                g_assert_true(file_write_atomic(path, written, sizes[i], 0600, NULL));
+                g_assert_true(file_read(path, sizes[i], &read, &length, NULL));
+                g_assert_cmpuint(length, ==, sizes[i]);
+                g_assert_cmpstr(read, ==, written);
+                g_assert_true(sizes[i] == 0 || !file_read(path, sizes[i] - 1, &more, NULL, NULL));
+        }
+        g_assert_true(file_read("/proc/self/smaps", 1 << 20, &text, &length, NULL));
+        g_assert_cmpuint(length, >, 8192);
+        g_assert_cmpuint(length, ==, strlen(text));
+        g_assert_true(g_str_has_suffix(text, "\n"));
+        g_assert_false(file_read("/proc/self/smaps", 5000, &again, NULL, &error));
+        g_assert_cmpstr(error->message, ==, "'/proc/self/smaps' is larger than 5000 bytes");
+        g_assert_true(file_remove_tree(top, NULL));
 }
 
 /* Each a directory in the one before, with a file beside it. */
@@ -172,6 +200,7 @@ int
 main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/file/read", test_read);
         g_test_add_func("/file/written-whole", test_written_whole);
         g_test_add_func("/file/drafts", test_drafts);
         g_test_add_func("/file/lock-is-seen", test_lock_is_seen);
