@@ -13,6 +13,7 @@ import strace
 import sweep
 
 MOMENTS = int(os.environ.get("DROVER_MOMENTS") or 4)  # every verb once
+TRIES = 5  # for each: what takes less time than when it was measured is over before its moment
 SEED = int(os.environ.get("DROVER_SWEEP_SEED") or 1)
 
 BEFORE = """\
@@ -98,7 +99,9 @@ def test_moments(world, capsys):
     lab.drover(*sweep.AWAY)
     known = {name: verb.record(lab) for name, verb in VERBS.items()}
     chance, hit = random.Random(SEED), collections.Counter()
-    for number in range(MOMENTS):
+    for number in range(TRIES * MOMENTS):
+        if sum(hit.values()) == MOMENTS:
+            break
         name = list(VERBS)[number % len(VERBS)]
         length, versions = known[name]
         moment = chance.uniform(0, length)
@@ -115,6 +118,5 @@ def test_moments(world, capsys):
         lab.drover(*sweep.AWAY)
         assert lab.leftovers(files=True) == [], what
     with capsys.disabled():
-        print(f"\nkilled at random moments: {MOMENTS} tried (seed {SEED}), {sum(hit.values())} reached, {MOMENTS} survived: "
-              f"{dict(hit)}", flush=True)
-    assert sum(hit.values()) >= MOMENTS / 4, hit
+        print(f"\nkilled at random moments: {MOMENTS} tried (seed {SEED}), {MOMENTS} survived: {dict(hit)}", flush=True)
+    assert sum(hit.values()) == MOMENTS, f"{hit}: the others were over before their moment"
