@@ -200,11 +200,11 @@ take_answer(struct vm_world *vm, const struct qmp_question *question)
 }
 
 /* The state first; what follows is for those that plan. */
-static const char *const mount_commands[] = {"query-status", ACTUAL_COMMANDS, ACTUAL_MORE_COMMANDS, ACTUAL_MOUNT_COMMAND, NULL};
-static const char *const all_commands[] = {"query-status", ACTUAL_COMMANDS, ACTUAL_MORE_COMMANDS, NULL};
-static const char *const device_commands[] = {"query-status", ACTUAL_COMMANDS, NULL};
-static const char *const arguments[] = {NULL, ACTUAL_ARGUMENTS, NULL, NULL, NULL, NULL, NULL};
-static const char *const status_command[] = {"query-status", NULL};
+#define STATUS QMP_COMMAND("query-status")
+static const char *const mount_commands[] = {STATUS, ACTUAL_COMMANDS, ACTUAL_MORE_COMMANDS, ACTUAL_MOUNT_COMMAND, NULL};
+static const char *const all_commands[] = {STATUS, ACTUAL_COMMANDS, ACTUAL_MORE_COMMANDS, NULL};
+static const char *const device_commands[] = {STATUS, ACTUAL_COMMANDS, NULL};
+static const char *const status_command[] = {STATUS, NULL};
 
 enum { COMMANDS = G_N_ELEMENTS(mount_commands) - 1 };
 
@@ -265,7 +265,6 @@ ask_all(const struct world *world, const struct project *project, struct vm_worl
                                     : !devices ? status_command
                                     : may_resize(living[i], project_find_vm(project, living[i]->name)) ? all_commands
                                                                                                        : device_commands,
-                        .arguments = devices || mounts ? arguments : NULL,
                         .answers = &all->answers[all->count * COMMANDS],
                 };
                 all->count++;

@@ -5,14 +5,16 @@
 #pragma once
 
 #include "base/json.h"
+#include "runtime/vm/qmp.h"
 
-/** The commands, in the order in which actual_parse() takes their answers, and their arguments as JSON (NULL: none) */
-#define ACTUAL_COMMANDS "qom-list", "query-block"
-#define ACTUAL_ARGUMENTS "{\"path\": \"/machine/peripheral\"}", NULL
-/** Further ones, without arguments, that need not be asked */
-#define ACTUAL_MORE_COMMANDS "query-memory-size-summary", "query-balloon", "query-cpus-fast"
+/** The commands (struct qmp_question), in the order in which actual_parse() takes their answers */
+#define ACTUAL_COMMANDS                                                                                                          \
+        "{\"execute\":\"qom-list\",\"arguments\":{\"path\":\"/machine/peripheral\"}}", QMP_COMMAND("query-block")
+/** Further ones that need not be asked */
+#define ACTUAL_MORE_COMMANDS                                                                                                     \
+        QMP_COMMAND("query-memory-size-summary"), QMP_COMMAND("query-balloon"), QMP_COMMAND("query-cpus-fast")
 /** One more, of a VM that has mounts */
-#define ACTUAL_MOUNT_COMMAND "query-chardev"
+#define ACTUAL_MOUNT_COMMAND QMP_COMMAND("query-chardev")
 enum { ACTUAL_ANSWERS = 6 };
 
 /** struct actual_block - What is behind a disk or in a drive */

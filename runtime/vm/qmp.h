@@ -60,14 +60,16 @@ gboolean qmp_call_fd(struct qmp *qmp, const char *command, json_t *arguments, in
 gboolean qmp_wait_event(struct qmp *qmp, const char *event, int timeout_ms, json_t **ret_data, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
 
+/** QMP_COMMAND() - A command without arguments, as it is sent */
+#define QMP_COMMAND(name) "{\"execute\":\"" name "\"}"
+
 /** struct qmp_question - One of many that are asked at once */
 struct qmp_question {
         int directory_fd;              /* in */
         const char *socket;            /* in: its name there */
-        const char *const *commands;   /* in: NULL-terminated */
+        const char *const *commands;   /* in: NULL-terminated; each as it is sent, without an id: QMP_COMMAND() */
         json_t **answers;              /* the caller's array, zeroed, one a command; out: what "return" held */
         GError *error;                 /* out: why there are none; the caller frees */
-        const char *const *arguments;  /* in: JSON for each command, or NULL; the array itself may be NULL */
 };
 
 /**

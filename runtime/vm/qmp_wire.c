@@ -24,7 +24,7 @@ qmp_wire_init(struct qmp_wire *wire, int fd)
         int flags = fcntl(fd, F_GETFL);
 
         *wire = (struct qmp_wire){.fd = fd, .in = g_string_new(NULL)};
-        if (flags >= 0)
+        if (flags >= 0 && !(flags & O_NONBLOCK))
                 fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
@@ -79,8 +79,8 @@ qmp_wire_fill(struct qmp_wire *wire, GError **error)
         return TRUE;
 }
 
-static json_t *
-parse_line(const char *line, size_t length, GError **error)
+json_t *
+qmp_wire_parse(const char *line, size_t length, GError **error)
 {
         json_error_t reason;
         json_t *message = json_loadb(line, length, 0, &reason);
@@ -96,11 +96,11 @@ parse_line(const char *line, size_t length, GError **error)
 }
 
 gboolean
-qmp_wire_next(struct qmp_wire *wire, json_t **ret_message, GError **error)
+qmp_wire_line(struct qmp_wire *wire, const char **ret_line, size_t *ret_length, GError **error)
 {
-        *ret_message = NULL;
+        *ret_line = NULL;
         for (;;) {
-                const char *line = wire->in->str + wire->taken;
+                char *line = wire->in->str + wire->taken;
                 const char *end = memchr(wire->in->str + wire->scanned, '\n', wire->in->len - wire->scanned);
                 size_t length = end ? (size_t)(end - line) : wire->in->len - wire->taken;
 
@@ -115,10 +115,26 @@ qmp_wire_next(struct qmp_wire *wire, json_t **ret_message, GError **error)
                         length--;
                 if (length == 0)
                         continue;
+                line[length] = '\0';
                 trace_line("qmp", "< %.*s", (int)MIN(length, TRACE_BYTES), line);
-                *ret_message = parse_line(line, length, error);
-                return *ret_message != NULL;
+                *ret_line = line;
+                *ret_length = length;
+                return TRUE;
         }
+}
+
+gboolean
+qmp_wire_next(struct qmp_wire *wire, json_t **ret_message, GError **error)
+{
+        const char *line;
+        size_t length;
+
+        *ret_message = NULL;
+        if (!qmp_wire_line(wire, &line, &length, error))
+                return FALSE;
+        if (line)
+                *ret_message = qmp_wire_parse(line, length, error);
+        return !line || *ret_message;
 }
 
 char *

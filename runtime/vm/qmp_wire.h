@@ -38,6 +38,16 @@ gboolean qmp_wire_fill(struct qmp_wire *wire, GError **error) G_GNUC_WARN_UNUSED
  */
 gboolean qmp_wire_next(struct qmp_wire *wire, json_t **ret_message, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * qmp_wire_line() - The same without reading it: a whole line as text, or NULL when none is there yet
+ * @ret_line: with a NUL behind it, and without its line end; lies in the wire until the next qmp_wire_fill()
+ */
+gboolean qmp_wire_line(struct qmp_wire *wire, const char **ret_line, size_t *ret_length, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+
+/** qmp_wire_parse() - What such a line says: a new reference to an object, or NULL with an error */
+json_t *qmp_wire_parse(const char *line, size_t length, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** qmp_command_line() - {"execute": ..., "arguments": ..., "id": N} and a newline; @arguments is borrowed, or NULL */
 char *qmp_command_line(const char *command, json_t *arguments, gint64 id) G_GNUC_WARN_UNUSED_RESULT;
 
