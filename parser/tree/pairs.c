@@ -18,14 +18,18 @@ struct sorted_key {
         guint pair;
 };
 
-static inline void
-add_pair(struct reader *reader, struct node *key, struct node *value, const struct node *merged)
+/* Two of the pending nodes, which are keys and values in turn. */
+struct pair {
+        struct node *key, *value;
+};
+
+G_STATIC_ASSERT(sizeof(struct pair) == 2 * sizeof(struct node *));
+
+/* Those of the map that ends: it is the last that was begun, so that they lie on top. */
+static struct pair *
+pairs_of(const struct reader *reader, const struct frame *frame)
 {
-        if (reader->pair_count == reader->pair_room) {
-                reader->pair_room = MAX(64, 2 * reader->pair_room);
-                reader->pairs = g_renew(struct pair, reader->pairs, reader->pair_room);
-        }
-        reader->pairs[reader->pair_count++] = (struct pair){key, value, merged};
+        return (struct pair *)(reader->pending + frame->first);
 }
 
 /* Adds the pairs that a merge key stands for. The maps of a list come in its order, the first one wins. */
@@ -45,7 +49,8 @@ add_merged(struct reader *reader, const struct node *key, const struct node *val
                 }
                 for (guint j = 0; j < maps[i]->count; j++) {
                         maps[i]->items[j]->shared = TRUE;
-                        add_pair(reader, maps[i]->keys[j], maps[i]->items[j], key);
+                        reader_push(reader, maps[i]->keys[j]);
+                        reader_push(reader, maps[i]->items[j]);
                 }
         }
 }
@@ -79,51 +84,42 @@ report_duplicate(struct reader *reader, const struct node *first, const struct n
                         again->text, first->place.line);
 }
 
-/* Collects the pairs of the map that ends: first its own, then those of its merge keys. */
-static void
-collect_pairs(struct reader *reader, const struct frame *frame, guint *ret_own)
+/* Leaves the map's own pairs of those that are pending; returns the one with its merge key, or an empty one. */
+static struct pair
+take_own(struct reader *reader, const struct frame *frame)
 {
-        guint count = reader->pending_count - frame->first;
-        struct node **nodes = count ? reader->pending + frame->first : NULL; /* of an empty one there is nothing yet */
-        const struct node *merge_key = NULL;
-        guint merge = 0;
+        guint count = (reader->pending_count - frame->first) / 2, own = 0;
+        struct pair *pairs = pairs_of(reader, frame), merge = {NULL};
 
-        reader->pair_count = 0;
-        for (guint i = 0; i < count; i += 2) {
-                struct node *key = nodes[i];
+        for (guint i = 0; i < count; i++) {
+                struct pair pair = pairs[i];
 
                 if (reader->tree->has_tags) {
-                        reader_check_place_of_tag(reader, key, "a key");
-                        reader_check_reset(reader, nodes[i + 1]);
+                        reader_check_place_of_tag(reader, pair.key, "a key");
+                        reader_check_reset(reader, pair.value);
                 }
-                if (is_merge_key(key) && merge_key) {
-                        report_duplicate(reader, merge_key, key);
-                } else if (is_merge_key(key)) {
-                        merge_key = key;
-                        merge = i + 1;
-                } else if (key->kind != NODE_SCALAR) {
-                        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "key-not-scalar", key->place,
+                if (is_merge_key(pair.key) && merge.key) {
+                        report_duplicate(reader, merge.key, pair.key);
+                } else if (is_merge_key(pair.key)) {
+                        merge = pair;
+                } else if (pair.key->kind != NODE_SCALAR) {
+                        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "key-not-scalar", pair.key->place,
                                         "put it in quotes if it is meant as text", "a key must be a single word, not %s",
-                                        key->kind == NODE_LIST ? "a list" : "a map");
-                } else if (!check_length(reader, key)) {
-                        continue;
-                } else if (key != &reader->unknown) {
-                        add_pair(reader, key, nodes[i + 1], NULL);
-                        reader->tree->has_extends |= key->text[0] == 'e' && strcmp(key->text, "extends") == 0;
+                                        pair.key->kind == NODE_LIST ? "a list" : "a map");
+                } else if (check_length(reader, pair.key) && pair.key != &reader->unknown) {
+                        pairs[own++] = pair;
+                        reader->tree->has_extends |= pair.key->text[0] == 'e' && strcmp(pair.key->text, "extends") == 0;
                 }
         }
-        *ret_own = reader->pair_count;
-        if (merge_key) {
-                reader_check_place_of_tag(reader, nodes[merge], "what a merge key takes");
-                add_merged(reader, merge_key, nodes[merge]);
-        }
+        reader->pending_count = frame->first + 2 * own;
+        return merge;
 }
 
-/* Drops the later of two pairs with one key, which is a fault unless it was merged. */
+/* Drops the later of two pairs with one key, which is a fault if it is the map's own. */
 static void
-drop_later(struct reader *reader, const struct pair *first, struct pair *later)
+drop_later(struct reader *reader, const struct pair *first, struct pair *later, gboolean is_own)
 {
-        if (!later->merged)
+        if (is_own)
                 report_duplicate(reader, first->key, later->key);
         later->value = NULL;
 }
@@ -135,17 +131,16 @@ is_same_key(const struct pair *a, const struct pair *b)
 }
 
 static void
-drop_from_few(struct reader *reader)
+drop_from_few(struct reader *reader, struct pair *pairs, guint count, guint own)
 {
-        struct pair *pairs = reader->pairs;
         guint64 initials = 0; /* of those before, modulo 64 */
 
-        for (guint i = 0; i < reader->pair_count; i++) {
+        for (guint i = 0; i < count; i++) {
                 guint64 initial = G_GUINT64_CONSTANT(1) << (pairs[i].key->text[0] & 63);
 
                 for (guint j = 0; j < i && (initials & initial); j++)
                         if (pairs[j].value && is_same_key(&pairs[j], &pairs[i])) {
-                                drop_later(reader, &pairs[j], &pairs[i]);
+                                drop_later(reader, &pairs[j], &pairs[i], i < own);
                                 break;
                         }
                 initials |= initial;
@@ -178,67 +173,72 @@ compare_sorted(gconstpointer a, gconstpointer b, gpointer data)
 }
 
 static void
-drop_from_many(struct reader *reader)
+drop_from_many(struct reader *reader, struct pair *pairs, guint count, guint own)
 {
-        struct pair *pairs = reader->pairs;
-        g_autofree struct sorted_key *keys = g_new(struct sorted_key, reader->pair_count);
+        g_autofree struct sorted_key *keys = g_new(struct sorted_key, count);
         struct pair *first;
 
-        for (guint i = 0; i < reader->pair_count; i++)
+        for (guint i = 0; i < count; i++)
                 keys[i] = (struct sorted_key){prefix_of(pairs[i].key->text), i};
-        g_qsort_with_data(keys, (gint)reader->pair_count, sizeof *keys, compare_sorted, pairs);
+        g_qsort_with_data(keys, (gint)count, sizeof *keys, compare_sorted, pairs);
         first = &pairs[keys[0].pair];
-        for (guint i = 1; i < reader->pair_count; i++) {
+        for (guint i = 1; i < count; i++) {
                 struct pair *next = &pairs[keys[i].pair];
 
                 if (keys[i].prefix == keys[i - 1].prefix && is_same_key(first, next))
-                        drop_later(reader, first, next);
+                        drop_later(reader, first, next, keys[i].pair < own);
                 else
                         first = next;
         }
 }
 
-/* Copies what merge keys stand for, so that it tells how it got here. */
+/* Copies what the merge key stands for, so that it tells how it got here. */
 static void
-copy_merged(struct reader *reader)
+copy_merged(struct reader *reader, struct pair *pairs, guint count, const struct node *merge_key)
 {
-        struct via via = {&reader->tree->arena, reader->diagnostics->sources, "merged by '<<'", .room = reader->copy_room};
+        struct via via = {&reader->tree->arena, reader->diagnostics->sources, "merged by '<<'", merge_key->place,
+                          reader->copy_room};
 
-        for (guint i = 0; i < reader->pair_count; i++) {
-                struct pair *pair = &reader->pairs[i];
-
-                if (!pair->value || !pair->merged)
-                        continue;
-                via.place = pair->merged->place;
-                pair->value = via_copy(&via, pair->value);
-        }
+        for (guint i = 0; i < count; i++)
+                if (pairs[i].value)
+                        pairs[i].value = via_copy(&via, pairs[i].value);
         reader->copy_room = via.room;
+}
+
+/* The pairs that were not dropped, as those of the map. */
+static void
+keep_pairs(struct reader *reader, struct node *map, const struct pair *pairs, guint count)
+{
+        map->keys = arena_alloc(&reader->tree->arena, 2 * count * sizeof *map->keys);
+        map->items = map->keys + count;
+        for (guint i = 0; i < count; i++) {
+                if (!pairs[i].value)
+                        continue;
+                map->keys[map->count] = pairs[i].key;
+                map->items[map->count++] = pairs[i].value;
+        }
 }
 
 void
 reader_close_map(struct reader *reader, const struct frame *frame)
 {
-        struct node *node = frame->node;
-        guint own, count;
+        const struct pair merge = take_own(reader, frame);
+        guint own = (reader->pending_count - frame->first) / 2, count;
+        struct pair *pairs;
 
-        collect_pairs(reader, frame, &own);
-        count = reader->pair_count;
+        if (merge.key) {
+                reader_check_place_of_tag(reader, merge.value, "what a merge key takes");
+                add_merged(reader, merge.key, merge.value);
+        }
+        count = (reader->pending_count - frame->first) / 2;
         if (count == 0)
                 return;
+        pairs = pairs_of(reader, frame);
         if (count <= FEW_PAIRS)
-                drop_from_few(reader);
+                drop_from_few(reader, pairs, count, own);
         else
-                drop_from_many(reader);
+                drop_from_many(reader, pairs, count, own);
         if (count > own)
-                copy_merged(reader);
-        node->keys = arena_alloc(&reader->tree->arena, 2 * count * sizeof *node->keys);
-        node->items = node->keys + count;
-        for (guint i = 0; i < count; i++) {
-                const struct pair *pair = &reader->pairs[i];
-
-                if (!pair->value)
-                        continue;
-                node->keys[node->count] = pair->key;
-                node->items[node->count++] = pair->value;
-        }
+                copy_merged(reader, pairs + own, count - own, merge.key);
+        keep_pairs(reader, frame->node, pairs, count);
 }

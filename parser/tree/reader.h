@@ -26,11 +26,6 @@ struct frame {
         guint size_before;     /* nodes of the tree before it */
 };
 
-struct pair {
-        struct node *key, *value;
-        const struct node *merged; /* the merge key that it comes from, or NULL */
-};
-
 struct reader {
         const struct source *source;
         struct diagnostics *diagnostics;
@@ -39,8 +34,6 @@ struct reader {
         GTree *anchors;      /* name -> struct anchor */
         struct node **pending;
         guint pending_count, pending_room;
-        struct pair *pairs; /* of the map that ends: scratch */
-        guint pair_count, pair_room;
         struct frame frames[TREE_MAX_DEPTH];
         guint depth;
         guint duplicates; /* keys that were told to be there twice */
@@ -62,6 +55,17 @@ reader_take_room(struct reader *reader, guint size, guint height, const yaml_eve
                 return reader_fail_room(reader, too_deep, event);
         reader->size += size;
         return TRUE;
+}
+
+/** reader_push() - Put a node on top of those that are pending */
+static inline void
+reader_push(struct reader *reader, struct node *node)
+{
+        if (G_UNLIKELY(reader->pending_count == reader->pending_room)) {
+                reader->pending_room = MAX(256, 2 * reader->pending_room);
+                reader->pending = g_renew(struct node *, reader->pending, reader->pending_room);
+        }
+        reader->pending[reader->pending_count++] = node;
 }
 
 /** reader_attach() - Put a finished or just begun node among the children of the list or map that is open, or at the top */

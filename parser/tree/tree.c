@@ -35,11 +35,7 @@ reader_attach(struct reader *reader, struct node *node, guint height)
         }
         frame = &reader->frames[reader->depth - 1];
         frame->height = MAX(frame->height, height);
-        if (reader->pending_count == reader->pending_room) {
-                reader->pending_room = MAX(256, 2 * reader->pending_room);
-                reader->pending = g_renew(struct node *, reader->pending, reader->pending_room);
-        }
-        reader->pending[reader->pending_count++] = node;
+        reader_push(reader, node);
 }
 
 static inline struct node *
@@ -278,7 +274,6 @@ tree_read(const struct source *source, struct diagnostics *diagnostics)
                 g_clear_pointer(&tree, tree_free);
         g_tree_unref(reader->anchors);
         g_free(reader->pending);
-        g_free(reader->pairs);
         g_free(reader);
         return tree;
 }
