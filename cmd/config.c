@@ -16,51 +16,107 @@ struct config_options {
         char *format, *qemu;
 };
 
-static void
-print_vms(const struct project *project)
+/* One a line, or as a list of that name. */
+static int
+print_names(const char *title, const GPtrArray *names, gboolean json)
 {
-        for (guint i = 0; i < project->vm_count; i++)
-                printf("%s\n", project->vms[i].name);
+        json_t *list = json_array();
+
+        for (guint i = 0; i < names->len; i++) {
+                g_autofree char *valid = g_utf8_make_valid(names->pdata[i], -1);
+
+                json_array_append_new(list, json_string(valid));
+                if (!json)
+                        printf("%s\n", (const char *)names->pdata[i]);
+        }
+        if (json)
+                print_document(title, list);
+        else
+                json_decref(list);
+        return EXIT_DONE;
 }
 
-static void
-print_networks(const struct project *project)
+static int
+print_vms(struct verb_call *call, gboolean json)
 {
-        for (guint i = 0; i < project->network_count; i++)
-                printf("%s\n", project->networks[i].name);
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        for (guint i = 0; i < call->project->vm_count; i++)
+                g_ptr_array_add(names, (char *)call->project->vms[i].name);
+        return print_names("vms", names, json);
+}
+
+static int
+print_networks(struct verb_call *call, gboolean json)
+{
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        for (guint i = 0; i < call->project->network_count; i++)
+                g_ptr_array_add(names, (char *)call->project->networks[i].name);
+        return print_names("networks", names, json);
 }
 
 /* Each once, in the order of the file. */
-static void
-print_images(const struct project *project)
+static int
+print_images(struct verb_call *call, gboolean json)
 {
         g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
 
-        for (guint i = 0; i < project->vm_count; i++) {
-                const struct vm *vm = &project->vms[i];
+        for (guint i = 0; i < call->project->vm_count; i++) {
+                const struct vm *vm = &call->project->vms[i];
                 const char *image = vm->image_url ? vm->image_url : vm->image_name ? vm->image_name : vm->image;
 
                 if (image && g_hash_table_add(seen, (char *)image))
-                        printf("%s\n", image);
+                        g_ptr_array_add(names, (char *)image);
         }
+        return print_names("images", names, json);
+}
+
+static int
+print_profiles(struct verb_call *call, gboolean json)
+{
+        g_autofree const char **profiles = project_profiles(call->project);
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        for (const char **name = profiles; *name; name++)
+                g_ptr_array_add(names, (char *)*name);
+        return print_names("profiles", names, json);
+}
+
+static char *
+hash_of(const struct vm *vm)
+{
+        g_autoptr(json_t) wish = keys_encode(&keys_vm, vm, TRUE);
+        g_autofree char *text = json_dumps(wish, JSON_COMPACT | JSON_SORT_KEYS);
+
+        return g_compute_checksum_for_string(G_CHECKSUM_SHA256, text ? text : "", -1);
 }
 
 /* A VM's hash changes with anything that the file says of it, and with nothing else. */
-static void
-print_hashes(const struct project *project, char *const *names)
+static int
+print_hashes(struct verb_call *call, gboolean json)
 {
+        const struct project *project = call->project;
+        const char *const *names = (const char *const *)call->arguments;
+        json_t *list = json_array();
+
         for (guint i = 0; i < project->vm_count; i++) {
                 const struct vm *vm = &project->vms[i];
-                g_autoptr(json_t) wish = NULL;
-                g_autofree char *text = NULL, *hash = NULL;
+                g_autofree char *hash = NULL;
 
-                if (*names && !project_is_named(project, (const char *const *)names, vm->name))
+                if (*names && !project_is_named(project, names, vm->name))
                         continue;
-                wish = keys_encode(&keys_vm, vm, TRUE);
-                text = json_dumps(wish, JSON_COMPACT | JSON_SORT_KEYS);
-                hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text ? text : "", -1);
-                printf("%s %s\n", vm->name, hash);
+                hash = hash_of(vm);
+                json_array_append_new(list, json_pack("{s:s, s:s}", "name", vm->name, "hash", hash));
+                if (!json)
+                        printf("%s %s\n", vm->name, hash);
         }
+        if (json)
+                print_document("hashes", list);
+        else
+                json_decref(list);
+        return EXIT_DONE;
 }
 
 static gint
@@ -82,11 +138,12 @@ variable_to_json(const struct file_variable *variable)
 }
 
 /* By name. The values are not shown: some are secrets. */
-static void
-print_variables(GPtrArray *variables, gboolean json)
+static int
+print_variables(struct verb_call *call, gboolean json)
 {
         static const char *const titles[] = {"NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE", NULL};
         g_autoptr(table_t) table = table_new(titles);
+        GPtrArray *variables = call->variables;
         json_t *list = json_array();
 
         g_ptr_array_sort(variables, compare_variables);
@@ -99,10 +156,11 @@ print_variables(GPtrArray *variables, gboolean json)
         }
         if (json) {
                 print_document("variables", list);
-                return;
+                return EXIT_DONE;
         }
         json_decref(list);
         table_print(table);
+        return EXIT_DONE;
 }
 
 static gboolean
@@ -121,15 +179,6 @@ static gboolean
 only_checks(const struct verb_call *call)
 {
         return ((const struct config_options *)call->options)->quiet;
-}
-
-static void
-print_profiles(const struct project *project)
-{
-        g_autofree const char **names = project_profiles(project);
-
-        for (const char **name = names; *name; name++)
-                printf("%s\n", *name);
 }
 
 static gboolean
@@ -196,14 +245,15 @@ is_refused(const struct project *project)
 
 /* The exact argument vector, as `up` would start it now; descriptors from 3 on are those that drover hands over. */
 static int
-print_qemu(struct verb_call *call, const char *name)
+print_qemu(struct verb_call *call, gboolean json)
 {
+        const char *name = ((const struct config_options *)call->options)->qemu;
         struct observe_options look = {.images = TRUE, .network = TRUE};
         g_autoptr(GError) error = NULL;
         int status = EXIT_DONE;
         g_autoptr(session_t) session = NULL;
         g_autoptr(qemu_command_t) command = NULL;
-        g_autofree char *line = NULL;
+        g_autoptr(GPtrArray) line = g_ptr_array_new_with_free_func(g_free);
         const struct resolved_vm *resolved;
 
         if (!check_wished(call->project, name, &error))
@@ -223,9 +273,11 @@ print_qemu(struct verb_call *call, const char *name)
                 g_free(command->argv[0]);
                 command->argv[0] = g_strdup(session->world->qemu->path);
         }
-        line = text_quote_argv((const char *const *)command->argv);
-        printf("%s\n", line);
-        return EXIT_DONE;
+        if (!json)
+                g_ptr_array_add(line, text_quote_argv((const char *const *)command->argv));
+        for (char **argument = command->argv; json && *argument; argument++)
+                g_ptr_array_add(line, g_strdup(*argument));
+        return print_names("arguments", line, json);
 }
 
 /* "base.yaml:12, extended from vm 'server' at drover.yaml:3"; @name: what -p says, or NULL */
@@ -283,8 +335,10 @@ origin_to_json(const struct value_origin *origin, const char *name)
 
 /* Each value with where it is written and how it got there. */
 static int
-print_origins(const struct project *project, const char *name, gboolean json)
+print_origins(struct verb_call *call, gboolean json)
 {
+        const struct project *project = call->project;
+        const char *name = call->globals->project_name;
         g_autoptr(json_t) file = keys_encode(&keys_project, project, TRUE);
         g_autoptr(GPtrArray) origins = project_origins(project, file), notes = g_ptr_array_new_with_free_func(g_free);
         g_autofree char *text = NULL;
@@ -307,9 +361,9 @@ print_origins(const struct project *project, const char *name, gboolean json)
 }
 
 static int
-print_whole(const struct project *project, gboolean json)
+print_whole(struct verb_call *call, gboolean json)
 {
-        g_autoptr(json_t) file = keys_encode(&keys_project, project, TRUE);
+        g_autoptr(json_t) file = keys_encode(&keys_project, call->project, TRUE);
         g_autofree char *text = NULL;
 
         if (json) {
@@ -321,40 +375,69 @@ print_whole(const struct project *project, gboolean json)
         return EXIT_DONE;
 }
 
+/* What is wrong was told when the file was read. */
+static int
+print_nothing(struct verb_call *call, gboolean json)
+{
+        return EXIT_DONE;
+}
+
+/* What may be printed: one of them, or the whole where none is asked for. */
+struct view {
+        gboolean asked;
+        const char *option;
+        gboolean is_file; /* a project file: --format yaml says something of it */
+        int (*print)(struct verb_call *call, gboolean json);
+};
+
+/* The one that is asked for; NULL after a usage error. */
+static const struct view *
+find_view(const struct view *views, const struct config_options *options)
+{
+        const struct view *view = views;
+
+        while (!view->asked)
+                view++;
+        for (const struct view *other = view + 1; view->option && other->option; other++)
+                if (other->asked) {
+                        print_usage_error("%s and %s exclude each other: each says what is printed", view->option,
+                                          other->option);
+                        return NULL;
+                }
+        if (!view->is_file && g_strcmp0(options->format, "yaml") == 0) {
+                print_usage_error("%s and --format yaml exclude each other: what is printed is no project file", view->option);
+                return NULL;
+        }
+        return view;
+}
+
 static int
 run_config(struct verb_call *call)
 {
         const struct config_options *options = call->options;
+        const struct view views[] = {
+                {options->quiet, "--quiet", TRUE, print_nothing},
+                {options->vms, "--vms", FALSE, print_vms},
+                {options->networks, "--networks", FALSE, print_networks},
+                {options->images, "--images", FALSE, print_images},
+                {options->profiles, "--profiles", FALSE, print_profiles},
+                {options->hash, "--hash", FALSE, print_hashes},
+                {options->qemu != NULL, "--qemu", FALSE, print_qemu},
+                {options->variables, "--variables", FALSE, print_variables},
+                {options->origin, "--origin", TRUE, print_origins},
+                {TRUE, NULL, TRUE, print_whole},
+        };
+        const struct view *view = find_view(views, options);
         g_autoptr(GError) error = NULL;
 
+        if (!view)
+                return EXIT_USAGE;
         if (*call->arguments && !options->hash)
                 return print_usage_error("'config' takes names only with --hash");
         for (char **name = call->arguments; *name; name++)
                 if (!check_name(call->project, *name, &error))
                         return print_error(error);
-        if (options->quiet)
-                return EXIT_DONE;
-        if (options->variables) {
-                print_variables(call->variables, g_strcmp0(options->format, "json") == 0);
-                return EXIT_DONE;
-        }
-        if (options->origin)
-                return print_origins(call->project, call->globals->project_name, g_strcmp0(options->format, "json") == 0);
-        if (options->qemu)
-                return print_qemu(call, options->qemu);
-        if (options->vms)
-                print_vms(call->project);
-        if (options->networks)
-                print_networks(call->project);
-        if (options->images)
-                print_images(call->project);
-        if (options->hash)
-                print_hashes(call->project, call->arguments);
-        if (options->profiles)
-                print_profiles(call->project);
-        if (options->vms || options->networks || options->images || options->hash || options->profiles)
-                return EXIT_DONE;
-        return print_whole(call->project, g_strcmp0(options->format, "json") == 0);
+        return view->print(call, g_strcmp0(options->format, "json") == 0);
 }
 
 #define ROW(...) OPTION_ROW(struct config_options, __VA_ARGS__)

@@ -1,6 +1,7 @@
 """test_config.py - drover config: what it prints is a project file that plans to nothing different, and faults are data"""
 
 import glob
+import itertools
 import json
 import os
 import re
@@ -84,6 +85,36 @@ def test_views(lab):
     assert len(images) == 2 and images[1].endswith("b.qcow2")
     quiet = drover(lab, "config", "-q")
     assert (quiet.stdout, quiet.stderr) == ("", "")
+
+
+def test_views_as_data(lab):
+    """Each list is a document of that name; the lines say the same."""
+    for name in "vms", "networks", "images", "profiles":
+        lines = drover(lab, "--profile", "*", "config", f"--{name}").stdout.splitlines()
+        document = json.loads(drover(lab, "--profile", "*", "config", f"--{name}", "--format", "json").stdout)
+        assert lines and document == {"schema": 1, name: lines}
+    hashes = json.loads(drover(lab, "config", "--hash", "--format", "json").stdout)["hashes"]
+    assert [f"{row['name']} {row['hash']}" for row in hashes] == drover(lab, "config", "--hash").stdout.splitlines()
+
+
+VIEWS = ("--quiet", "--vms", "--networks", "--images", "--profiles", "--hash", "--qemu", "--variables", "--origin")
+
+
+def test_views_exclude_each_other(lab):
+    """None is printed in silence in another one's place, whichever stands first."""
+    def written(view):
+        return (view, "web") if view == "--qemu" else (view,)
+
+    for one, other in itertools.permutations(VIEWS, 2):
+        done = drover(lab, "config", *written(one), *written(other), status=4)
+        names = sorted((one, other), key=VIEWS.index)
+        assert (done.stdout, done.stderr.splitlines()[0]) == \
+            ("", f"error: {names[0]} and {names[1]} exclude each other: each says what is printed")
+    for view in VIEWS[1:-1]:
+        refused = drover(lab, "config", *written(view), "--format", "yaml", status=4).stderr
+        assert refused.startswith(f"error: {view} and --format yaml exclude each other"), refused
+    for view in (), ("--quiet",), ("--origin",):
+        drover(lab, "config", *view, "--format", "yaml")
 
 
 def test_hash(lab):
