@@ -134,13 +134,14 @@ static void
 check_kvm(struct doctor *doctor)
 {
         const struct qemu_info *qemu = doctor->world.qemu;
+        gboolean wished = qemu && g_strcmp0(qemu->no_kvm_reason, qemu->kvm_fault) != 0;
 
         if (!qemu)
                 return;
         if (qemu->kvm)
                 find(doctor, "kvm", LEVEL_OK, NULL, "VMs run on the CPU itself");
         else
-                find(doctor, "kvm", LEVEL_WARN, qemu->kvm_hint, "%s: VMs are emulated (tcg), which is many times slower",
+                find(doctor, "kvm", LEVEL_WARN, wished ? "unset DROVER_ACCEL" : qemu->kvm_hint, "%s: VMs are emulated (tcg), which is many times slower",
                      qemu->no_kvm_reason ? qemu->no_kvm_reason : "not usable");
 }
 

@@ -98,6 +98,7 @@ def test_doctor_of_kvm(world):
     host.command(*devices.prefix, "chmod", "660", "/dev/kvm")
     lab.prefix = devices.prefix + [f"--groups={group.gr_gid}" if word == "--clear-groups" else word for word in user.prefix]
     assert refused not in doctor(lab, None, DROVER_ACCEL="auto")["kvm"]["text"]
+    assert doctor(lab, None, DROVER_ACCEL="tcg")["kvm"]["fix"] == "unset DROVER_ACCEL"
 
 
 def test_doctor_under_systemd(world):
