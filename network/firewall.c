@@ -159,9 +159,14 @@ list_links(const struct lab *lab, guint *ret_count)
         struct foreign_link *links = g_new0(struct foreign_link, lab->network_count + 1);
         guint count = 0;
 
-        for (guint i = 0; i < lab->network_count; i++)
-                if (!lab->networks[i].external)
-                        links[count++] = (struct foreign_link){lab->networks[i].bridge, TRUE, lab_is_served(&lab->networks[i])};
+        for (guint i = 0; i < lab->network_count; i++) {
+                const struct network *network = &lab->networks[i];
+
+                if (!network->external)
+                        links[count++] = (struct foreign_link){.name = network->bridge, .routes = TRUE,
+                                                               .served = lab_is_served(network),
+                                                               .ipv6 = network->subnet6.prefix != 0};
+        }
         *ret_count = count;
         return links;
 }

@@ -193,18 +193,23 @@ foreign_look(struct home *home, const char *project, GError **error)
 
 /* ---- what ought to be ---- */
 
-enum who { ROUTES, SERVED, ASKS };
+enum who { ROUTES, SERVED, ASKS, SERVED6, IPV6 };
 
 struct wish {
         const char *suffix, *words;
         enum who who;
 };
 
+/* What IPv6 has in place of ARP, and the question for a router. */
+#define NEIGHBOURS "icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }"
+
 /* The first is the last one to be inserted at the beginning; which is before which does not matter. */
 static const struct wish wishes[] = {
         {"in", "iifname \"%s\"", ROUTES},
         {"out", "oifname \"%s\"", ROUTES},
         {"dhcp", "iifname \"%s\" udp dport 67", SERVED},
+        {"dhcpv6", "iifname \"%s\" udp dport 547", SERVED6},
+        {"neighbours", "iifname \"%s\" " NEIGHBOURS, IPV6},
         {"dns", "iifname \"%s\" udp dport 53", SERVED},
         {"dns-tcp", "iifname \"%s\" tcp dport 53", SERVED},
         {"names", "iifname \"%s\" udp dport", ASKS},
@@ -239,6 +244,7 @@ static gboolean
 is_wished(const struct foreign_chain *chain, const struct wish *wish, const struct foreign_link *link)
 {
         gboolean input = g_strcmp0(chain->hook, "input") == 0;
+        gboolean ipv6 = link->ipv6 && strcmp(chain->family, "ip") != 0;
 
         switch (wish->who) {
         case ROUTES:
@@ -247,6 +253,10 @@ is_wished(const struct foreign_chain *chain, const struct wish *wish, const stru
                 return input && link->served;
         case ASKS:
                 return input && link->asks;
+        case SERVED6:
+                return input && link->served && ipv6;
+        case IPV6:
+                return input && ipv6;
         }
         return FALSE;
 }

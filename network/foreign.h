@@ -17,6 +17,7 @@ struct foreign_link {
         gboolean routes; /* packets are forwarded from it and to it */
         gboolean served; /* guests get DHCP and DNS of this host through it */
         guint asks;      /* it asks this host for names, at this port; 0: it does not */
+        gboolean ipv6;   /* who is behind it has IPv6 */
 };
 
 /** struct foreign_chain - A chain as it was found */

@@ -283,11 +283,18 @@ uplink_state_clear(struct uplink_state *state)
         forwarder_state_clear(&state->names);
 }
 
+static struct foreign_link
+foreign_link_of(const struct lab *lab, const struct uplink_state *state, const char *name)
+{
+        return (struct foreign_link){.name = name, .routes = TRUE, .asks = state->loopback ? NAMES_PORT : 0,
+                                     .ipv6 = lab->uplink6.prefix != 0};
+}
+
 gboolean
 uplink_observe_table(const struct lab *lab, struct uplink_state *state, GError **error)
 {
         g_autofree char *table = table_name(lab->project), *chains = veth_chains(lab), *name = veth_outside_name(lab->project);
-        const struct foreign_link link = {.name = name, .routes = TRUE, .asks = state->loopback ? NAMES_PORT : 0};
+        const struct foreign_link link = foreign_link_of(lab, state, name);
         gboolean wanted = uplink_kind(lab, TRUE) == UPLINK_VETH, differs;
 
         if (!state->home)
@@ -346,7 +353,7 @@ static gboolean
 ensure_veth(const struct lab *lab, const struct uplink_state *state, const struct uplink_place *place, GError **error)
 {
         g_autofree char *table = table_name(lab->project), *chains = veth_chains(lab), *name = veth_outside_name(lab->project);
-        const struct foreign_link link = {.name = name, .routes = TRUE, .asks = state->loopback ? NAMES_PORT : 0};
+        const struct foreign_link link = foreign_link_of(lab, state, name);
         auto_fd lock = -1;
 
         return lab_check(lab, error) && forwarding_lock(place->host_state, &lock, error) &&

@@ -58,7 +58,8 @@ static void
 test_commands(void)
 {
         g_autoptr(GPtrArray) found = foreign_parse_chains(chains);
-        g_autofree char *commands = NULL, *names = NULL, *nothing = NULL;
+        g_autofree char *commands = NULL, *names = NULL, *six = NULL, *four = NULL, *nothing = NULL;
+        const struct foreign_link serving6 = {.name = "lan-6", .served = TRUE, .ipv6 = TRUE};
         const struct foreign_link asking = {.name = "up-1", .asks = 10053};
 
         foreign_parse_rules(marked, "shop", find(found, "inp"));
@@ -77,6 +78,12 @@ test_commands(void)
                         "comment \"drover:shop/up-1 names\"\n"
                         "insert rule inet fw inp iifname \"up-1\" tcp dport 10053 accept "
                         "comment \"drover:shop/up-1 names-tcp\"\n");
+        six = foreign_commands(found, "shop", &serving6, 1);
+        g_assert_nonnull(strstr(six, "insert rule inet fw inp iifname \"lan-6\" udp dport 547 accept"));
+        g_assert_nonnull(strstr(six, "insert rule inet fw inp iifname \"lan-6\" icmpv6 type { nd-router-solicit, "));
+        strcpy(find(found, "inp")->family, "ip"); /* where nft knows no such words */
+        four = foreign_commands(found, "shop", &serving6, 1);
+        g_assert_true(strstr(four, "udp dport 67") && !strstr(four, "547") && !strstr(four, "icmpv6"));
         nothing = foreign_commands(found, "shop", NULL, 0);
         g_assert_null(nothing);
 }
