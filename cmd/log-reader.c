@@ -34,7 +34,9 @@ struct log {
 struct log_reader {
         GPtrArray *logs; /* struct log */
         int inotify;
-        char *parent; /* data/vms: where directories of VMs appear */
+        char *parent;  /* data/vms: where directories of VMs appear */
+        int watch;     /* of inotify, of that; -1: not yet */
+        gboolean gone; /* it was there, and is no more: `down -v` */
 };
 
 static void
@@ -204,21 +206,26 @@ check_identity(struct log *log)
 static void
 handle_event(struct log_reader *reader, const struct inotify_event *event)
 {
-        if (event->mask & IN_IGNORED)
-                for (guint i = 0; i < reader->logs->len; i++) {
-                        struct log *log = g_ptr_array_index(reader->logs, i);
+        if (!(event->mask & IN_IGNORED))
+                return;
+        reader->gone |= event->wd == reader->watch;
+        for (guint i = 0; i < reader->logs->len; i++) {
+                struct log *log = g_ptr_array_index(reader->logs, i);
 
-                        if (log->watch == event->wd)
-                                log->watch = -1;
-                }
+                if (log->watch == event->wd)
+                        log->watch = -1;
+        }
 }
 
+/* Also what was last written to one that is gone. */
 static gboolean
 read_all(struct log_reader *reader, GError **error)
 {
         for (guint i = 0; i < reader->logs->len; i++) {
                 struct log *log = g_ptr_array_index(reader->logs, i);
 
+                if (log->fd >= 0 && !read_on(log, error))
+                        return FALSE;
                 check_identity(log);
                 if (!read_on(log, error))
                         return FALSE;
@@ -227,10 +234,16 @@ read_all(struct log_reader *reader, GError **error)
 }
 
 static gboolean
-fail_watch(const struct log_reader *reader, GError **error)
+watch_parent(struct log_reader *reader, GError **error)
 {
+        int watch = reader->gone ? -1 : inotify_add_watch(reader->inotify, reader->parent, IN_CREATE | IN_ONLYDIR);
         gboolean absent = errno == ENOENT;
 
+        reader->gone |= watch < 0 && absent && reader->watch >= 0;
+        if (watch >= 0)
+                reader->watch = watch;
+        if (watch >= 0 || reader->gone)
+                return TRUE;
         error_errno(error, "cannot watch '%s'", reader->parent);
         return absent ? error_hint(error, "nothing of this project has been up yet") : FALSE;
 }
@@ -258,13 +271,13 @@ log_reader_follow(struct log_reader *reader, int stop_fd, GError **error)
 {
         struct pollfd fds[] = {{reader->inotify, POLLIN, 0}, {stop_fd, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
 
-        if (inotify_add_watch(reader->inotify, reader->parent, IN_CREATE | IN_ONLYDIR) < 0)
-                return fail_watch(reader, error);
+        if (!watch_parent(reader, error))
+                return FALSE;
         for (;;) {
                 watch(reader);
                 if (!read_all(reader, error))
                         return FALSE;
-                if (fflush(stdout) != 0 || ferror(stdout) || fds[1].revents || (fds[2].revents & POLLERR))
+                if (fflush(stdout) != 0 || ferror(stdout) || reader->gone || fds[1].revents || (fds[2].revents & POLLERR))
                         return TRUE;
                 if (poll(fds, G_N_ELEMENTS(fds), -1) < 0 && errno != EINTR)
                         return error_errno(error, "cannot wait for the logs");
@@ -282,6 +295,7 @@ log_reader_new(const struct paths *paths, const GPtrArray *names, const char *fi
         reader->logs = g_ptr_array_new_with_free_func(log_free);
         reader->inotify = inotify_init1(IN_CLOEXEC);
         reader->parent = g_build_filename(paths->data, "vms", NULL);
+        reader->watch = -1;
         for (guint i = 0; i < names->len; i++)
                 width = MAX(width, (guint)strlen(g_ptr_array_index(names, i)));
         for (guint i = 0; i < names->len; i++)

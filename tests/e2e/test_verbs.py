@@ -242,6 +242,11 @@ def test_console_and_logs(world):
     lab.drover("wait", "--for", "stopped", "--timeout", "10", "web")
     assert "power button pressed" in lab.drover("logs", "-n", "5", "web").out
 
+    follower = lab.begin("logs", "-f", "-n", "1")
+    assert follower.stdout.readline().startswith("web")
+    lab.drover("down", "-v", "-y", "-t", "0")
+    assert follower.communicate(timeout=10) == ("", "") and follower.returncode == 0, "nothing more can come"
+
 
 def test_attach(world):
     """up --attach prints consoles from the start on; Ctrl-C stops what it is about and nothing else; it ends with its VMs."""
