@@ -151,7 +151,8 @@ def test_uplink_beside_docker(world):
     """The uplink of a private namespace of root's gets through as well."""
     namespace = make_hosts(world)
     before = rules(namespace)
-    lab = world.lab("networks:\n  lan: {subnet: 10.83.0.0/24, subnet6: 'fd00:83::/64'}\nvms:\n  web: {<<: *fake, networks: [lan]}\n",
+    lab = world.lab("networks:\n  lan: {subnet: 10.83.0.0/24, subnet6: 'fd00:83::/64'}\n"
+                    "vms:\n  web: {<<: *fake, networks: [lan]}\n",
                     namespace=namespace, isolation="private", fake=True)
     lab.drover("up")
     inside = ["ip", "netns", "exec", f"drover-{lab.name}", sys.executable, "-c", TRY, "web.test"]
