@@ -25,7 +25,7 @@
 
 #define READING (1U << CAP_DAC_READ_SEARCH)
 
-enum { OUTPUT_MAX = 16 << 20, ERROR_TAIL = 4096, PARKED_FDS = 600 };
+enum { OUTPUT_MAX = 16 << 20, ERROR_TAIL = 4096, PARKED_FDS = 600, ENTRY_BYTES = 16384 };
 
 /* What a child reports when it cannot exec. */
 struct failure {
@@ -33,20 +33,34 @@ struct failure {
         int number;
 };
 
+/* Some sources of names say by these two that they do not know it (getpwnam_r(3)). */
+static gboolean
+is_unknown(int number)
+{
+        return number == 0 || number == ENOENT || number == ESRCH;
+}
+
 static gboolean
 look_up_user(const char *name, struct child_user *ret_user, GError **error)
 {
         struct child_user user = {.group_count = G_N_ELEMENTS(user.groups)};
-        g_autofree char *buffer = g_malloc(16384);
+        g_autofree char *buffer = g_malloc(ENTRY_BYTES);
         struct passwd entry, *found = NULL;
-        int number = getpwnam_r(name, &entry, buffer, 16384, &found);
+        int number = getpwnam_r(name, &entry, buffer, ENTRY_BYTES, &found);
 
-        if (!found) {
-                /* Some sources of names say by these two that they do not know it (getpwnam_r(3)). */
-                if (number && number != ENOENT && number != ESRCH)
-                        return error_from_errno(error, number, "cannot look up user '%s'", name);
-                return error_set(error, DROVER_ERROR_NOT_FOUND, "there is no user '%s'", name);
+        if (!found && is_unknown(number)) {
+                /* A source of names that fails is forgotten where the one after it answers (glibc, nss/getXXbyYY_r.c): that there
+                 * is no such user is believed when it is said twice, while the first source can be opened. */
+                auto_fd fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+
+                if (fd < 0 && errno != ENOENT)
+                        return error_errno(error, "cannot look up user '%s'", name);
+                number = getpwnam_r(name, &entry, buffer, ENTRY_BYTES, &found);
         }
+        if (!found && is_unknown(number))
+                return error_set(error, DROVER_ERROR_NOT_FOUND, "there is no user '%s'", name);
+        if (!found)
+                return error_from_errno(error, number, "cannot look up user '%s'", name);
         user.uid = found->pw_uid;
         user.gid = found->pw_gid;
         g_strlcpy(user.name, name, sizeof user.name);

@@ -4,6 +4,7 @@ All other moments: test_sweep.py.
 """
 
 import os
+import pwd
 import signal
 
 import host
@@ -108,3 +109,16 @@ def test_killed_before_the_namespace_has_its_name(world):
     lab.drover("down")
     assert not os.path.exists(name)
     assert "nothing to do" in lab.drover("down").err
+
+
+def test_users_cannot_be_looked_up(world):
+    """A user whom a broken lookup does not find is no user who does not exist: dnsmasq never runs as another for that."""
+    lab = world.lab(FAKES, fake=True)
+    user = pwd.getpwnam("dnsmasq").pw_uid
+    for moment in "1+", *range(1, 7):
+        broken = ["strace", "-o", "/dev/null", "-P", "/etc/passwd", "-e", f"inject=openat:error=EMFILE:when={moment}"]
+        up = lab.drover("--parallel", "1", "up", wrap=broken, status=None)
+        assert up.status == 0 or "cannot look up user" in up.err, up
+        assert moment != "1+" or up.status == 1, up
+        assert {os.stat(f"/proc/{pid}").st_uid for pid in lab.dnsmasq()} <= {user}, (moment, up)
+        assert_goes_down(lab, moment)
