@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
-#include "runtime/vm/qmp.h"
 #include "runtime/vm/share.h"
 #include "runtime/vm/vm.h"
 
@@ -13,8 +12,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-enum { QMP_TIMEOUT_MS = 2000 };
 
 static const char *const status_names[] = {
         [VM_ABSENT] = "absent",   [VM_STOPPED] = "stopped", [VM_CRASHED] = "crashed",   [VM_STARTING] = "starting",
@@ -170,150 +167,6 @@ add_vm(struct world *world, const char *name, gboolean in_file, gboolean kept)
         }
 }
 
-/* QEMU's run states: qapi/run-state.json, RunState. */
-static enum vm_status
-status_of(const char *word)
-{
-        if (g_strcmp0(word, "running") == 0)
-                return VM_RUNNING;
-        if (g_strcmp0(word, "prelaunch") == 0 || g_strcmp0(word, "inmigrate") == 0)
-                return VM_STARTING;
-        if (g_strcmp0(word, "guest-panicked") == 0)
-                return VM_PANICKED;
-        return word ? VM_PAUSED : VM_UNREACHABLE;
-}
-
-static void
-take_answer(struct vm_world *vm, const struct qmp_question *question)
-{
-        const char *word = json_text(question->answers[0], "status");
-
-        g_free(vm->detail);
-        vm->detail = NULL;
-        if (question->error) {
-                vm->detail = g_strdup(question->error->message);
-        } else {
-                vm->status = status_of(word);
-                vm->detail = g_strdup(word ? word : "its monitor gives no state");
-                vm->actual = actual_parse(question->answers + 1);
-        }
-}
-
-/* The state first; what follows is for those that plan. */
-#define STATUS QMP_COMMAND("query-status")
-static const char *const mount_commands[] = {STATUS, ACTUAL_COMMANDS, ACTUAL_MORE_COMMANDS, ACTUAL_MOUNT_COMMAND, NULL};
-static const char *const all_commands[] = {STATUS, ACTUAL_COMMANDS, ACTUAL_MORE_COMMANDS, NULL};
-static const char *const device_commands[] = {STATUS, ACTUAL_COMMANDS, NULL};
-static const char *const status_command[] = {STATUS, NULL};
-
-enum { COMMANDS = G_N_ELEMENTS(mount_commands) - 1 };
-
-/* Each question costs each QEMU a turn of its main loop: about memory and vCPUs only those are asked that have room for more,
- * or are to have another amount. */
-static gboolean
-may_resize(const struct vm_world *vm, const struct vm *wish)
-{
-        const json_t *memory = vm->spec ? json_object_get(vm->spec->wish, "memory") : NULL;
-        const json_t *cpus = vm->spec ? json_object_get(vm->spec->wish, "cpus") : NULL;
-        g_autofree char *text = NULL;
-
-        if (!wish || !json_is_string(memory) || !json_is_integer(cpus))
-                return TRUE;
-        text = text_format_size(wish->memory_bytes);
-        return strcmp(text, json_string_value(memory)) != 0 || wish->cpus != json_integer_value(cpus);
-}
-
-static gboolean
-has_mounts(const struct vm_world *vm)
-{
-        return vm->spec && json_array_size(json_object_get(vm->spec->wish, "mounts")) > 0;
-}
-
-/* QEMUs that have been asked and not heard yet. */
-struct vm_questions {
-        struct vm_world **asked;
-        struct qmp_question *questions;
-        json_t **answers;
-        guint count;
-        struct qmp_asking *asking;
-};
-
-/* Who it is has been told by its lock and its arguments, which hold our UUID; only its state is left to ask. */
-static struct vm_questions *
-ask_all(const struct world *world, const struct project *project, struct vm_world **living, guint count, gboolean devices)
-{
-        struct vm_questions *all = g_new0(struct vm_questions, 1);
-
-        all->asked = g_new0(struct vm_world *, count);
-        all->questions = g_new0(struct qmp_question, count);
-        all->answers = g_new0(json_t *, count * COMMANDS);
-        for (guint i = 0; i < count; i++) {
-                g_autoptr(GError) error = NULL;
-                int directory = vm_open_run_directory(world->paths, living[i]->name, &error);
-                gboolean mounts = has_mounts(living[i]); /* whoever looks is told of one that is lost */
-
-                if (directory < 0) {
-                        g_free(living[i]->detail);
-                        living[i]->detail = g_strdup(error->message);
-                        continue;
-                }
-                all->asked[all->count] = living[i];
-                all->questions[all->count] = (struct qmp_question){
-                        .directory_fd = directory,
-                        .socket = QEMU_SOCKET_OBSERVE,
-                        .commands = mounts     ? mount_commands
-                                    : !devices ? status_command
-                                    : may_resize(living[i], project_find_vm(project, living[i]->name)) ? all_commands
-                                                                                                       : device_commands,
-                        .answers = &all->answers[all->count * COMMANDS],
-                };
-                all->count++;
-        }
-        all->asking = qmp_ask_begin(all->questions, all->count, QMP_TIMEOUT_MS);
-        return all;
-}
-
-void
-observe_answers(struct world *world)
-{
-        struct vm_questions *all = g_steal_pointer(&world->vm_questions);
-
-        if (!all)
-                return;
-        qmp_ask_end(all->asking);
-        for (guint i = 0; i < all->count; i++) {
-                take_answer(all->asked[i], &all->questions[i]);
-                for (guint k = 0; k < COMMANDS; k++)
-                        json_decref(all->questions[i].answers[k]);
-                g_clear_error(&all->questions[i].error);
-                close(all->questions[i].directory_fd);
-        }
-        g_free(all->asked);
-        g_free(all->questions);
-        g_free(all->answers);
-        g_free(all);
-}
-
-/* Its arguments are what it was started with: `-device {"driver":"virtio-net-pci","id":"nic-lan","host_mtu":1500,...}`. */
-static void
-find_mtus(struct vm_world *vm)
-{
-        g_auto(GStrv) argv = vm->pid ? process_argv(vm->pid) : NULL;
-
-        vm->mtus = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        for (guint i = 0; argv && argv[0] && argv[i] && argv[i + 1]; i++) {
-                g_autoptr(json_t) device = NULL;
-                gint64 mtu;
-
-                if (strcmp(argv[i], "-device") != 0 || !strstr(argv[i + 1], "host_mtu"))
-                        continue;
-                device = json_loads(argv[i + 1], JSON_REJECT_DUPLICATES, NULL);
-                mtu = json_number(device, "host_mtu", 0);
-                if (json_text(device, "id") && mtu > 0 && mtu <= G_MAXUINT16)
-                        g_hash_table_insert(vm->mtus, g_strdup(json_text(device, "id")), GUINT_TO_POINTER((guint)mtu));
-        }
-}
-
 static gint
 compare_names(gconstpointer a, gconstpointer b)
 {
@@ -344,10 +197,7 @@ observe_vms(struct world *world, const struct project *project, const struct obs
                 if (vm_is_alive(g_ptr_array_index(world->vms, i)))
                         g_ptr_array_add(living, g_ptr_array_index(world->vms, i));
         if (options->qmp && living->len)
-                world->vm_questions =
-                        ask_all(world, project, (struct vm_world **)living->pdata, living->len, options->devices);
-        for (guint i = 0; options->qmp && i < living->len; i++)
-                find_mtus(g_ptr_array_index(living, i));
+                observe_ask(world, project, living, options->devices);
         return TRUE;
 }
 

@@ -13,6 +13,9 @@
 gboolean observe_vms(struct world *world, const struct project *project, const struct observe_options *options, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
 
+/** observe_ask() - Its last part: ask these (struct vm_world), and read what those NICs were told that QEMU was started with */
+void observe_ask(struct world *world, const struct project *project, const GPtrArray *living, gboolean devices);
+
 /** observe_answers() - Wait for what observe_vms() asked, at most 2 s from then; until then whoever lives is "unreachable" */
 void observe_answers(struct world *world);
 

@@ -30,6 +30,7 @@ spec_empty(const char *name)
         spec->macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         spec->disks = g_ptr_array_new_with_free_func(kept_disk_free);
         spec->refused = g_ptr_array_new_with_free_func(g_free);
+        spec->plugged = g_ptr_array_new_with_free_func(g_free);
         return spec;
 }
 
@@ -58,24 +59,44 @@ spec_free(struct spec *spec)
         g_hash_table_unref(spec->macs);
         g_ptr_array_unref(spec->disks);
         g_ptr_array_unref(spec->refused);
+        g_ptr_array_unref(spec->plugged);
         g_free(spec);
+}
+
+static void
+add_id(GPtrArray *ids, const char *id)
+{
+        if (!g_ptr_array_find_with_equal_func(ids, id, g_str_equal, NULL))
+                g_ptr_array_add(ids, g_strdup(id));
+}
+
+static void
+remove_id(GPtrArray *ids, const char *id)
+{
+        guint i;
+
+        if (g_ptr_array_find_with_equal_func(ids, id, g_str_equal, &i))
+                g_ptr_array_remove_index(ids, i);
 }
 
 void
 spec_refuse(struct spec *spec, const char *id)
 {
-        if (!g_ptr_array_find_with_equal_func(spec->refused, id, g_str_equal, NULL))
-                g_ptr_array_add(spec->refused, g_strdup(id));
+        add_id(spec->refused, id);
+}
+
+void
+spec_plug(struct spec *spec, const char *id)
+{
+        add_id(spec->plugged, id);
 }
 
 void
 spec_forget_device(struct spec *spec, const char *id)
 {
-        guint i;
-
         g_hash_table_remove(spec->ports, id);
-        if (g_ptr_array_find_with_equal_func(spec->refused, id, g_str_equal, &i))
-                g_ptr_array_remove_index(spec->refused, i);
+        remove_id(spec->refused, id);
+        remove_id(spec->plugged, id);
 }
 
 static json_t *
@@ -127,14 +148,26 @@ decode_disk(const char *name, const json_t *object)
         return disk;
 }
 
-static json_t *
-encode_refused(const struct spec *spec)
+static void
+encode_ids(json_t *root, const char *key, const GPtrArray *ids)
 {
-        json_t *list = json_array();
+        json_t *list = ids->len ? json_array() : NULL;
 
-        for (guint i = 0; i < spec->refused->len; i++)
-                json_array_append_new(list, json_string(g_ptr_array_index(spec->refused, i)));
-        return list;
+        for (guint i = 0; i < ids->len; i++)
+                json_array_append_new(list, json_string(g_ptr_array_index(ids, i)));
+        json_set(root, key, list);
+}
+
+/* They become QMP. */
+static void
+decode_ids(const json_t *root, const char *key, GPtrArray *ids)
+{
+        const json_t *id;
+        size_t i;
+
+        json_array_foreach (json_object_get(root, key), i, id)
+                if (json_is_string(id) && !strpbrk(json_string_value(id), "\"\\/"))
+                        add_id(ids, json_string_value(id));
 }
 
 static json_t *
@@ -167,8 +200,8 @@ encode(const struct spec *spec)
         json_set(root, "ports", ports);
         json_set(root, "macs", macs);
         json_set(root, "disks", disks);
-        if (spec->refused->len)
-                json_set(root, "refused", encode_refused(spec));
+        encode_ids(root, "refused", spec->refused);
+        encode_ids(root, "plugged", spec->plugged);
         json_set(root, "wish", spec->wish ? json_incref(spec->wish) : NULL);
         json_set(root, "set", spec->set ? json_incref(spec->set) : NULL);
         json_set(root, "seeded", spec->seeded ? json_incref(spec->seeded) : NULL);
@@ -205,7 +238,6 @@ decode(const char *vm, const json_t *root)
         g_autoptr(spec_t) spec = spec_empty(vm);
         const json_t *object;
         const char *name;
-        size_t i;
 
         if (!decode_identity(spec, root))
                 return NULL;
@@ -224,9 +256,8 @@ decode(const char *vm, const json_t *root)
                         return NULL;
                 g_ptr_array_add(spec->disks, disk);
         }
-        json_array_foreach (json_object_get(root, "refused"), i, object)
-                if (json_is_string(object))
-                        spec_refuse(spec, json_string_value(object));
+        decode_ids(root, "refused", spec->refused);
+        decode_ids(root, "plugged", spec->plugged);
         spec->wish = json_incref(json_object_get(root, "wish"));
         spec->set = json_incref(json_object_get(root, "set"));
         spec->seeded = json_incref(json_object_get(root, "seeded"));

@@ -62,6 +62,7 @@ struct spec {
         char *password_stamp; /* file_stamp() of the password that its display was given; NULL: it has none */
         char *started_as;    /* the name that its taps have: it was renamed since its QEMU was started; NULL: its own */
         GPtrArray *refused;  /* char *: ids of devices that its guest was asked to let go of, and did not */
+        GPtrArray *plugged;  /* char *: ids of NICs that it was not started with: QEMU's arguments do not tell of them */
 };
 
 /** state_load() - Read state.json; an empty one with exists = FALSE where there is none. Fails when newer or corrupt */
@@ -130,6 +131,8 @@ int spec_port(struct spec *spec, const char *id);
 gboolean spec_is_port(const char *id);
 /** spec_refuse() - Remember that the guest did not let go of a device */
 void spec_refuse(struct spec *spec, const char *id);
+/** spec_plug() - Remember that a NIC is not in QEMU's arguments, or another is */
+void spec_plug(struct spec *spec, const char *id);
 /** spec_forget_device() - It is gone: its port is free, and nothing is refused */
 void spec_forget_device(struct spec *spec, const char *id);
 /** spec_keep_ports() - Forget the ports of all devices but these */

@@ -187,6 +187,7 @@ mark_started(struct apply *apply)
                         resolve_wish(&apply->session->resolved->vms[step->index]);
                 resolve_ports(&apply->session->resolved->vms[step->index]);
                 g_ptr_array_set_size(spec->refused, 0);
+                g_ptr_array_set_size(spec->plugged, 0);
                 spec->present = TRUE;
                 spec->stopped = FALSE;
                 spec->paused = FALSE;

@@ -191,6 +191,23 @@ copy_text_entry(gpointer key, gpointer value, gpointer data)
         g_hash_table_replace(data, g_strdup(key), g_strdup(value));
 }
 
+/* Before they are: a NIC that a killed drover has added is asked how it was made, too. */
+static void
+note_plugged(struct update *update, const GPtrArray *changes)
+{
+        for (guint i = 0; i < changes->len; i++) {
+                const struct plan_change *change = g_ptr_array_index(changes, i);
+                g_auto(GStrv) parts = g_strsplit(change->key, ".", 3);
+                int number = strcmp(parts[0], "networks") == 0 && parts[1] && !parts[2] && change->to
+                                     ? find_nic(&update->launch, parts[1])
+                                     : -1;
+                g_autofree char *id = qemu_nic_id(parts[1] ? parts[1] : "");
+
+                if (number >= 0 && update->launch.nics[number].nic->model == NIC_VIRTIO)
+                        spec_plug(update->spec, id);
+        }
+}
+
 static gboolean
 keep_identity(struct update *update, GError **error)
 {
@@ -213,6 +230,7 @@ apply_update(struct apply *apply, const struct plan_step *step, GError **error)
         update.launch.tap_owner = spec->started_as;
         if (spec->machine)
                 update.launch.machine = spec->machine;
+        note_plugged(&update, step->changes);
         if (!keep_identity(&update, error))
                 return FALSE;
         ok = make_changes(&update, step->changes, error);

@@ -84,7 +84,8 @@ def test_nic(world):
 
 
 def test_network_that_comes_and_goes(world):
-    """A network and a NIC on it are added by one edit and removed by another: the bridge goes once the NIC is out."""
+    """A network and a NIC on it are added by one edit and removed by another: the bridge goes once the NIC is out. An mtu that
+    the network gets meanwhile waits for a restart, or for the NIC to be plugged in anew."""
     lab = world.lab(NICS.replace("  dmz: {subnet: 10.41.0.0/24, mode: isolated}\n", ""))
     lab.drover("up")
     lab.console("web").ready()
@@ -96,6 +97,17 @@ def test_network_that_comes_and_goes(world):
     lab.drover("up")
     assert tap_of(lab, "web/dmz")["master"] == lab.bridge("dmz")["ifname"]
     lab.assert_satisfied()
+
+    lab.replace("10.41.0.0/24, mode: isolated}", "10.41.0.0/24, mode: isolated, mtu: 1400}")
+    lab.drover("up")
+    assert "networks.dmz.mtu: 1500 → 1400 (restart)" in lab.drover("plan").out, "QEMU knows what it told the guest"
+    assert "networks.dmz.mtu: 1500 → 1400 (restart required)" in lab.drover("ps").out
+    lab.replace(", dmz: {}}}", "}}")
+    lab.drover("up")
+    lab.replace("{lan: {ip: 10.40.0.10}}}", "{lan: {ip: 10.40.0.10}, dmz: {}}}")
+    lab.drover("up")
+    lab.assert_satisfied()
+
     with open(lab.file, "w", encoding="utf-8") as file:
         file.write(before)
     lab.drover("up")

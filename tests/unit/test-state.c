@@ -120,6 +120,10 @@ test_spec(struct scratch *place, gconstpointer data)
         root->backing = (struct image_info){"qcow2", 1 << 20, 1, 2, 3, 4};
         g_assert_cmpint(spec_port(spec, "nic-lan"), ==, 0);
         g_hash_table_insert(spec->macs, g_strdup("lan"), g_strdup("02:00:00:00:00:01"));
+        spec_plug(spec, "nic-lan");
+        spec_plug(spec, "nic-lan");
+        spec_plug(spec, "nic-\"}"); /* no id of ours: it would become QMP */
+        spec_refuse(spec, "disk-data");
         g_assert_true(spec_save(place->paths, spec, &error));
         again = spec_load(place->paths, "web", &error);
         g_assert_no_error(error);
@@ -133,6 +137,11 @@ test_spec(struct scratch *place, gconstpointer data)
         g_assert_true(image_is_same(&spec_disk(copy, "root")->backing, &root->backing));
         g_assert_cmpint(spec_port(copy, "nic-lan"), ==, 0);
         g_assert_cmpstr(g_hash_table_lookup(copy->macs, "lan"), ==, "02:00:00:00:00:01");
+        g_assert_cmpuint(copy->plugged->len, ==, 1);
+        g_assert_cmpuint(copy->refused->len, ==, 1);
+        spec_forget_device(copy, "nic-lan");
+        g_assert_cmpuint(copy->plugged->len, ==, 0);
+        g_assert_cmpuint(copy->refused->len, ==, 1);
 }
 
 /* A device keeps its port whatever comes and goes; a new one takes the lowest that is free. */
