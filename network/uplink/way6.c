@@ -3,8 +3,6 @@
 
 #include "base/file.h"
 
-#include <stdio.h>
-
 #define IF_INET6 "/proc/net/if_inet6"
 
 enum {
@@ -49,12 +47,12 @@ way6_find_local(const struct links *links)
         const struct link *found = NULL;
 
         for (char **line = lines; *line; line++) {
+                g_auto(GStrv) words = g_strsplit(*line, " ", 5);
                 const struct link *link;
-                unsigned ifindex, scope;
 
-                if (sscanf(*line, "%*s %x %*x %x", &ifindex, &scope) != 2 || scope != IF_INET6_LINK)
+                if (g_strv_length(words) < 5 || g_ascii_strtoull(words[3], NULL, 16) != IF_INET6_LINK)
                         continue;
-                link = links_find_index(links, (int)ifindex);
+                link = links_find_index(links, (int)g_ascii_strtoull(words[1], NULL, 16));
                 for (guint i = 0; link && i < links->routes6->len; i++) {
                         const struct link_route6 *route = &g_array_index(links->routes6, struct link_route6, i);
 
