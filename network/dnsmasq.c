@@ -252,6 +252,8 @@ start(struct home *home, const struct lab *lab, const struct texts *texts, const
         g_autofree char *as_group = g_strdup_printf("--group=%s", group ? group->gr_name : "");
         const char *argv[] = {"dnsmasq", config, as_user, as_group, NULL};
 
+        if (user && !group)
+                return error_set(error, DROVER_ERROR_FAILED, "cannot look up the group of user '%s'", user->name);
         if (home_start(home, argv, error))
                 return TRUE;
         if (g_error_matches(*error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
