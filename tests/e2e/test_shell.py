@@ -68,6 +68,10 @@ os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 
+# As other kernels have it, and distributions: the switches of these folders.
+MOUNT = 'mount --bind "$0" /proc/sys/kernel && mount --bind "$1" /proc/sys/user && shift && exec "$@"'
+
+
 def test_doctor_of_a_user(world):
     """Without rights on the host the tun device and user namespaces matter, QEMU's user does not."""
     user = world.user()
@@ -76,6 +80,13 @@ def test_doctor_of_a_user(world):
     without = [sys.executable, "-c", WITHOUT_NAMESPACES, *user.prefix]
     check = doctor(world.lab(PAIR, name="w", prefix=without), 1)["namespaces"]
     assert (check["level"], check["fix"]) == ("fail", "sysctl -w user.max_user_namespaces=10000"), check
+    for name, value in ("unprivileged_userns_clone", 0), ("apparmor_restrict_unprivileged_userns", 1):
+        switches = [world.make_directory(name, "kernel"), world.make_directory(name, "user")]
+        with open(os.path.join(switches[0], name), "w", encoding="ascii") as file:
+            file.write(f"{value}\n")
+        mounts = ["unshare", "--mount", "sh", "-c", MOUNT, *switches]
+        check = doctor(world.lab(PAIR, name=name[:4], prefix=[*without[:3], *mounts, *user.prefix]), 1)["namespaces"]
+        assert (check["level"], check["fix"]) == ("fail", f"sysctl -w kernel.{name}={1 - value}"), check
     assert checks["tun"]["level"] == ("ok" if os.stat("/dev/net/tun").st_mode & 0o006 == 0o006 else "fail")
     devices = world.devices()
     assert doctor(world.lab(PAIR, name="b", prefix=devices.prefix + user.prefix), None)["tun"]["level"] == "ok"
