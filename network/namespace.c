@@ -288,12 +288,14 @@ make_user_namespace(GError **error)
         uid_t uid = geteuid();
         gid_t gid = getegid();
 
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
                 error_errno(error, "cannot make a user namespace");
-                return error_hint(error, "this host may forbid them to ordinary users: 'drover doctor' says what opens them");
-        }
-        return file_write_kernel("/proc/self/setgroups", "deny", error) && write_map("/proc/self/uid_map", uid, error) &&
-               write_map("/proc/self/gid_map", gid, error);
+        else if (file_write_kernel("/proc/self/setgroups", "deny", error) && write_map("/proc/self/uid_map", uid, error) &&
+                 write_map("/proc/self/gid_map", gid, error))
+                return TRUE;
+        else /* Ubuntu's is made, and then has no rights */
+                error_prefix(error, "cannot make a user namespace");
+        return error_hint(error, "this host may forbid them to ordinary users: 'drover doctor' says what opens them");
 }
 
 static gboolean

@@ -253,6 +253,17 @@ def test_user_without_tun(world):
     assert "running" not in lab.states().values()
 
 
+def test_user_namespace_without_rights(world):
+    """Where a user namespace can be made and not be used, as Ubuntu has it, the error leads to doctor."""
+    lab, user = make_lab(world, PAIR.replace("*guest", "*fake"), fake=True)
+    path = "/proc/self/uid_map"
+    refused = lab.drover("up", status=5, wrap=("strace", "-f", "-qq", "-o", "/dev/null", "-P", path, "-e",
+                                               "inject=openat:error=EPERM"))
+    reason = f"cannot make a user namespace: cannot write '0 {user.uid} 1' to '{path}': Operation not permitted"
+    assert reason in refused.err, refused
+    assert "'drover doctor' says what opens them" in refused.err and lab.leftovers() == [], refused
+
+
 def test_host_isolation_needs_root(world):
     """isolation: host as a user is refused as not allowed, before anything is made."""
     lab, _ = make_lab(world, PAIR.replace("*guest", "*fake"), fake=True)
