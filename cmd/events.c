@@ -37,7 +37,7 @@ parse_since(const char *text, gint64 *ret_us, GError **error)
         guint64 ms;
 
         if (time)
-                *ret_us = g_date_time_to_unix(time) * G_USEC_PER_SEC;
+                *ret_us = g_date_time_to_unix(time) * G_USEC_PER_SEC + g_date_time_get_microsecond(time);
         else if (value_parse_duration(text, &ms, NULL) && ms < G_MAXINT64 / 1000)
                 *ret_us = g_get_real_time() - (gint64)ms * 1000;
         else

@@ -255,14 +255,36 @@ def test_links(world):
     assert logged.count("\n") == 1 and "vm two: link-detached (by kernel), nic lan" in logged, logged
 
 
-def test_lease(world):
-    """An address that a guest was given is recorded with its VM."""
+def test_one_stream(world):
+    """Drover's actions, QEMU's events, links and leases are one stream in the order in which they happened; -f has all of it
+    as it comes, and --since what was from a moment on."""
     lab = world.lab("networks: {lan: {subnet: 10.30.0.0/24, mode: isolated}}\n"
                     "vms: {web: {<<: *guest, networks: {lan: {ip: 10.30.0.10}}}}\n")
     lab.drover("up")
+    follow = lab.begin("events", "-f", "--format", "json")
     lab.console("web").ready()
     wait_for_event(lab, "web", "lease", "dnsmasq")
-    assert '"address":"10.30.0.10"' in lab.drover("events", "web", "--format", "json").out
+    lab.drover("pause", "web")
+    wait_for_event(lab, "web", "halted", "qemu")
+    tap = next(link["ifname"] for link in lab.links().values() if link.get("ifalias") == f"drover:{lab.name}/web/lan")
+    host.command("ip", "-n", f"drover-{lab.name}", "link", "set", tap, "nomaster")
+    wait_for_event(lab, "web", "link-detached", "kernel")
+    lab.drover("up")
+    wait_for_event(lab, "web", "resumed", "qemu")
+    journal = [json.loads(line) for line in lab.drover("events", "--format", "json").out.splitlines()]
+    first = next(event["time"] for event in journal if event["event"] == "halted")
+    since = [json.loads(line) for line in lab.drover("events", "--format", "json", "--since", first).out.splitlines()]
+    wanted = [event for event in journal if event["time"] >= first]
+    assert len(wanted) < len(journal) and since[:len(wanted)] == wanted
+    lab.drover("down", "-v", "-y", "-t", "0")
+    stream = [json.loads(line) for line in follow.communicate(timeout=20)[0].splitlines()]
+    assert follow.returncode == 0
+    seen = [(event["event"], event["by"]) for event in stream if event.get("name") in ("web", "lan")]
+    wanted = [("lease", "dnsmasq"), ("halted", "qemu"), ("link-detached", "kernel"), ("repair", "up"), ("resumed", "qemu")]
+    assert [event for event in seen if event in wanted] == wanted and ("pause", "pause") in seen, seen
+    assert seen[0] == ("create", "up") and ("remove", "down") in seen, seen
+    assert [event["time"] for event in stream] == sorted(event["time"] for event in stream)
+    assert [event["address"] for event in stream if event["event"] == "lease"][0] == "10.30.0.10", stream
 
 
 LAB = """
