@@ -124,7 +124,12 @@ decode_cpu_model(struct decoder *decoder, const struct key *key, const struct no
         decode_checked(decoder, key, node, object, value_check_cpu_model);
 }
 
-DEFINE_SCHEMA(cpu_model, "^[A-Za-z0-9._-]{1,64}$")
+/* One is the '486'. */
+static json_t *
+schema_cpu_model(void)
+{
+        return json_pack("{s:[s,s], s:s, s:i}", "type", "string", "integer", "pattern", "^[A-Za-z0-9._-]{1,64}$", "minimum", 0);
+}
 
 const struct key_codec codec_cpu_model = {"CPU model", decode_cpu_model, encode_text, schema_cpu_model};
 
@@ -137,7 +142,7 @@ decode_regex(struct decoder *decoder, const struct key *key, const struct node *
 static json_t *
 schema_regex(void)
 {
-        return json_pack("{s:s, s:i, s:i}", "type", "string", "minLength", 1, "maxLength", 1024);
+        return json_pack("{s:[s,s], s:i, s:i}", "type", "string", "number", "minLength", 1, "maxLength", 1024);
 }
 
 const struct key_codec codec_regex = {"regular expression", decode_regex, encode_text, schema_regex};

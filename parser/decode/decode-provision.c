@@ -247,7 +247,7 @@ encode_run(const struct key *key, const void *object)
 static json_t *
 schema_run(void)
 {
-        return json_pack("{s:s, s:{s:[{s:[s,s,s]}, {s:s, s:i, s:{s:[s,s,s]}}]}}", "type", "array", "items", "anyOf", "type",
+        return json_pack("{s:[s,s], s:{s:[{s:[s,s,s]}, {s:s, s:i, s:{s:[s,s,s]}}]}}", "type", "array", "null", "items", "anyOf", "type",
                          "string", "number", "boolean", "type", "array", "minItems", 1, "items", "type", "string", "number",
                          "boolean");
 }
@@ -265,7 +265,8 @@ decode_user(struct decoder *decoder, const struct key *key, const struct node *n
 static json_t *
 schema_user(void)
 {
-        return json_pack("{s:s, s:s}", "type", "string", "pattern", "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$");
+        return json_pack("{s:[s,s], s:s, s:i}", "type", "string", "integer", "pattern",
+                         "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$", "minimum", 0);
 }
 
 const struct key_codec codec_user = {"user of the guest", decode_user, encode_text, schema_user};
@@ -326,7 +327,7 @@ encode_ssh_keys(const struct key *key, const void *object)
 static json_t *
 schema_ssh_keys(void)
 {
-        return json_pack("{s:s, s:{s:s, s:i}}", "type", "array", "items", "type", "string", "minLength", 1);
+        return json_pack("{s:[s,s], s:{s:s, s:i}}", "type", "array", "null", "items", "type", "string", "minLength", 1);
 }
 
 const struct key_codec codec_ssh_keys = {"list of paths of public keys, or of the keys themselves", decode_ssh_keys,

@@ -55,7 +55,7 @@ encode_boot_order(const struct key *key, const void *object)
 static json_t *
 schema_boot_order(void)
 {
-        return json_pack("{s:s, s:b, s:i, s:{s:[s,s,s]}}", "type", "array", "uniqueItems", 1, "maxItems", BOOT_DEVICES, "items",
+        return json_pack("{s:[s,s], s:b, s:i, s:{s:[s,s,s]}}", "type", "array", "null", "uniqueItems", 1, "maxItems", BOOT_DEVICES, "items",
                          "enum", boot_words[0], boot_words[1], boot_words[2]);
 }
 

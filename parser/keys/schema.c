@@ -1,10 +1,15 @@
 /* schema.c - JSON Schema (2020-12) of the project file, made from the table of keys; for editors */
 #include "parser/decode/decode.h"
+#include "parser/value/typed.h"
 
 #include <string.h>
 
 #define NAME_PATTERN "^(?!x-)[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
-#define SIZE_PATTERN "^[0-9]+(\\.[0-9]+)?[KMGTPkmgtp]([iI]?[bB])?$"
+#define SIZE "[0-9]+(\\.[0-9]+)?[KMGTPkmgtp](i?[bB])?"
+#define DURATION "(?=[0-9])([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?"
+#define OCTET "(0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
+#define IPV4 OCTET "(\\." OCTET "){3}"
+#define LABEL "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
 static json_t *schema_object(const struct key_table *table);
 
@@ -12,6 +17,27 @@ static json_t *
 schema_pattern(const char *pattern)
 {
         return json_pack("{s:s, s:s}", "type", "string", "pattern", pattern);
+}
+
+/* Digits are a text to us as any other; 'true' for a text is more likely a slip. */
+static json_t *
+schema_text(const char *pattern)
+{
+        return json_pack("{s:[s,s], s:s, s:i}", "type", "string", "integer", "pattern", pattern, "minimum", 0);
+}
+
+/* What is in quotes means the same. */
+static json_t *
+schema_bool(void)
+{
+        return json_pack("{s:[s,s], s:s}", "type", "boolean", "string", "pattern", "^(true|false)$");
+}
+
+static json_t *
+schema_count(const struct key *key)
+{
+        return json_pack("{s:[s,s], s:I, s:I, s:s}", "type", "integer", "string", "minimum", (json_int_t)key->min, "maximum",
+                         (json_int_t)key->max, "pattern", "^(0|[1-9][0-9]*)$");
 }
 
 static json_t *
@@ -43,41 +69,39 @@ schema_map(const struct key_table *table, json_t *values)
 static json_t *
 schema_list(json_t *items)
 {
-        return json_pack("{s:s, s:o}", "type", "array", "items", items);
+        return json_pack("{s:[s,s], s:o}", "type", "array", "null", "items", items);
 }
 
 static json_t *
 schema_value(const struct key *key)
 {
-        static const char address[] = "^[0-9]{1,3}(\\.[0-9]{1,3}){3}$";
-
         switch (key->type) {
         case KEY_NAME:
-                return schema_pattern(NAME_PATTERN);
+                return schema_text(NAME_PATTERN);
         case KEY_INTERFACE:
-                return schema_pattern("^[^/: ]{1,15}$");
+                return schema_text("^(?!\\.\\.?$)[!-$&-.0-9;-~]{1,15}$");
         case KEY_BOOL:
-                return json_pack("{s:s}", "type", "boolean");
+                return schema_bool();
         case KEY_COUNT:
-                return json_pack("{s:s, s:I, s:I}", "type", "integer", "minimum", (json_int_t)key->min, "maximum",
-                                 (json_int_t)key->max);
+                return schema_count(key);
         case KEY_MEMORY:
-                return json_pack("{s:[s,s], s:s, s:i}", "type", "string", "integer", "pattern", SIZE_PATTERN, "minimum", 1);
+                return json_pack("{s:[s,s], s:s, s:i}", "type", "string", "integer", "pattern", "^([0-9]+|" SIZE ")$",
+                                 "minimum", 1);
         case KEY_SIZE:
-                return schema_pattern(SIZE_PATTERN);
+                return schema_pattern("^" SIZE "$");
         case KEY_DURATION:
-                return json_pack("{s:[s,s], s:s, s:i}", "type", "string", "integer", "pattern", "^(0|([0-9]+(ms|s|m|h|d))+)$",
-                                 "maximum", 0);
+                return json_pack("{s:[s,s], s:s, s:i, s:i}", "type", "string", "integer", "pattern", "^(0|" DURATION ")$",
+                                 "minimum", 0, "maximum", 0);
         case KEY_ENUM:
                 return schema_words(key);
         case KEY_MAC:
                 return schema_pattern("^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$");
         case KEY_IPV4:
-                return schema_pattern(key->word ? "^(none|[0-9]{1,3}(\\.[0-9]{1,3}){3})$" : address);
+                return schema_pattern(key->word ? "^(none|" IPV4 ")$" : "^" IPV4 "$");
         case KEY_CIDR4:
-                return schema_pattern("^(auto|[0-9]{1,3}(\\.[0-9]{1,3}){3}/[0-9]{1,2})$");
+                return schema_pattern("^(auto|" IPV4 "/([0-9]|[12][0-9]|30))$");
         case KEY_RANGE4:
-                return schema_pattern("^[0-9.]+ *- *[0-9.]+$");
+                return schema_pattern("^" IPV4 " *- *" IPV4 "$");
         case KEY_IPV6:
                 return schema_pattern("^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$");
         case KEY_CIDR6:
@@ -85,20 +109,23 @@ schema_value(const struct key *key)
         case KEY_RATE:
                 return schema_pattern("^[0-9]+(\\.[0-9]+)?([kKmMgGtT]|[kKmMgGtT]?[bB][iI][tT](/s)?)$");
         case KEY_PERCENT:
-                return json_pack("{s:[s,s], s:s, s:i}", "type", "string", "integer", "pattern",
-                                 "^(0|[0-9]{1,3}(\\.[0-9]{1,4})?%)$", "maximum", 0);
+                return json_pack("{s:[s,s], s:s, s:i, s:i}", "type", "string", "integer", "pattern",
+                                 "^(0|[0-9]{1,3}(\\.[0-9]{1,4})?%)$", "minimum", 0, "maximum", 0);
+        case KEY_DOMAIN:
+                return schema_text(key->max == 1 ? "^" LABEL "$" : "^" LABEL "(\\." LABEL ")*$");
+        case KEY_PATH:
+                return json_pack("{s:[s,s], s:i}", "type", "string", "number", "minLength", 1);
         case KEY_COUNT_LIST:
-                return schema_list(json_pack("{s:s, s:I, s:I}", "type", "integer", "minimum", (json_int_t)key->min, "maximum",
-                                             (json_int_t)key->max));
+                return schema_list(schema_count(key));
         case KEY_TEXT_LIST:
                 return schema_list(schema_scalar());
         case KEY_NAME_LIST:
-                return schema_list(schema_pattern(NAME_PATTERN));
+                return schema_list(schema_text(NAME_PATTERN));
         case KEY_TEXT_MAP:
-                return json_pack("{s:s, s:{s:[s,s,s,s]}}", "type", "object", "additionalProperties", "type", "string", "number",
-                                 "boolean", "null");
+                return json_pack("{s:[s,s], s:{s:[s,s,s,s]}}", "type", "object", "null", "additionalProperties", "type",
+                                 "string", "number", "boolean", "null");
         default:
-                return json_pack("{s:s}", "type", "string");
+                return json_pack("{s:[s,s]}", "type", "string", "number");
         }
 }
 
@@ -119,7 +146,7 @@ schema_with_short(const struct key_table *table)
         else if (table->short_key)
                 object = either(schema_value(keys_find_in(table, table->short_key)), object);
         if (table->flag_offset)
-                object = either(json_pack("{s:s}", "type", "boolean"), object);
+                object = either(schema_bool(), object);
         return object;
 }
 
@@ -130,10 +157,11 @@ schema_shape(const struct key *key)
 
         switch (key->type) {
         case KEY_OBJECT:
-                return schema_with_short(key->table);
+                schema = schema_with_short(key->table);
+                return key->indirect ? schema : either(json_pack("{s:s}", "type", "null"), schema);
         case KEY_OBJECT_MAP:
                 schema = schema_map(key->table, either(json_pack("{s:s}", "type", "null"), schema_with_short(key->table)));
-                return key->named ? either(schema_list(schema_pattern(NAME_PATTERN)), schema) : schema;
+                return key->named ? either(schema_list(schema_text(NAME_PATTERN)), schema) : schema;
         case KEY_OBJECT_LIST:
                 return schema_list(schema_with_short(key->table));
         case KEY_SPECIAL:
@@ -146,6 +174,23 @@ schema_shape(const struct key *key)
         }
 }
 
+/* The example as a value: editors offer it as it is. */
+static json_t *
+example_value(const struct key *key)
+{
+        struct sources *sources = sources_new();
+        struct diagnostics *diagnostics = diagnostics_new(sources);
+        g_autofree char *text = g_strdup_printf("example: %s\n", key->example);
+        const struct source *source = sources_add_text(sources, "example", "/", text, strlen(text), NULL);
+        struct tree *tree = source ? tree_read(source, diagnostics) : NULL;
+        json_t *value = tree ? typed_node(node_get(tree_root(tree), "example"), NULL) : json_string(key->example);
+
+        tree_free(tree);
+        diagnostics_free(diagnostics);
+        sources_unref(sources);
+        return value;
+}
+
 static json_t *
 schema_key(const struct key *key)
 {
@@ -155,11 +200,11 @@ schema_key(const struct key *key)
         if (key->unbuilt)
                 description = g_strdup_printf("%s (not supported yet)", key->help);
         else
-                description = g_strdup_printf("%s (a change: %s)", key->help, key_change_name(key->change));
+                description = g_strdup_printf("%s (a change %s)", key->help, key_change_text(key->change));
         json_object_set_new(schema, "description", json_string(description));
         if (key->fallback)
-                json_object_set_new(schema, "default", json_string(key->fallback));
-        json_object_set_new(schema, "examples", json_pack("[s]", key->example));
+                json_object_set_new(schema, "default", typed_scalar(key->fallback));
+        json_object_set_new(schema, "examples", json_pack("[o]", example_value(key)));
         return schema;
 }
 
