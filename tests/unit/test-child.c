@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -147,6 +148,27 @@ test_no_exec(void)
         g_assert_true(process_has_execed(getpid()));
 }
 
+/* Whoever cannot look has not found that there is none: glibc itself says so where a later source of names answers. */
+static void
+test_users(void)
+{
+        struct rlimit limit, none;
+        g_autoptr(GError) broken = NULL, absent = NULL;
+        struct child_user user;
+
+        g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+        none = (struct rlimit){0, limit.rlim_max};
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &none), ==, 0);
+        g_assert_false(child_user_find("drover-absent", &user, &broken));
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+        g_assert_nonnull(broken);
+        g_assert_false(g_error_matches(broken, DROVER_ERROR, DROVER_ERROR_NOT_FOUND));
+        g_assert_true(g_str_has_prefix(broken->message, "cannot look up user 'drover-absent': "));
+        g_assert_false(child_user_find("drover-absent", &user, &absent));
+        g_assert_error(absent, DROVER_ERROR, DROVER_ERROR_NOT_FOUND);
+        g_assert_true(child_user_find("root", &user, NULL) && user.uid == 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -156,5 +178,6 @@ main(int argc, char **argv)
         g_test_add_func("/child/program", test_program);
         g_test_add_func("/child/missing-program", test_missing_program);
         g_test_add_func("/child/no-exec", test_no_exec);
+        g_test_add_func("/child/users", test_users);
         return g_test_run();
 }

@@ -1,9 +1,13 @@
 /* test-dnsmasq.c - the texts that dnsmasq reads, and the leases that it writes */
 #include "network/dnsmasq.h"
 
+#include "base/child.h"
+#include "base/error.h"
 #include "base/file.h"
 
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 static const char *const aliases[] = {"database", NULL};
 
@@ -236,6 +240,28 @@ test_leases(void)
         g_assert_true(file_remove_tree(directory, NULL));
 }
 
+/* As root it runs as 'nobody' where it has no user of its own, and not where that could not be looked up: the next run, which
+ * can, would not know it for ours. */
+static void
+test_user(void)
+{
+        struct rlimit limit, none;
+        g_autoptr(GError) error = NULL;
+        struct child_user nobody;
+
+        if (geteuid() != 0) {
+                g_test_skip("only root's dnsmasq has a user of its own");
+                return;
+        }
+        g_assert_true(child_user_find("nobody", &nobody, NULL)); /* which is known from here on */
+        g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+        none = (struct rlimit){0, limit.rlim_max};
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &none), ==, 0);
+        g_assert_false(dnsmasq_ensure(NULL, &lab, &error));
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+        g_assert_true(error && g_str_has_prefix(error->message, "cannot look up user 'dnsmasq': "));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -248,5 +274,6 @@ main(int argc, char **argv)
         g_test_add_func("/dnsmasq/hosts", test_hosts);
         g_test_add_func("/dnsmasq/is-needed", test_is_needed);
         g_test_add_func("/dnsmasq/leases", test_leases);
+        g_test_add_func("/dnsmasq/user", test_user);
         return g_test_run();
 }
