@@ -191,6 +191,15 @@ address_format_ip6(const struct in6_addr *ip6)
         return value_format_ipv6(ip6);
 }
 
+/* What the file says needs no word. */
+static void
+append_address(GString *text, const char *address, const char *source)
+{
+        g_string_append_printf(text, "%s%s", text->len ? ", " : "", address);
+        if (strcmp(source, "reservation") != 0)
+                g_string_append_printf(text, " (%s)", source);
+}
+
 char *
 address_text(const GArray *addresses)
 {
@@ -202,9 +211,9 @@ address_text(const GArray *addresses)
                 g_autofree char *ip6 = address->source6 ? address_format_ip6(&address->ip6) : NULL;
 
                 if (ip)
-                        g_string_append_printf(text, "%s%s", text->len ? ", " : "", ip);
+                        append_address(text, ip, address->source);
                 if (ip6)
-                        g_string_append_printf(text, "%s%s", text->len ? ", " : "", ip6);
+                        append_address(text, ip6, address->source6);
         }
         return g_string_free(text, FALSE);
 }

@@ -26,7 +26,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(address_book_t, address_book_free)
  */
 GArray *address_book_find(const struct address_book *book, const struct vm_world *vm);
 
-/** address_text() - "10.0.0.2, fd00:20::2, 10.0.1.2", without those that are not known. New string */
+/** address_text() - "10.0.0.2, fd00:20::2, 10.0.1.2 (lease)", without those that are not known. New string */
 char *address_text(const GArray *addresses);
 
 /** address_to_json() - [{"network", "ip", "mac", "source", "ip6", "source6"}], the last two where known. New reference */

@@ -239,8 +239,9 @@ const struct verb verb_ps = {
         .name = "ps",
         VERB_OF_VMS,
         .help = "List VMs: state, address, uptime, pending changes",
-        .text = "Without -a: those that run, and those that crashed. PENDING is what an edit of the file has changed and a "
-                "restart will bring.",
+        .text = "Without -a: those that run, and those that crashed. An address is the file's, or says where it comes from: "
+                "lease (dnsmasq gave it) or neighbour (the kernel saw it). PENDING is what an edit of the file has changed and "
+                "a restart will bring.",
         .needs = NEEDS_PROJECT | NEEDS_NO_FILE_OK,
         VERB_OPTIONS(rows, struct ps_options),
         .run = run_ps,

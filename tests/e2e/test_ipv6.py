@@ -92,7 +92,7 @@ def test_router_and_reservation(world):
     lab.replace(', ip6: "fd00:20::12"', "")
     lab.drover("up")
     assert lab.drover("ip", "bob").out.split("\n")[2].split() == ["bob", "lan", "fd00:20::11", MAC, "lease"]
-    assert "10.20.0.11, fd00:20::11" in lab.drover("ps").out
+    assert "10.20.0.11, fd00:20::11 (lease) " in lab.drover("ps").out
     lab.assert_satisfied()
 
 
