@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,14 @@ sources_add(struct sources *sources, char *name, char *directory, char *text, si
         source->name = name;
         source->directory = directory;
         source->text = text;
+        if (!g_utf8_validate(directory, -1, NULL)) { /* paths below it are kept in JSON, which has no other */
+                g_autofree char *shown = text_make_printable(directory, -1);
+
+                error_set(error, DROVER_ERROR_CONFIG, "the directory '%s' is not named in UTF-8", shown);
+                error_hint(error, "give it another name");
+                source_free(source);
+                return NULL;
+        }
         if (length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
                 error_set(error, DROVER_ERROR_CONFIG, "%s:1: the text is UTF-16", name);
                 error_hint(error, "save it as UTF-8");

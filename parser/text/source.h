@@ -57,7 +57,7 @@ void sources_unref(struct sources *sources);
  * sources_read() - Read a file ("-": standard input) and find its lines
  *
  * Returns the source, which belongs to @sources. Fails with DROVER_ERROR_NOT_FOUND, _PERMISSION or _CONFIG (a directory,
- * a device, larger than SOURCE_MAX_BYTES, not UTF-8 with the line where, a NUL byte).
+ * a device, larger than SOURCE_MAX_BYTES, not UTF-8 with the line where, a NUL byte, in a directory whose name is not UTF-8).
  */
 const struct source *sources_read(struct sources *sources, const char *path, GError **error);
 

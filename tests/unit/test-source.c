@@ -74,6 +74,19 @@ test_refused(void)
         refuse(huge, SOURCE_MAX_BYTES + 1, "'f.yaml' is larger than 16777216 bytes");
 }
 
+/* A path below it would be lost where it is kept and printed. */
+static void
+test_directory_in_latin1(void)
+{
+        struct sources *sources = sources_new();
+        g_autoptr(GError) error = NULL;
+
+        g_assert_null(sources_add_text(sources, "f.yaml", "/home/j\xf6rg", "a: 1\n", 5, &error));
+        g_assert_error(error, DROVER_ERROR, DROVER_ERROR_CONFIG);
+        g_assert_cmpstr(error->message, ==, "the directory '/home/j\\xf6rg' is not named in UTF-8\n  give it another name");
+        sources_unref(sources);
+}
+
 static void
 test_read(void)
 {
@@ -256,6 +269,7 @@ main(int argc, char **argv)
         g_test_add_func("/source/lines", test_lines);
         g_test_add_func("/source/refused", test_refused);
         g_test_add_func("/source/read", test_read);
+        g_test_add_func("/source/directory-in-latin1", test_directory_in_latin1);
         g_test_add_func("/diagnostic/format", test_format);
         g_test_add_func("/diagnostic/origins", test_origins);
         g_test_add_func("/diagnostic/format/long-line", test_format_long_line);
