@@ -198,6 +198,20 @@ shape_id(guint wanted, enum node_kind kind)
         return (wanted & SHAPE_SCALAR ? for_value : wanted & SHAPE_MAP ? for_map : for_list)[kind];
 }
 
+/* "disk:1G", alone where keys are wanted, those of @table or any: "write 'disk: 1G'"; NULL for any other text. */
+static char *
+hint_blank_behind_colon(const struct key_table *table, const struct node *node)
+{
+        const char *colon = node->kind == NODE_SCALAR && !node->quoted ? strchr(node->text, ':') : NULL;
+        g_autofree char *word = colon ? g_strndup(node->text, (gsize)(colon - node->text)) : NULL;
+        g_autofree char *rest = colon ? text_make_printable(colon + 1, (gssize)strcspn(colon + 1, " ")) : NULL;
+        gboolean is_key = word && (table ? keys_find_in(table, word) != NULL : text_is_name(word));
+
+        if (!is_key || g_str_has_prefix(rest, "//") || strlen(rest) > 40)
+                return NULL;
+        return g_strdup_printf("a blank is missing after the colon: write '%s: %s'", word, rest);
+}
+
 /* What to write, and how it looks for this very key, where there is one and its example shows something. */
 static char *
 hint_with_example(const struct key *key, const char *what)
@@ -212,6 +226,7 @@ hint_for_shape(const struct key *key, const struct node *node, guint wanted)
 {
         gboolean is_item = key && strchr("[{", *key->example); /* of a list or map whose values are wanted to be texts */
         const char *alias = key && key == keys_find_in(&keys_vm, key->name) ? alias_of(&keys_vm, key->name) : NULL;
+        char *blank;
 
         if (alias)
                 return hint_alias(alias);
@@ -227,6 +242,9 @@ hint_for_shape(const struct key *key, const struct node *node, guint wanted)
                 return hint_with_example(key, "begin each entry with '- '");
         if (node->kind == NODE_LIST)
                 return hint_with_example(key, "write 'key: value' lines, without the dashes");
+        blank = key ? hint_blank_behind_colon(key->type == KEY_OBJECT ? key->table : NULL, node) : NULL;
+        if (blank)
+                return blank;
         return hint_with_example(key, "write its keys below it, indented, each as 'key: value'");
 }
 
@@ -261,6 +279,8 @@ decode_object_fault(struct decoder *decoder, const struct key_table *table, cons
 
                 hint = word ? g_strdup_printf("write {%s: %s}", key->name, word) : NULL;
         }
+        if (!hint)
+                hint = hint_blank_behind_colon(table, node);
         if (!hint)
                 hint = hint_for_shape(NULL, node, SHAPE_MAP);
         decode_fault(decoder, shape_id(SHAPE_MAP, node->kind), NULL, node, hint, "%s stands where a map is wanted",

@@ -231,6 +231,8 @@ explain_flow(const struct problem *problem)
         char bracket = strchr(problem->text, ']') ? '[' : '{';
         gboolean is_variable = *problem->c == '{' && problem->at.column > 1 && problem->c[-1] == '$';
 
+        if (problem->at.column > 1 && strchr("'\"", problem->c[-1]) && explain_after_quote(problem)) /* not a blank behind it */
+                return TRUE;
         if (problem->at.line == problem->from.line && *problem->c)
                 return report(problem, "yaml-missing-comma", problem->at,
                               is_variable ? "between braces or brackets, put a value with ${...} in quotes" : NULL,

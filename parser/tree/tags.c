@@ -54,7 +54,8 @@ reader_apply_tag(struct reader *reader, struct node *node, const yaml_char_t *ev
         static const char *const kinds[] = {"a single value", "a list", "a map"};
         static const char *const merge_tags[] = {"!reset", "!override", NULL};
         const char *tag = (const char *)event_tag, *meant;
-        gboolean core = g_str_has_prefix(tag, "tag:yaml.org,2002:");
+        static const char core_prefix[] = "tag:yaml.org,2002:";
+        gboolean core = g_str_has_prefix(tag, core_prefix);
         g_autofree char *hint = NULL;
 
         if (strcmp(tag, "!") == 0) {
@@ -82,5 +83,5 @@ reader_apply_tag(struct reader *reader, struct node *node, const yaml_char_t *ev
         else if (!core)
                 hint = g_strdup("put the value in quotes if it begins with '!'");
         diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "unknown-tag", node->place, hint, "unknown tag '%s%s'",
-                        core ? "!!" : "", core ? strrchr(tag, ':') + 1 : tag);
+                        core ? "!!" : "", core ? tag + strlen(core_prefix) : tag);
 }

@@ -111,6 +111,13 @@ compare_names(gconstpointer a, gconstpointer b)
         return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* A file may define others, but no '$' leads to them. */
+static gboolean
+can_be_used(const char *name)
+{
+        return !g_ascii_isdigit(*name) && !name[strspn(name, "_" G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS)];
+}
+
 const char *
 environment_suggest(const struct environment *environment, const char *name)
 {
@@ -122,7 +129,8 @@ environment_suggest(const struct environment *environment, const char *name)
 
                 g_hash_table_iter_init(&iter, environment->variables);
                 while (names->len < MAX_CANDIDATES && g_hash_table_iter_next(&iter, &other, NULL))
-                        g_ptr_array_add(names, other);
+                        if (can_be_used(other))
+                                g_ptr_array_add(names, other);
         }
         g_ptr_array_sort(names, compare_names);
         g_ptr_array_add(names, NULL);

@@ -143,6 +143,8 @@ test_order(struct fixture *fixture, gconstpointer data)
         g_assert_cmpstr(environment_suggest(fixture->environment, "HOMR"), ==, NULL);
         read_text(fixture, "MEMORY=1\nMEMOIR=2\n");
         g_assert_cmpstr(environment_suggest(fixture->environment, "MEMROY"), ==, "MEMORY");
+        read_text(fixture, "PUBLIC.PORT=1\n"); /* to which no '$' leads */
+        g_assert_null(environment_suggest(fixture->environment, "PUBLIC_PORT"));
 }
 
 /* A variable that has no value is no fault before somebody wants it; then all that is made of it is as bad. */
