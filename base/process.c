@@ -44,15 +44,24 @@ process_wait(int pidfd, int timeout_ms)
         return n > 0;
 }
 
+/* Its arguments, each with a NUL behind it; NULL: there are none, or no such process. New string */
+static char *
+read_arguments(pid_t pid, size_t *ret_length)
+{
+        g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)pid);
+        char *text = NULL;
+
+        return file_read(path, 4 << 20, &text, ret_length, NULL) ? text : NULL;
+}
+
 char **
 process_argv(pid_t pid)
 {
-        g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)pid);
-        g_autofree char *text = NULL;
+        size_t length = 0;
+        g_autofree char *text = read_arguments(pid, &length);
         GPtrArray *argv;
-        size_t length;
 
-        if (!file_read(path, 4 << 20, &text, &length, NULL) || length == 0)
+        if (length == 0)
                 return NULL;
         argv = g_ptr_array_new();
         for (size_t at = 0; at < length; at += strlen(text + at) + 1)
@@ -64,9 +73,13 @@ process_argv(pid_t pid)
 gboolean
 process_has_argument(pid_t pid, const char *argument)
 {
-        g_auto(GStrv) argv = process_argv(pid);
+        size_t length = 0;
+        g_autofree char *text = read_arguments(pid, &length);
 
-        return argv && g_strv_contains((const char *const *)argv, argument);
+        for (size_t at = 0; at < length; at += strlen(text + at) + 1)
+                if (strcmp(text + at, argument) == 0)
+                        return TRUE;
+        return FALSE;
 }
 
 /* The line of /proc/PID/stat from its third field on; NULL: no such process. Source: proc(5) */
