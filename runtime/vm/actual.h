@@ -8,10 +8,10 @@
 #include "runtime/vm/qmp.h"
 
 /** The commands (struct qmp_question), in the order in which actual_parse() takes their answers */
-#define ACTUAL_COMMANDS                                                                                                          \
+#define ACTUAL_COMMANDS \
         "{\"execute\":\"qom-list\",\"arguments\":{\"path\":\"/machine/peripheral\"}}", QMP_COMMAND("query-block")
 /** Further ones that need not be asked */
-#define ACTUAL_MORE_COMMANDS                                                                                                     \
+#define ACTUAL_MORE_COMMANDS \
         QMP_COMMAND("query-memory-size-summary"), QMP_COMMAND("query-balloon"), QMP_COMMAND("query-cpus-fast")
 /** One more, of a VM that has mounts */
 #define ACTUAL_MOUNT_COMMAND QMP_COMMAND("query-chardev")

@@ -1,10 +1,10 @@
 /* qmp_ask.c - one question to many QEMUs at once, in one poll loop
  *
- * Each QEMU gets a seat: a connection, everything sent in one go, answers in the order of the commands. There are as many seats
- * as the limit on descriptors comfortably allows; who is done leaves the seat to the next.
+ * Each QEMU gets a seat: a connection, everything sent in one go, answers in the order of the commands. There are as many
+ * seats as the limit on descriptors comfortably allows; who is done leaves the seat to the next.
  *
- * QEMU takes what it reads byte by byte, and each byte costs it a turn of a loop, some 7 us: so the commands are as short as can
- * be, and have no ids.
+ * QEMU takes what it reads byte by byte, and each byte costs it a turn of a loop, some 7 us: so the commands are as short as
+ * can be, and have no ids.
  */
 #include "runtime/vm/qmp.h"
 
