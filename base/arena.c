@@ -25,6 +25,7 @@ block_new(size_t bytes)
         if (bytes < LAST_BYTES) {
                 block = g_malloc0(bytes);
         } else {
+                bytes = (bytes + LAST_BYTES - 1) / LAST_BYTES * LAST_BYTES; /* a mapping that is no multiple lies anywhere */
                 block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
                 if (block == MAP_FAILED)
                         g_error("out of memory");

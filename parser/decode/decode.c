@@ -74,18 +74,26 @@ decode_defaults(struct decoder *decoder, const struct key_table *table, void *ob
         }
 }
 
-/* Defaults are the same for all structs of a table: they are decoded once. */
-void *
-decode_new(struct decoder *decoder, const struct key_table *table, guint count)
+/* A struct with its defaults, which are the same for all structs of a table: they are decoded once. */
+static const void *
+standard_of(struct decoder *decoder, const struct key_table *table)
 {
         void *standard = g_hash_table_lookup(decoder->store->defaults, table);
-        char *objects = store_alloc(decoder->store, count * table->struct_size);
 
         if (!standard) {
                 standard = store_alloc(decoder->store, table->struct_size);
                 decode_defaults(decoder, table, standard);
                 g_hash_table_insert(decoder->store->defaults, (gpointer)table, standard);
         }
+        return standard;
+}
+
+void *
+decode_new(struct decoder *decoder, const struct key_table *table, guint count)
+{
+        const void *standard = standard_of(decoder, table);
+        char *objects = store_alloc(decoder->store, count * table->struct_size);
+
         for (guint i = 0; i < count; i++)
                 memcpy(objects + i * table->struct_size, standard, table->struct_size);
         return objects;
@@ -208,6 +216,8 @@ static void
 decode_object_map(struct decoder *decoder, const struct key *key, const struct node *node, void *object)
 {
         const struct key_table *table = key->table;
+        guint spare = table == &keys_network; /* for the implicit network */
+        const void *standard;
         char *items;
 
         if (node_is_null(node) || too_many(decoder, key, node))
@@ -220,13 +230,15 @@ decode_object_map(struct decoder *decoder, const struct key *key, const struct n
                 decode_shape_fault(decoder, key, node, key->named ? SHAPE_LIST : SHAPE_MAP);
                 return;
         }
-        items = decode_new(decoder, table, node->count + (table == &keys_network)); /* one more, for the implicit network */
+        standard = standard_of(decoder, table);
+        items = store_alloc(decoder->store, (node->count + spare) * table->struct_size);
         FIELD(object, key->offset, void *) = items;
         FIELD(object, key->count_offset, guint) = node->count;
         for (guint i = 0; i < node->count; i++, items += table->struct_size) {
                 const struct node *item = node->items[i];
                 const struct context context = {decoder->context, table->title, node->keys[i]->text};
 
+                memcpy(items, standard, table->struct_size); /* not all of them before: it stays in the cache */
                 check_name(decoder, key, node->keys[i]);
                 FIELD(items, table->name_offset, const char *) = node->keys[i]->text;
                 decoder->context = &context;
@@ -235,6 +247,8 @@ decode_object_map(struct decoder *decoder, const struct key *key, const struct n
                 decode_object(decoder, table, item, items);
                 decoder->context = context.parent;
         }
+        if (spare)
+                memcpy(items, standard, table->struct_size);
 }
 
 static void
