@@ -144,7 +144,7 @@ keep_fault(gpointer data, const struct expand_fault *fault)
                 parser->variable.fault_place = parser->variable.place;
 }
 
-/* Hands an entry over. @text: NULL after an error that was told, with quotes and escapes gone; @plain: it has no variables. */
+/* Hands an entry over. @text: with quotes and escapes gone; @plain: it has no variables. */
 static void
 define(struct parser *parser, const char *text, gboolean plain)
 {
@@ -236,6 +236,20 @@ read_quoted_text(struct parser *parser, char quote)
         return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
+/* Tells why there is no value; whoever uses the variable is told the same, and not that it is not set. Returns FALSE. */
+static gboolean
+fail_value(struct parser *parser, const char *id, struct place place, const char *hint, const char *text)
+{
+        g_autofree char *name = g_strndup(parser->name, (size_t)(parser->name_end - parser->name));
+        const struct variable variable = {.name = name,
+                                          .place = place_of(parser, parser->name, parser->name_end),
+                                          .fault = {id, 0, 0, text, hint},
+                                          .fault_place = place};
+
+        parser->reader->define(parser->reader->data, &variable);
+        return diagnostics_add(parser->diagnostics, SEVERITY_ERROR, id, place, hint, "%s", text);
+}
+
 static gboolean
 read_quoted(struct parser *parser)
 {
@@ -245,16 +259,15 @@ read_quoted(struct parser *parser)
 
         if (!text) {
                 parser->at = parser->end; /* it has taken all the rest */
-                return diagnostics_add(parser->diagnostics, SEVERITY_ERROR, "env-quote", place_of(parser, opening, opening + 1),
-                                       "close it, or put the value into quotes of the other kind",
-                                       "the quote that begins here is not closed");
+                return fail_value(parser, /* ID: */ "env-quote", place_of(parser, opening, opening + 1),
+                                  "close it, or put the value into quotes of the other kind",
+                                  "the quote that begins here is not closed");
         }
         behind = parser->at;
         skip_blanks(parser);
         if (*parser->at && *parser->at != '\n' && *parser->at != '#')
-                return diagnostics_add(parser->diagnostics, SEVERITY_ERROR, "env-behind-quote",
-                                       place_of(parser, parser->at, line_end(parser->at)),
-                                       "put all of the value into the quotes", "there is text behind the closing quote");
+                return fail_value(parser, /* ID: */ "env-behind-quote", place_of(parser, parser->at, line_end(parser->at)),
+                                  "put all of the value into the quotes", "there is text behind the closing quote");
         parser->value = opening + 1;
         if ((size_t)(behind - 1 - parser->value) != strlen(text)) /* escapes: what comes later stands elsewhere in the file */
                 parser->value = NULL;
