@@ -247,9 +247,9 @@ encode_run(const struct key *key, const void *object)
 static json_t *
 schema_run(void)
 {
-        return json_pack("{s:[s,s], s:{s:[{s:[s,s,s]}, {s:s, s:i, s:{s:[s,s,s]}}]}}", "type", "array", "null", "items", "anyOf", "type",
-                         "string", "number", "boolean", "type", "array", "minItems", 1, "items", "type", "string", "number",
-                         "boolean");
+        return json_pack("{s:[s,s], s:{s:[{s:[s,s,s]}, {s:s, s:i, s:{s:[s,s,s]}}]}}", "type", "array", "null", "items", "anyOf",
+                         "type", "string", "number", "boolean", "type", "array", "minItems", 1, "items", "type", "string",
+                         "number", "boolean");
 }
 
 const struct key_codec codec_run = {"list of lines for the shell, or of lists of words", decode_run, encode_run, schema_run};

@@ -55,8 +55,8 @@ encode_boot_order(const struct key *key, const void *object)
 static json_t *
 schema_boot_order(void)
 {
-        return json_pack("{s:[s,s], s:b, s:i, s:{s:[s,s,s]}}", "type", "array", "null", "uniqueItems", 1, "maxItems", BOOT_DEVICES, "items",
-                         "enum", boot_words[0], boot_words[1], boot_words[2]);
+        return json_pack("{s:[s,s], s:b, s:i, s:{s:[s,s,s]}}", "type", "array", "null", "uniqueItems", 1, "maxItems",
+                         BOOT_DEVICES, "items", "enum", boot_words[0], boot_words[1], boot_words[2]);
 }
 
 const struct key_codec codec_boot_order = {"list of disk, cdrom, network", decode_boot_order, encode_boot_order,
