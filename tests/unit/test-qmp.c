@@ -141,7 +141,7 @@ refuse_greeting(const char *text, enum drover_error code, const char *message)
         struct peer peer = peer_new(text);
         g_autoptr(GError) error = NULL;
 
-        g_assert_null(qmp_new(peer.ours, SHORT_MS, &error));
+        g_assert_null(qmp_new(peer.ours, code == DROVER_ERROR_TIMEOUT ? SHORT_MS : LIMIT_MS, &error));
         g_assert_error(error, DROVER_ERROR, (int)code);
         g_assert_cmpstr(error->message, ==, message);
         close(peer.theirs);
