@@ -29,7 +29,7 @@ G_STATIC_ASSERT(sizeof(struct pair) == 2 * sizeof(struct node *));
 static struct pair *
 pairs_of(const struct reader *reader, const struct frame *frame)
 {
-        return (struct pair *)(reader->pending + frame->first);
+        return reader->pending_count ? (struct pair *)(reader->pending + frame->first) : NULL;
 }
 
 /* Adds the pairs that a merge key stands for. The maps of a list come in its order, the first one wins. */
