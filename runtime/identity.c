@@ -1,24 +1,34 @@
 /* identity.c - UUIDs and MACs, derived from names once and then kept */
 #include "runtime/identity.h"
 
+#include "base/error.h"
 #include "base/file.h"
 
 #include <string.h>
 
 /* The host's machine-id; empty where there is none, which only makes identities less unique across hosts. */
 static const char *
-machine_id(void)
+machine_id(GError **error)
 {
-        static gsize once;
+        static GMutex mutex;
         static char *id;
+        g_autoptr(GError) reason = NULL;
 
-        if (g_once_init_enter(&once)) {
-                if (!file_read("/etc/machine-id", 4096, &id, NULL, NULL))
-                        id = g_strdup("");
+        g_mutex_lock(&mutex);
+        if (!id && file_read("/etc/machine-id", 4096, &id, NULL, &reason))
                 g_strstrip(id);
-                g_once_init_leave(&once, 1);
-        }
+        else if (!id && g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
+                id = g_strdup("");
+        g_mutex_unlock(&mutex);
+        if (!id)
+                g_propagate_error(error, g_steal_pointer(&reason));
         return id;
+}
+
+gboolean
+identity_load(GError **error)
+{
+        return machine_id(error) != NULL;
 }
 
 /* The parts are hashed with their NULs, so that no two lists of parts look alike. */
@@ -36,7 +46,8 @@ digest(guint8 out[32], const char *const *parts, size_t count)
 void
 identity_uuid(const char *project, const char *vm, char ret_uuid[37])
 {
-        const char *parts[] = {"drover uuid", machine_id(), project, vm};
+        const char *host = machine_id(NULL) ?: "";
+        const char *parts[] = {"drover uuid", host, project, vm};
         guint8 d[32];
 
         digest(d, parts, G_N_ELEMENTS(parts));
@@ -49,7 +60,8 @@ identity_uuid(const char *project, const char *vm, char ret_uuid[37])
 struct ether_addr
 identity_mac(const char *project, const char *vm, const char *nic, gboolean lan)
 {
-        const char *parts[] = {"drover mac", lan ? machine_id() : "", project, vm, nic};
+        const char *host = lan ? machine_id(NULL) : NULL;
+        const char *parts[] = {"drover mac", host ?: "", project, vm, nic};
         struct ether_addr mac;
         guint8 d[32];
 

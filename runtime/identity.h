@@ -4,6 +4,13 @@
 #include <glib.h>
 #include <net/ethernet.h>
 
+/**
+ * identity_load() - Read what tells this host from others; before anything is given an identity that is kept
+ *
+ * The other two take a host whose machine-id cannot be read for one that has none. Fails only where there is one.
+ */
+gboolean identity_load(GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** identity_uuid() - The UUID of a VM: from this host, project and name (RFC 9562, version 8) */
 void identity_uuid(const char *project, const char *vm, char ret_uuid[37]);
 

@@ -7,6 +7,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "network/ports/dnat.h"
+#include "runtime/identity.h"
 #include "runtime/observe.h"
 #include "runtime/rename.h"
 #include "runtime/storage/source.h"
@@ -408,6 +409,8 @@ session_observe(struct session *session, const struct observe_options *options, 
                 observe_images(world, session->project, as);
         }
         if (options->network && !observe_serving(session, world, options->services, error))
+                return FALSE;
+        if (options->images && !identity_load(error)) /* who plans may have new VMs, whose identity is kept */
                 return FALSE;
         session->resolved = resolve(session->project, world);
         if (options->images) {

@@ -58,6 +58,21 @@ def test_kept_over_down_and_loss_of_the_run_directory(world):
     assert identity(lab) == first
 
 
+def test_host_cannot_be_told(world):
+    """Where the host's machine-id is there and cannot be read, nobody gets another identity, which would be kept."""
+    lab = world.lab(NICS, fake=True)
+    lab.drover("up")
+    first = identity(lab)
+    lab.drover("down", "-v", "-y", "-t", "0")
+    broken = ["strace", "-f", "-o", "/dev/null", "-P", "/etc/machine-id", "-e", "inject=read:error=EIO"]
+    refused = lab.drover("up", wrap=broken, status=1)
+    assert refused.err.splitlines()[0] == "error: cannot read '/etc/machine-id': Input/output error", refused
+    assert lab.leftovers() == []
+    lab.drover("up")
+    assert identity(lab) == first
+
+
+
 def test_removal_of_a_device_moves_no_other(world):
     """A NIC and a disk that go leave all others where they were; what comes back later takes a free place."""
     lab = world.lab(NICS, fake=True)
