@@ -73,7 +73,16 @@ node_is_null(const struct node *node)
 {
         if (!node || node->kind != NODE_SCALAR || node->quoted)
                 return FALSE;
-        return !*node->text || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0;
+        switch (*node->text) {
+        case '\0':
+                return TRUE;
+        case '~':
+                return !node->text[1];
+        case 'n':
+                return strcmp(node->text, "null") == 0;
+        default:
+                return FALSE;
+        }
 }
 
 const struct origin *

@@ -25,12 +25,6 @@ syntax_last_place(const struct source *source)
         return (struct place){source, (guint)source->line_count, place_column((size_t)g_utf8_strlen(last, -1)), 0};
 }
 
-guint
-syntax_width(const yaml_mark_t *from, const yaml_mark_t *to)
-{
-        return place_width(to->column - from->column);
-}
-
 size_t
 syntax_offset(const struct source *source, const yaml_mark_t *mark)
 {

@@ -30,7 +30,11 @@ syntax_place(const struct source *source, const yaml_mark_t *mark)
 }
 
 /** syntax_width() - How many characters there are between two marks in one line */
-guint syntax_width(const yaml_mark_t *from, const yaml_mark_t *to);
+static inline guint
+syntax_width(const yaml_mark_t *from, const yaml_mark_t *to)
+{
+        return place_width(to->column - from->column);
+}
 
 /**
  * syntax_offset() - Where in the source's text a mark is
