@@ -1,7 +1,8 @@
 /* arena.c - memory for very many small things that are freed as a whole
  *
  * Blocks grow, so that a small project takes little and a large one few of them. The largest are as large as a large page of
- * the kernel, and come with it: page by page, at the first touch of each, memory costs more than what is written into it.
+ * the kernel, the first of these have one, and all come with their memory: page by page, at the first touch of each, it costs
+ * more than what is written into it.
  */
 #include "base/arena.h"
 
@@ -9,7 +10,9 @@
 
 enum {
         FIRST_BYTES = 64 << 10,
-        LAST_BYTES = 2 << 20, /* blocks grow up to that; from there on a block is a mapping of its own */
+        LAST_BYTES = 2 << 20,   /* blocks grow up to that; from there on a block is a mapping of its own */
+        LARGE_BYTES = 24 << 20, /* behind that pages are small: a host that takes back what its guests do not use, say, has
+                                   few large ones at hand, and each that it has to find takes longer than 512 small ones */
 };
 
 struct arena_block {
@@ -18,7 +21,7 @@ struct arena_block {
 };
 
 static struct arena_block *
-block_new(size_t bytes)
+block_new(struct arena *arena, size_t bytes)
 {
         struct arena_block *block;
 
@@ -29,8 +32,10 @@ block_new(size_t bytes)
                 block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
                 if (block == MAP_FAILED)
                         g_error("out of memory");
-                madvise(block, bytes, MADV_HUGEPAGE); /* a kernel that has none takes small ones */
+                if (arena->mapped_bytes < LARGE_BYTES)
+                        madvise(block, bytes, MADV_HUGEPAGE); /* a kernel that has none takes small ones */
                 madvise(block, bytes, MADV_POPULATE_WRITE);
+                arena->mapped_bytes += bytes;
         }
         block->bytes = bytes;
         return block;
@@ -62,7 +67,7 @@ arena_grow(struct arena *arena, size_t bytes)
 {
         size_t usual = MAX(arena->next_bytes, FIRST_BYTES);
         gboolean apart = bytes > usual / 4;
-        struct arena_block *block = block_new(apart ? sizeof *block + bytes : usual);
+        struct arena_block *block = block_new(arena, apart ? sizeof *block + bytes : usual);
 
         block->next = arena->blocks;
         arena->blocks = block;

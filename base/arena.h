@@ -10,7 +10,8 @@ struct arena_block;
 struct arena {
         struct arena_block *blocks;
         char *start, *end; /* of what is left of the present block: all grows from its start, texts from its end */
-        size_t next_bytes; /* of the next block */
+        size_t next_bytes;   /* of the next block */
+        size_t mapped_bytes; /* of blocks that are mappings */
 };
 
 /** arena_clear() - Free all that was taken */
