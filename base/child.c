@@ -49,8 +49,8 @@ look_up_user(const char *name, struct child_user *ret_user, GError **error)
         int number = getpwnam_r(name, &entry, buffer, ENTRY_BYTES, &found);
 
         if (!found && is_unknown(number)) {
-                /* A source of names that fails is forgotten where the one after it answers (glibc, nss/getXXbyYY_r.c): that there
-                 * is no such user is believed when it is said twice, while the first source can be opened. */
+                /* A source of names that fails is forgotten where the one after it answers (glibc, nss/getXXbyYY_r.c): that
+                 * there is no such user is believed when it is said twice, while the first source can be opened. */
                 auto_fd fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
 
                 if (fd < 0 && errno != ENOENT)

@@ -141,7 +141,8 @@ check_kvm(struct doctor *doctor)
         if (qemu->kvm)
                 find(doctor, "kvm", LEVEL_OK, NULL, "VMs run on the CPU itself");
         else
-                find(doctor, "kvm", LEVEL_WARN, wished ? "unset DROVER_ACCEL" : qemu->kvm_hint, "%s: VMs are emulated (tcg), which is many times slower",
+                find(doctor, "kvm", LEVEL_WARN, wished ? "unset DROVER_ACCEL" : qemu->kvm_hint,
+                     "%s: VMs are emulated (tcg), which is many times slower",
                      qemu->no_kvm_reason ? qemu->no_kvm_reason : "not usable");
 }
 

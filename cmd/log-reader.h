@@ -28,8 +28,8 @@ gboolean log_reader_print(struct log_reader *reader, gint64 lines, gboolean more
 gboolean log_reader_skip(struct log_reader *reader, GError **error);
 
 /**
- * log_reader_follow() - What comes, until nobody reads standard output any more, the project is gone with its disks, or @stop_fd
- * can be read (-1: none)
+ * log_reader_follow() - What comes, until nobody reads standard output any more, the project is gone with its disks, or
+ * @stop_fd can be read (-1: none)
  *
  * May be called again. Fails where the project has no directory of VMs, with a hint.
  */
