@@ -257,11 +257,17 @@ class Sweep:
             same = path in now and (now[path] == value or path in self.scenario.grows)
             assert same, f"{what}: disk '{path}' is not what it was"
 
+    def await_processes(self, what):
+        """A supervisor's child lives for a moment, and so does a second supervisor, which finds that there is one."""
+        wanted = self.running["processes"]
+        host.wait_until(lambda: commands(self.lab) == wanted, f"{what}: processes as after an undisturbed run, {wanted}", 10)
+
     def assert_converges(self, what):
         up = self.lab.drover(*self.scenario.again, status=None)
         assert up.status == 0, f"{what}: {up}"
         plan = self.lab.drover("plan", "--exit-code", status=None)
         assert plan.status == 0, f"{what}: after up: {plan}"
+        self.await_processes(what)
         assert_same(picture(self.lab, self.lab_namespace), self.running, what)
         self.assert_disks(what)
 
