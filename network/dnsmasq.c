@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { STOP_TIMEOUT_MS = 3000, FILE_MAX = 64 << 20 };
+enum { STOP_TIMEOUT_MS = 3000, FILE_MAX = 64 << 20, START_TRIES = 5 };
 
 /* Everything that dnsmasq is to read, as text. */
 struct texts {
@@ -243,6 +243,7 @@ write_text(const char *directory, const char *name, const char *text, GError **e
         return file_write_if_changed(path, text, strlen(text), geteuid() == 0 ? 0640 : 0600, NULL, error);
 }
 
+/* While it looks at the interfaces of the namespace, one of them may go, whosoever it is: then dnsmasq ends. */
 static gboolean
 start(struct home *home, const struct lab *lab, const struct texts *texts, const struct child_user *user, GError **error)
 {
@@ -251,13 +252,20 @@ start(struct home *home, const struct lab *lab, const struct texts *texts, const
         g_autofree char *as_user = g_strdup_printf("--user=%s", user ? user->name : "");
         g_autofree char *as_group = g_strdup_printf("--group=%s", group ? group->gr_name : "");
         const char *argv[] = {"dnsmasq", config, as_user, as_group, NULL};
+        g_autoptr(GError) reason = NULL;
 
         if (user && !group)
                 return error_set(error, DROVER_ERROR_FAILED, "cannot look up the group of user '%s'", user->name);
-        if (home_start(home, argv, error))
-                return TRUE;
-        if (g_error_matches(*error, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
-                error_hint(error, "install it: the package is 'dnsmasq-base' on Debian and Ubuntu, 'dnsmasq' elsewhere");
+        for (int tries = START_TRIES; tries > 0; tries--) {
+                g_clear_error(&reason);
+                if (home_start(home, argv, &reason))
+                        return TRUE;
+                if (!strstr(reason->message, "failed to find list of interfaces"))
+                        break;
+        }
+        if (g_error_matches(reason, DROVER_ERROR, DROVER_ERROR_NOT_FOUND))
+                error_hint(&reason, "install it: the package is 'dnsmasq-base' on Debian and Ubuntu, 'dnsmasq' elsewhere");
+        g_propagate_error(error, g_steal_pointer(&reason));
         return FALSE;
 }
 

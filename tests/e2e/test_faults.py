@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import struct
 
 import host
@@ -157,3 +158,25 @@ def test_disk_changes_hands(world):
     assert len(complaints(refused)) == 1 and "'drover stop " in refused.err, refused
     lab.drover("stop", "-t", "0")
     lab.drover("up", "--paused")
+
+
+def test_dnsmasq_loses_a_race(world):
+    """dnsmasq ends where an interface goes while it looks at them all: it is started again; not so for other reasons."""
+    real, copy = shutil.which("dnsmasq", path="/usr/local/sbin:/usr/sbin:/usr/bin"), world.path("dnsmasq-real")
+    count, stand_in = world.path("count"), world.path("dnsmasq")
+    shutil.copy(real, copy)
+    reasons = {"failed to find list of interfaces: No such device": 3, "cannot read it": 1}
+    lab = world.lab("networks:\n  lan: {subnet: 10.85.0.0/24}\nvms:\n  one: {<<: *fake, networks: [lan]}\n",
+                    namespace=world.namespace(), fake=True)
+    for reason, tries in reasons.items():
+        with open(stand_in, "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\necho >>{count}\n[ $(wc -l <{count}) -lt 3 ] && {{ echo 'dnsmasq: {reason}' >&2; exit 2; }}\n"
+                       f'exec {copy} "$@"\n')
+        os.chmod(stand_in, 0o755)
+        up = lab.drover("up", status=None,
+                        wrap=["unshare", "-m", "sh", "-c", f'mount --bind {stand_in} {real} && exec "$@"', "sh"])
+        with open(count, encoding="ascii") as file:
+            assert len(file.readlines()) == tries, up
+        assert (up.status == 0) == (tries == 3) and (up.status == 0 or f"dnsmasq: {reason}" in up.err), up
+        lab.drover("down", "-t", "0")
+        os.unlink(count)
