@@ -170,7 +170,8 @@ def test_dnsmasq_loses_a_race(world):
                     namespace=world.namespace(), fake=True)
     for reason, tries in reasons.items():
         with open(stand_in, "w", encoding="ascii") as file:
-            file.write(f"#!/bin/sh\necho >>{count}\n[ $(wc -l <{count}) -lt 3 ] && {{ echo 'dnsmasq: {reason}' >&2; exit 2; }}\n"
+            file.write(f"#!/bin/sh\necho >>{count}\n"
+                       f"[ $(wc -l <{count}) -lt 3 ] && {{ echo 'dnsmasq: {reason}' >&2; exit 2; }}\n"
                        f'exec {copy} "$@"\n')
         os.chmod(stand_in, 0o755)
         up = lab.drover("up", status=None,
