@@ -195,9 +195,11 @@ on_order(struct server *server, struct watched *watched, guint32 events)
                 return;
         fd = n > 0 ? take_descriptor(&message) : -1;
         if (n == sizeof order) {
+                size_t length;
+
                 carry_out(server, &order, &fd, &answer);
-                n = send(watched->fd, &answer, offsetof(struct answer, forwards) + answer.count * sizeof(struct forward),
-                         MSG_DONTWAIT | MSG_NOSIGNAL);
+                length = offsetof(struct answer, forwards) + answer.count * sizeof(struct forward);
+                n = fd_retry(send(watched->fd, &answer, length, MSG_DONTWAIT | MSG_NOSIGNAL));
         } else {
                 n = -1;
         }

@@ -417,6 +417,8 @@ def faults(calls, seed=0):
             if not re.fullmatch(name, call.name) or not re.search(arguments, call.arguments):
                 continue
             errors = errors.split()
+            if "." in call.process and call.name == "sendmsg" and "AF_NETLINK" in call.arguments:
+                errors.remove("EINTR")  # libnftables' own, in a process that no signal interrupts
             hard = [error for error in errors if error != "EINTR"]
             if (number, call.kind()) in kinds:
                 errors = ["EINTR"] * ("EINTR" in errors) + ([hard[(turns[number] + seed) % len(hard)]] if hard else [])
