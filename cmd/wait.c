@@ -24,7 +24,7 @@ struct awaited {
         gboolean revived; /* something starts it again when it ends */
 };
 
-static const char *const status_question[] = {"query-status", NULL};
+static const char *const status_question[] = {QMP_COMMAND("query-status"), NULL};
 
 static gboolean
 take_status(struct awaited *vm, const char *status, GError **error)
