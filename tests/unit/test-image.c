@@ -152,9 +152,10 @@ test_no_image(struct place *place, gconstpointer data)
         expect_refusal(place, ".", DROVER_ERROR_FAILED, "neither a file nor a block device");
         qemu_img(place, "qemu-img create -q -f parallels @/p 64M");
         expect_refusal(place, "p", DROVER_ERROR_UNSUPPORTED, "in the format 'parallels'");
-        qemu_img(place, "qemu-img create -q -f qcow2 --object secret,id=s,data=x -o encrypt.format=luks,encrypt.key-secret=s,"
-                        "encrypt.iter-time=10 @/luks.qcow2 64M");
-        expect_refusal(place, "luks.qcow2", DROVER_ERROR_UNSUPPORTED, "is encrypted");
+        /* not LUKS, whose derivation of the key qemu-img has to time, and at times cannot */
+        qemu_img(place, "qemu-img create -q -f qcow2 --object secret,id=s,data=x -o encrypt.format=aes,encrypt.key-secret=s "
+                        "@/aes.qcow2 64M");
+        expect_refusal(place, "aes.qcow2", DROVER_ERROR_UNSUPPORTED, "is encrypted");
 }
 
 /* A header that is cut off or full of nonsense is an error with a reason, not a hang or a crash. */
