@@ -44,7 +44,7 @@ class Record:
 
     def take(self, lines):
         self.numbers.update((name, number) for number, name in re.findall(r"^\d+ +\[ *(\d+)\] (\w+)\(", "\n".join(lines), re.M))
-        ways, forks, counts = {}, {}, {}
+        ways, forks, counts, loading = {}, {}, {}, set()
         for line in strace.whole_lines([re.sub(r"^(\d+) +\[ *\d+\]", r"\1", line) for line in lines]):
             match = re.match(r"(\d+) +(\w+)\((.*)", line)
             if not match:
@@ -52,13 +52,17 @@ class Record:
             pid, name, arguments = match.groups()
             way = ways.setdefault(pid, "-" if not ways else f"?{pid}")
             counts[way, name] = counts.get((way, name), 0) + 1
-            self.calls.setdefault(way, []).append(strace.Call(name, counts[way, name], arguments, way))
+            if way not in loading:  # the loader's are not drover's: it ends a program, which then has not begun
+                self.calls.setdefault(way, []).append(strace.Call(name, counts[way, name], arguments, way))
             made = re.search(r"= (\d+)$", arguments) if re.fullmatch("v?fork|clone3?", name) else None
             if made:
                 forks[way] = forks.get(way, 0) + 1
                 ways[made.group(1)] = str(forks[way]) if way == "-" else f"{way}.{forks[way]}"
             if name == "execve" and arguments.endswith("= 0"):
                 self.programs[way] = arguments
+                loading.add(way)
+            elif name == "set_tid_address":
+                loading.discard(way)
 
     def others(self):
         """The calls of all but the first process while they are drover's: of another program none, but the exec itself."""
@@ -71,10 +75,14 @@ class Record:
             found += calls[:end] if _foreign(self.programs.get(way)) else calls
         return found
 
-    def of_program(self, word):
-        """The calls of the process that became `drover WORD`."""
-        return [call for way, calls in self.calls.items() for call in calls
-                if f'["drover", "{word}"' in self.programs.get(way, "")]
+    def of_program(self, word, since_exec=False):
+        """The calls of the process that became `drover WORD`; or only those that it made as that."""
+        found = []
+        for way, calls in self.calls.items():
+            if f'["drover", "{word}"' in self.programs.get(way, ""):
+                execs = [number for number, call in enumerate(calls, 1) if call.name == "execve"]
+                found += calls[execs[-1]:] if since_exec else calls
+        return found
 
 
 class Strike:
