@@ -157,6 +157,7 @@ add_vm(struct world *world, const char *name, gboolean in_file, gboolean kept)
         find_root_disk(world, vm);
         if (vm_is_locked(world->paths, name)) {
                 vm->status = VM_UNREACHABLE;
+                vm->ending = vm_is_ending(world->paths, name);
                 vm->pid = vm->spec ? vm_find_pid(world->paths, name, vm->spec->uuid) : 0;
                 vm->started = vm->pid ? process_start_time(vm->pid) : 0;
                 vm->detail = g_strdup(vm->pid ? "its monitor was not asked" : "its process is not to be found");

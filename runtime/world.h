@@ -32,6 +32,7 @@ struct vm_world {
         gint64 started;         /* seconds since the epoch, 0: not alive */
         char *detail;           /* QEMU's own word for its state, or why it is unreachable; or NULL */
         GError *error;          /* its spec.json cannot be read; spoils nobody else's line */
+        gboolean ending;        /* alive, but it was told to end: vm_is_ending() */
         gboolean in_file;       /* the project file has it */
         gboolean throwaway;     /* it has not, since `drover run` made it */
         gboolean awaited;       /* that drover lives */

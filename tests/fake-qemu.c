@@ -13,6 +13,7 @@
  *     flood        sends events for ever instead of an answer to query-status
  *     noacpi       its guest ignores the power button
  *     poweroff=MS  its guest powers itself off, so long after it began to run
+ *     lingers      runs on when it gets SIGTERM, as one that has not come to it yet, and ends with the next
  *     panic        its guest's kernel gives up when it gets an NMI
  *     die          writes a reason to standard error and exits with 1 at once
  *     die=COMMAND  the same when it is sent COMMAND
@@ -43,7 +44,7 @@ static struct monitor monitors[MONITORS] = {
 static const char *name = "", *uuid = "00000000-0000-0000-0000-000000000000", *status = "running", *die_at;
 static char pid_file[4096];
 static int slow_ms, late_ms, poweroff_ms = -1;
-static bool silent, garbage, huge_line, events, flood, noacpi, panic;
+static bool silent, garbage, huge_line, events, flood, noacpi, lingers, panic;
 static volatile sig_atomic_t terminated;
 
 static void
@@ -262,7 +263,7 @@ serve(void)
         sigset_t none;
 
         sigemptyset(&none);
-        while (!terminated) {
+        while (terminated <= lingers) {
                 bool goes_off = poweroff_ms >= 0 && strcmp(status, "running") == 0;
                 struct pollfd fds[MONITORS];
                 int ready;
@@ -312,6 +313,7 @@ misbehave(const char *how)
         events |= strcmp(how, "events") == 0;
         flood |= strcmp(how, "flood") == 0;
         noacpi |= strcmp(how, "noacpi") == 0;
+        lingers |= strcmp(how, "lingers") == 0;
         panic |= strcmp(how, "panic") == 0;
         if (strncmp(how, "poweroff=", 9) == 0)
                 poweroff_ms = atoi(how + 9);
@@ -364,7 +366,7 @@ serve_stdio(void)
 static void
 on_terminate(int number)
 {
-        terminated = 1;
+        terminated++;
 }
 
 int

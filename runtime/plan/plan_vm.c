@@ -53,6 +53,8 @@ plan_start(struct planner *planner, guint index, enum plan_action action, GPtrAr
                         g_strdup_printf("vm '%s' has qemu_args: QEMU takes them as they are, drover knows nothing of them",
                                         vm->name));
         step->fresh = planner->options->fresh && planner->named[index];
+        if (plan_found_vm(planner, index)->ending)
+                step->detail = g_strdup("its stop was cut short");
         planner->vm_steps[index] = plan_last(planner);
         if (action != ACTION_RESTART)
                 planner->plan->memory_needed += vm->memory_bytes;
@@ -162,7 +164,8 @@ plan_continue(struct planner *planner, guint index)
         change->drift = TRUE;
 }
 
-/* A VM that runs, against the file. */
+/* A VM that runs, against the file. One that was told to end when drover was killed may say that all is well, and ends a moment
+ * later: that is gone through with, and then it is started. */
 static void
 plan_living(struct planner *planner, guint index)
 {
@@ -174,7 +177,7 @@ plan_living(struct planner *planner, guint index)
         gboolean fresh = options->fresh && planner->named[index];
         gboolean now = options->force_recreate || fresh || (options->restart && restart->len && !options->no_recreate);
 
-        if (now) {
+        if (now || found->ending) {
                 plan_start(planner, index, ACTION_RESTART, changes);
                 return;
         }
@@ -318,7 +321,8 @@ plan_vm(struct planner *planner, guint index, GError **error)
                 plan_create(planner, index);
                 return TRUE;
         case GOAL_START:
-                return alive && found->status != VM_STARTING ? TRUE
+                return alive && found->ending ? (plan_start(planner, index, ACTION_RESTART, NULL), TRUE)
+                       : alive && found->status != VM_STARTING ? TRUE
                        : alive ? (add_simple(planner, index, ACTION_CONTINUE), TRUE)
                                : plan_present(planner, index, ACTION_START, error);
         case GOAL_RESTART:

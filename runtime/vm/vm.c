@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "base/trace.h"
 #include "runtime/vm/qmp.h"
 
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 enum {
         CONNECT_TIMEOUT_MS = 3000,
@@ -41,6 +43,26 @@ vm_is_locked(const struct paths *paths, const char *vm)
         g_autofree char *alive = data_file(paths, vm, VM_ALIVE_FILE);
 
         return file_is_locked(alive);
+}
+
+gboolean
+vm_is_ending(const struct paths *paths, const char *vm)
+{
+        g_autofree char *alive = data_file(paths, vm, VM_ALIVE_FILE);
+        struct stat st;
+
+        return stat(alive, &st) == 0 && st.st_size > 0;
+}
+
+/* A length takes no room on a disk that is full. Where even that cannot be noted, it is stopped all the same. */
+static void
+note_ending(const struct paths *paths, const char *vm)
+{
+        g_autofree char *alive = data_file(paths, vm, VM_ALIVE_FILE);
+        auto_fd fd = open(alive, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+        if (fd < 0 || ftruncate(fd, 1) < 0)
+                trace_line("action", "vm %s: that it is to end cannot be noted: %s", vm, g_strerror(errno));
 }
 
 gboolean
@@ -207,6 +229,8 @@ vm_stop(const struct paths *paths, const char *vm, int grace_ms, gboolean *ret_f
                         return FALSE;
                 }
         }
+        if (pidfd >= 0)
+                note_ending(paths, vm);
         if (pidfd >= 0 && grace_ms > 0)
                 ask_to_power_off(paths, vm, pidfd, grace_ms);
         if (pidfd >= 0 && !process_wait(pidfd, 0)) {

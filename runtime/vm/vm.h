@@ -11,7 +11,7 @@
 #include "runtime/state.h"
 
 /** Files in a VM's data directory, next to those of qemu_argv.h */
-#define VM_ALIVE_FILE "alive" /* the lock */
+#define VM_ALIVE_FILE "alive" /* the lock; it has a length once its QEMU was told to end: see vm_is_ending() */
 #define VM_THROWAWAY_FILE "throwaway" /* of a VM that `drover run` made: locked for as long as that waits for its command */
 #define QEMU_LOG "qemu.log"   /* its standard error */
 #define SHARE_LOG "share.log" /* that of the virtiofsd of its mounts, of one start */
@@ -81,6 +81,14 @@ gboolean vm_command(const struct paths *paths, const char *vm, const char *comma
 
 /** vm_is_locked() - Is it alive (the lock)? */
 gboolean vm_is_locked(const struct paths *paths, const char *vm);
+
+/**
+ * vm_is_ending() - Was a QEMU that is alive told to end?
+ *
+ * It is noted before it is told: when drover is killed then, QEMU may still say for a moment that all is well. Of use to who
+ * holds the project's lock; a look without it also sees a stop that is under way.
+ */
+gboolean vm_is_ending(const struct paths *paths, const char *vm);
 
 /** vm_find_pid() - The pid of its QEMU, checked by its UUID; 0: not alive, or not to be found */
 pid_t vm_find_pid(const struct paths *paths, const char *vm, const char *uuid);

@@ -36,6 +36,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum {
         GREETING_TIMEOUT_MS = 60000,
@@ -432,6 +433,8 @@ vm_start(const struct vm_host *host, const struct launch *launch, const struct s
                 }
                 return FALSE;
         }
+        if (ftruncate(lock, 0) < 0) /* the one before may have been told to end */
+                return error_errno(error, "cannot write to '%s'", alive);
         if (!check_uses(launch, error) || !prepare_disks(&start, spec, error) || !spec_put(host->paths, spec, error))
                 return FALSE;
         command = qemu_command_build(launch);

@@ -346,7 +346,7 @@ class Sweep:
         return injected is not None
 
     def mended_after(self, call, error):
-        """What `plan` has to tell of when that process was killed: one that stays may die right after it has said that it runs."""
+        """What `plan` has to tell of: a process that stays may be killed right after it has said that it runs."""
         if error != "KILL":
             return ""
         return next((kind for word, kind in STAYING.items() if call in self.record.of_program(word, since_exec=True)), "")

@@ -96,6 +96,34 @@ def test_killed_before_the_pid_file(world):
     assert_goes_down(lab, "before the pid file")
 
 
+def test_killed_when_it_has_told_qemu_to_end(world):
+    """Such a QEMU may say that all is well, and ends a moment later: the next up or start sees to its end and starts it."""
+    lab = world.lab("vms:\n  one: {<<: *fake, stop_grace_period: 0s, qemu_args: [-fake, lingers, -fake, noacpi]}\n", fake=True)
+
+    def signalled(verb, pid):  # it has had SIGTERM, and is not let go on
+        killed = ["strace", "-o", "/dev/null", "-e", "inject=pidfd_send_signal:signal=KILL:when=2"]
+        assert lab.drover("--parallel", "1", verb, "-t", "0", status=None, wrap=killed).status in (-9, 137), verb
+
+    def in_its_grace(verb, pid):
+        drover = lab.begin(verb, "-t", "60")
+        host.wait_until(lambda: os.stat(lab.vm_data("one", "alive")).st_size, "its end is begun")
+        drover.kill()
+        drover.communicate(timeout=60)
+        os.kill(pid, signal.SIGTERM)  # the first, which it does not come to
+
+    lab.drover("up")
+    for cut_short, verb, again in ((signalled, "stop", "up"), (in_its_grace, "stop", "up"), (signalled, "restart", "start")):
+        before = lab.pids()["one"]
+        cut_short(verb, before)
+        assert (lab.states(), lab.pids()) == ({"one": "running"}, {"one": before}), verb
+        plan = lab.drover("plan", "--exit-code", status=2)
+        assert "restart vm one (its stop was cut short)" in plan.out, plan
+        lab.drover(again)
+        assert lab.pids()["one"] != before and lab.states() == {"one": "running"}, (cut_short, verb, again)
+        lab.assert_satisfied()
+    os.kill(lab.pids()["one"], signal.SIGTERM)
+
+
 def test_killed_before_the_namespace_has_its_name(world):
     """The empty file that a name is mounted on, left by a kill before the mount: down removes it, and no other file."""
     lab = world.lab(FAKES, fake=True)

@@ -125,6 +125,24 @@ test_edits(void)
         }
 }
 
+/* A VM that was told to end when drover was killed: that is gone through with, whatever it says of itself. */
+static void
+test_ending(void)
+{
+        struct plan_options start = {.goal = GOAL_START}, stop = {.goal = GOAL_STOP}, leave = {.goal = GOAL_LEAVE};
+        struct bench bench;
+
+        bench_init(&bench, two_vms);
+        pretend_up(&bench, VM_RUNNING);
+        ((struct vm_world *)world_vm(bench.world, "web"))->ending = TRUE;
+        edit(&bench, two_vms);
+        check_plan(&bench, &up, "restart vm web");
+        check_plan(&bench, &start, "restart vm web");
+        check_plan(&bench, &stop, "stop vm web\nstop vm db");
+        check_plan(&bench, &leave, "");
+        bench_clear(&bench);
+}
+
 static void
 test_restart(void)
 {
@@ -594,6 +612,7 @@ main(int argc, char **argv)
         g_test_add_func("/plan/fresh", test_fresh);
         g_test_add_func("/plan/nothing-to-do", test_nothing_to_do);
         g_test_add_func("/plan/edits", test_edits);
+        g_test_add_func("/plan/ending", test_ending);
         g_test_add_func("/plan/restart", test_restart);
         g_test_add_func("/plan/mtu", test_mtu);
         g_test_add_func("/plan/new-default", test_new_default);
