@@ -185,6 +185,7 @@ look_for(const struct operation *operation)
         return (struct observe_options){
                 .qmp = !cuts_off(&operation->plan),
                 .devices = operation->plan.goal == GOAL_UP,
+                .vms = operation->plan.vms,
                 .network = TRUE,
                 .services = TRUE,
                 .images = operation->starts,

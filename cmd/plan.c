@@ -12,8 +12,9 @@ static int
 run_plan(struct verb_call *call)
 {
         const struct plan_verb_options *options = call->options;
-        struct observe_options look = {.qmp = TRUE, .devices = TRUE, .network = TRUE, .services = TRUE, .images = TRUE};
         struct plan_options wanted = up_plan(&options->wish, call->arguments);
+        struct observe_options look = {
+                .qmp = TRUE, .devices = TRUE, .vms = wanted.vms, .network = TRUE, .services = TRUE, .images = TRUE};
         int status = EXIT_DONE;
         g_autoptr(session_t) session = operate_open(call, &look, FALSE, &status);
         g_autoptr(plan_t) plan = NULL;

@@ -174,13 +174,48 @@ compare_names(gconstpointer a, gconstpointer b)
         return text_compare_natural(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Whether VMs hang together by depends_on does not matter which way: a restart reaches those above, a start those below. */
+static void
+include_connected(const struct project *project, gboolean *asked)
+{
+        gboolean more = TRUE;
+
+        while (more) {
+                more = FALSE;
+                for (guint i = 0; i < project->vm_count; i++)
+                        for (guint n = 0, below; (below = vm_dependency(&project->vms[i], n)) != G_MAXUINT; n++)
+                                if (asked[i] != asked[below])
+                                        asked[i] = asked[below] = more = TRUE;
+        }
+}
+
+/* Of those that live; an array of struct vm_world. The project's come first in world->vms, in its order. */
+static GPtrArray *
+choose_asked(const struct world *world, const struct project *project, const char *const *names)
+{
+        GPtrArray *chosen = g_ptr_array_new();
+        g_autofree gboolean *asked = g_new0(gboolean, world->vms->len);
+
+        for (guint i = 0; i < world->vms->len; i++) {
+                const struct vm_world *vm = g_ptr_array_index(world->vms, i);
+
+                asked[i] = !names || project_is_named(project, names, vm->name);
+        }
+        if (names)
+                include_connected(project, asked);
+        for (guint i = 0; i < world->vms->len; i++)
+                if (asked[i] && vm_is_alive(g_ptr_array_index(world->vms, i)))
+                        g_ptr_array_add(chosen, g_ptr_array_index(world->vms, i));
+        return chosen;
+}
+
 gboolean
 observe_vms(struct world *world, const struct project *project, const struct observe_options *options, GError **error)
 {
         g_autofree char *directory = g_build_filename(world->paths->data, "vms", NULL);
         g_autoptr(GPtrArray) kept = file_list_directory(directory, error);
         g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
-        g_autoptr(GPtrArray) living = g_ptr_array_new();
+        g_autoptr(GPtrArray) asked = NULL;
 
         world->vms = g_ptr_array_new_with_free_func(vm_world_free);
         world->vms_by_name = g_hash_table_new(g_str_hash, g_str_equal);
@@ -194,11 +229,9 @@ observe_vms(struct world *world, const struct project *project, const struct obs
         for (guint i = 0; i < kept->len; i++)
                 if (!world_vm(world, g_ptr_array_index(kept, i)) && text_is_name(g_ptr_array_index(kept, i)))
                         add_vm(world, g_ptr_array_index(kept, i), FALSE, TRUE);
-        for (guint i = 0; i < world->vms->len; i++)
-                if (vm_is_alive(g_ptr_array_index(world->vms, i)))
-                        g_ptr_array_add(living, g_ptr_array_index(world->vms, i));
-        if (options->qmp && living->len)
-                observe_ask(world, project, living, options->devices);
+        asked = choose_asked(world, project, options->vms);
+        if (options->qmp && asked->len)
+                observe_ask(world, project, asked, options->devices);
         return TRUE;
 }
 

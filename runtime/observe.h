@@ -7,8 +7,8 @@
  * observe_vms() - Every VM of the project and every other one that the data directory knows
  *
  * Reads spec.json files, probes locks, and with @options.qmp reads what mtu the NICs of living QEMUs were told and asks all of
- * them at once for their state, and with @options.devices for what they have; observe_answers() takes it. One broken VM never
- * spoils another.
+ * them (or those of @options.vms) at once for their state, and with @options.devices for what they have; observe_answers()
+ * takes it. One broken VM never spoils another.
  */
 gboolean observe_vms(struct world *world, const struct project *project, const struct observe_options *options, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;

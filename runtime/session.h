@@ -52,6 +52,7 @@ gboolean session_qemu_user(struct child_user *ret_user, GError **error) G_GNUC_W
 struct observe_options {
         gboolean qmp;     /* ask every living QEMU for its state */
         gboolean devices; /* and for its devices and disks: what a plan is compared with */
+        const char *const *vms; /* only these (project_is_named()) and who hangs together with them by depends_on; NULL: all */
         gboolean network; /* links, leases */
         gboolean services; /* and whether dnsmasq and firewall are as they should be */
         gboolean images;  /* probe images of new disks */

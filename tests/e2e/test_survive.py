@@ -41,6 +41,24 @@ def test_stopped_qemu(world):
     assert lab.leftovers() == []
 
 
+def test_stopped_qemu_of_another(world):
+    """A verb that names VMs asks those alone, and whom they hang together with: another that hangs delays and hides nothing."""
+    text = LAB.replace("  two: *vm\n", "  two: *vm\n  below: *vm\n  above: {<<: *vm, depends_on: [below]}\n")
+    lab = world.lab(text, fake=True)
+    lab.drover("up")
+    stopped = lab.pids()["one"]
+    os.kill(stopped, signal.SIGSTOP)
+    for verb in ("up two", "plan two", "pause two", "unpause two", "stop -t 0 two", "start two", "up above"):
+        result = lab.drover(*verb.split())
+        assert "one" not in result.out + result.err, (verb, result)
+    assert "cannot be reached" in lab.drover("plan", "one").out
+    os.kill(stopped, signal.SIGCONT)
+    os.kill(lab.pids()["below"], signal.SIGSTOP)
+    assert "vm 'below' runs, but cannot be reached" in lab.drover("up", "above").err
+    os.kill(lab.pids()["below"], signal.SIGCONT)
+    lab.assert_satisfied()
+
+
 def test_qemu_killed_while_up_runs(world):
     """QEMU killed the moment it runs, again and again: up tells of it or not, and the one that is left alone converges."""
     lab = world.lab(LAB.replace("one: &vm {<<: *fake,", "one: &vm {<<: *fake, qemu_args: [-fake, slow=50],"), fake=True)
