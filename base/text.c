@@ -86,6 +86,50 @@ text_suggest(const char *wrong, const char *const *candidates)
         return best;
 }
 
+#define EACH_BYTE(value) (G_GUINT64_CONSTANT(0x0101010101010101) * (value))
+
+/* How many characters begin in the eight bytes of UTF-8 at @text: all bytes but those that go on with one (10xxxxxx). */
+static inline size_t
+count_in_eight(const char *text)
+{
+        guint64 bytes;
+
+        memcpy(&bytes, text, sizeof bytes);
+        bytes = ~(bytes >> 7) | bytes >> 6;
+        return (size_t)((bytes & EACH_BYTE(1)) * EACH_BYTE(1) >> 56);
+}
+
+static gboolean
+is_beginning(const char *text)
+{
+        return ((guchar)*text & 0xc0) != 0x80;
+}
+
+size_t
+text_count(const char *text, size_t length)
+{
+        const char *end = text + length;
+        size_t count = 0;
+
+        for (; end - text >= 8; text += 8)
+                count += count_in_eight(text);
+        for (; text < end; text++)
+                count += is_beginning(text);
+        return count;
+}
+
+const char *
+text_skip(const char *text, const char *end, size_t count)
+{
+        for (; count >= 8 && end - text >= 8; text += 8)
+                count -= count_in_eight(text);
+        for (; text < end; text++) {
+                if (is_beginning(text) && count-- == 0)
+                        break;
+        }
+        return text;
+}
+
 char *
 text_quote_shell(const char *argument)
 {

@@ -146,14 +146,14 @@ static void
 append_excerpt(GString *out, const struct diagnostic *diagnostic, const char *line, size_t length)
 {
         const struct place *place = &diagnostic->place;
-        guint total = (guint)g_utf8_strlen(line, (gssize)length);
-        guint from = total > SHOWN_CHARACTERS && place->column > SHOWN_BEFORE ? place->column - SHOWN_BEFORE : 0;
-        guint to = MIN(total, from + SHOWN_CHARACTERS);
+        const char *end = line + length;
+        gboolean is_long = text_skip(line, end, SHOWN_CHARACTERS) < end;
+        guint from = is_long && place->column > SHOWN_BEFORE ? place->column - SHOWN_BEFORE : 0;
         guint indent = from ? 3 : 0, underlined = 0;
-        const char *c = g_utf8_offset_to_pointer(line, MIN(from, total));
+        const char *c = text_skip(line, end, from);
 
         g_string_append_printf(out, "%5u | %s", place->line, from ? "..." : "");
-        for (guint column = from + 1; column <= to; column++, c = g_utf8_next_char(c)) {
+        for (guint column = from + 1; c < end && column <= from + SHOWN_CHARACTERS; column++, c = g_utf8_next_char(c)) {
                 gunichar character = g_utf8_get_char(c);
 
                 g_string_append_unichar(out, character == '\t' ? ' ' : character);
@@ -162,7 +162,7 @@ append_excerpt(GString *out, const struct diagnostic *diagnostic, const char *li
                 else if (column - place->column < MAX(place->width, 1))
                         underlined += cells(character);
         }
-        g_string_append_printf(out, "%s\n      | ", to < total ? "..." : "");
+        g_string_append_printf(out, "%s\n      | ", c < end ? "..." : "");
         append_repeated(out, ' ', indent);
         g_string_append_c(out, '^');
         append_repeated(out, '~', underlined > 1 ? underlined - 1 : 0);

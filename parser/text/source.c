@@ -308,9 +308,9 @@ source_place(const struct source *source, size_t offset, size_t length)
         place.line = (guint)low + 1;
         place_line(&place, &line, &line_length);
         offset -= source->lines[low];
-        place.column = place_column((size_t)g_utf8_strlen(line, (gssize)offset));
+        place.column = place_column(text_count(line, offset));
         if (offset < line_length)
-                place.width = place_width((size_t)g_utf8_strlen(line + offset, (gssize)MIN(length, line_length - offset)));
+                place.width = place_width(text_count(line + offset, MIN(length, line_length - offset)));
         return place;
 }
 
@@ -318,12 +318,10 @@ size_t
 source_offset(const struct place *place)
 {
         const struct source *source = place->source;
-        const char *at, *end = source->text + source->length;
+        const char *line;
 
         if (place->line == 0 || place->line > source->line_count)
                 return source->length;
-        at = source->text + source->lines[place->line - 1];
-        for (guint column = 1; column < place->column && at < end; column++)
-                at = g_utf8_next_char(at);
-        return (size_t)(at - source->text);
+        line = source->text + source->lines[place->line - 1];
+        return (size_t)(text_skip(line, source->text + source->length, MAX(place->column, 1) - 1) - source->text);
 }

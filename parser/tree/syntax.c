@@ -5,6 +5,8 @@
  */
 #include "parser/tree/syntax.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 /* What is known about a problem. */
@@ -28,14 +30,12 @@ syntax_last_place(const struct source *source)
 size_t
 syntax_offset(const struct source *source, const yaml_mark_t *mark)
 {
-        const char *c;
+        const char *line;
 
         if (mark->line >= source->line_count)
                 return source->length;
-        c = source->text + source->lines[mark->line];
-        for (size_t i = 0; i < mark->column && *c; i++)
-                c = g_utf8_next_char(c);
-        return (size_t)(c - source->text);
+        line = source->text + source->lines[mark->line];
+        return (size_t)(text_skip(line, source->text + source->length, mark->column) - source->text);
 }
 
 static gboolean G_GNUC_PRINTF(5, 6)

@@ -144,9 +144,10 @@ static void
 report(gpointer data, const struct expand_fault *fault)
 {
         struct walk *walk = data;
+        gboolean is_shown = walk->diagnostics->error_count < DIAGNOSTIC_MAX_SHOWN; /* more are only counted */
+        struct place place = is_shown ? place_in(walk->scalar, fault->offset, fault->length) : walk->scalar->place;
 
-        diagnostics_add(walk->diagnostics, SEVERITY_ERROR, fault->id, place_in(walk->scalar, fault->offset, fault->length),
-                        fault->hint, "%s", fault->text);
+        diagnostics_add(walk->diagnostics, SEVERITY_ERROR, fault->id, place, fault->hint, "%s", fault->text);
 }
 
 static void

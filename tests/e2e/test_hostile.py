@@ -73,6 +73,12 @@ TABLE = {
     "a-million-vms": lambda: ("vms: {" + ",".join(f"v{i}: " for i in range(1000000)) + "}\n", {}, "100000"),
     "a-million-duplicates": lambda: ("x-a:\n" + "  k: v\n" * 1000000, {}, "999999 errors, of which the first 100"),
     "a-million-labels": lambda: ("vms: {a: {labels: {" + ",".join(f"k{i}: v" for i in range(1000000)) + "}}}\n", {}, None),
+    "a-million-unknown-keys": lambda: ("vms: {a: {" + ",".join(f"k{i}: v" for i in range(1000000)) + "}}\n", {},
+                                       "1000000 errors, of which the first 100"),
+    "a-line-of-variables": lambda: ("vms: {a: {labels: {" + ",".join(f"k{i}: $x{i}" for i in range(700000)) + "}}}\n", {},
+                                    "700000 errors, of which the first 100"),
+    "faults-behind-a-long-line": lambda: ("vms: {a: {labels: {" + ",".join(f"k{i}: v" for i in range(1000000)) +
+                                          ",k0: v" * 100 + "}}}\n", {}, "key 'k0' is here twice"),
     "deep-flow": lambda: ("x-a: " + "[" * 500000, {}, "more than 64 levels deep"),
     "deep-flow-maps": lambda: ("x-a: " + "{a: " * 500000, {}, "more than 64 levels deep"),
     "deep-flow-braces": lambda: ("x-a: " + "{" * 500000, {}, "more than 64 levels deep"),

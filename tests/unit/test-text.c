@@ -46,6 +46,25 @@ test_tail(void)
         g_assert_cmpstr(none, ==, "");
 }
 
+/* Against GLib's, from and to each character of a text with all lengths of them. */
+static void
+test_count_and_skip(void)
+{
+        static const char text[] = "plain text, \xc3\xa4\xc3\xb6 \xe2\x82\xac\xe2\x82\xac\xe2\x82\xac "
+                                   "\xf0\x9f\x98\x80\xf0\x9f\x98\x80 and more behind\xc2\xa0it";
+        const char *end = text + sizeof text - 1;
+
+        for (const char *from = text; from <= end; from = *from ? g_utf8_next_char(from) : end + 1) {
+                size_t count = 0;
+
+                for (const char *to = from; to <= end; to = *to ? g_utf8_next_char(to) : end + 1, count++) {
+                        g_assert_cmpuint(text_count(from, (size_t)(to - from)), ==, count);
+                        g_assert_true(text_skip(from, end, count) == to);
+                        g_assert_true(text_skip(from, to, count + 9) == to);
+                }
+        }
+}
+
 static void
 test_suggest(void)
 {
@@ -164,6 +183,7 @@ main(int argc, char **argv)
         g_test_add_func("/text/is-name", test_is_name);
         g_test_add_func("/text/make-name", test_make_name);
         g_test_add_func("/text/tail", test_tail);
+        g_test_add_func("/text/count-and-skip", test_count_and_skip);
         g_test_add_func("/text/suggest", test_suggest);
         g_test_add_func("/text/quote-shell", test_quote_shell);
         g_test_add_func("/text/printable", test_printable);
