@@ -9,12 +9,16 @@
 #include "base/trace.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <grp.h>
 #include <netinet/ether.h>
 #include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#define LOADED "loaded"
 
 enum { STOP_TIMEOUT_MS = 3000, FILE_MAX = 64 << 20, START_TRIES = 5 };
 
@@ -129,7 +133,7 @@ pid_t
 dnsmasq_find(const char *directory)
 {
         g_autofree char *path = g_build_filename(directory, "pid", NULL);
-        g_autofree char *loaded = g_build_filename(directory, "loaded", NULL);
+        g_autofree char *loaded = g_build_filename(directory, LOADED, NULL);
         g_autofree char *text = NULL, *config = NULL;
         pid_t pid = 0;
 
@@ -157,7 +161,7 @@ observe(const struct lab *lab, const struct texts *texts, struct dnsmasq_state *
         g_autofree char *config = state.pid ? config_of(state.pid, lab->directory) : NULL;
 
         state.config_same = g_strcmp0(config, texts->config_name) == 0;
-        state.hosts_same = state.pid && file_holds(lab->directory, "loaded", texts->hosts_hash) &&
+        state.hosts_same = state.pid && file_holds(lab->directory, LOADED, texts->hosts_hash) &&
                            file_holds(lab->directory, "reservations", texts->reservations) &&
                            file_holds(lab->directory, "names/names", texts->names);
         *ret_state = state;
@@ -293,9 +297,12 @@ remove_configs(const char *directory, const char *but)
         }
 }
 
+/* Told to end, it may live on for a moment. From then on it has loaded nothing, which takes no room to say, and who comes after
+ * a drover that was killed here does not rely on it. Where even that cannot be said, it is ended all the same. */
 static gboolean
 end_process(const char *directory, GError **error)
 {
+        g_autofree char *loaded = g_build_filename(directory, LOADED, NULL);
         pid_t pid = dnsmasq_find(directory);
         auto_fd pidfd = pid ? open_checked(pid, directory) : -1;
 
@@ -303,6 +310,8 @@ end_process(const char *directory, GError **error)
                 return error_set(error, DROVER_ERROR_FAILED, "cannot open process %d", (int)pid);
         if (pidfd < 0)
                 return TRUE;
+        if (truncate(loaded, 0) < 0 && errno != ENOENT)
+                trace_line("dnsmasq", "that it is to end cannot be noted: %s", g_strerror(errno));
         if (!process_signal(pidfd, SIGTERM, error))
                 return FALSE;
         if (process_wait(pidfd, STOP_TIMEOUT_MS))
@@ -344,7 +353,7 @@ dnsmasq_ensure(struct home *home, const struct lab *lab, GError **error)
             !write_text(lab->directory, "reservations", texts.reservations, error) ||
             !write_text(lab->directory, "names/names", texts.names, error))
                 return FALSE;
-        if (state.pid && state.config_same) {
+        if (state.pid && state.config_same && !file_holds(lab->directory, LOADED, "")) {
                 if (!reload(state.pid, lab->directory, error))
                         return FALSE;
         } else {
@@ -354,14 +363,14 @@ dnsmasq_ensure(struct home *home, const struct lab *lab, GError **error)
                         return FALSE;
                 remove_configs(lab->directory, texts.config_name);
         }
-        return write_text(lab->directory, "loaded", texts.hosts_hash, error);
+        return write_text(lab->directory, LOADED, texts.hosts_hash, error);
 }
 
 gboolean
 dnsmasq_stop(const char *directory, GError **error)
 {
         g_autofree char *pid = g_build_filename(directory, "pid", NULL);
-        g_autofree char *loaded = g_build_filename(directory, "loaded", NULL);
+        g_autofree char *loaded = g_build_filename(directory, LOADED, NULL);
 
         if (!end_process(directory, error))
                 return FALSE;

@@ -6,7 +6,7 @@
  *   reservations         --dhcp-hostsfile: MAC, address, name; reread on SIGHUP
  *   names/names          --hostsdir: names resolve before any lease
  *   loaded               hash of reservations and names at the last SIGHUP: a drover that was killed between writing and
- *                        SIGHUP leaves it different, and the next one sends it
+ *                        SIGHUP leaves it different, and the next one sends it; empty once dnsmasq was told to end
  *   leases, log, pid
  *
  * dnsmasq closes every inherited descriptor: it is known by its arguments (our configuration path), and its pid file is

@@ -124,6 +124,30 @@ def test_killed_when_it_has_told_qemu_to_end(world):
     os.kill(lab.pids()["one"], signal.SIGTERM)
 
 
+def test_killed_when_it_was_to_tell_dnsmasq_to_end(world):
+    """A dnsmasq that has been told to end, or is about to be, is one that nobody relies on."""
+    lab = world.lab("networks:\n  lan: {subnet: 10.40.0.0/24, mode: isolated}\nvms:\n  one: {<<: *fake, networks: [lan]}\n",
+                    fake=True)
+    lab.drover("up")
+    before = lab.dnsmasq()
+    # QEMU has had two signals; it is killed before the third, so that dnsmasq for its part stands for one that is slow.
+    killed = ["strace", "-o", "/dev/null", "-e", "inject=pidfd_send_signal:signal=KILL:when=3"]
+    assert lab.drover("--parallel", "1", "down", "-t", "0", status=None, wrap=killed).status in (-9, 137)
+    assert lab.dnsmasq() == before and lab.states() == {}, lab.states()
+    assert_converges(lab, "the signal to dnsmasq")
+    assert len(before) == 1 and lab.dnsmasq() != before
+
+
+def test_empty_directory_that_stays(world):
+    """What `down -v` has removed last is told of like all else when it is still there."""
+    lab = world.lab("vms:\n  one: {<<: *fake}\n", fake=True)
+    lab.drover("up")
+    broken = ["strace", "-o", "/dev/null", "-P", lab.data, "-e", "inject=rmdir:error=EIO"]
+    down = lab.drover("down", "-v", "-y", "-t", "0", status=1, wrap=broken)
+    assert f"error: cannot remove '{lab.data}': Input/output error" in down.err, down
+    assert_goes_down(lab, "an empty directory", "-v", "-y")
+
+
 def test_killed_before_the_namespace_has_its_name(world):
     """The empty file that a name is mounted on, left by a kill before the mount: down removes it, and no other file."""
     lab = world.lab(FAKES, fake=True)
