@@ -14,6 +14,7 @@
 #include "runtime/supervisor/journal.h"
 #include "runtime/supervisor/supervisor.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -335,8 +336,11 @@ remove_data(const struct paths *paths, GError **error)
                 if (!file_remove(path, error))
                         return FALSE;
         }
-        (void)rmdir(paths->data); /* fails where another drover has begun anew */
-        return names != NULL;
+        if (!names)
+                return FALSE;
+        if (rmdir(paths->data) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST) /* another has begun anew */
+                return error_errno(error, "cannot remove '%s'", paths->data);
+        return TRUE;
 }
 
 static gboolean
