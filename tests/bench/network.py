@@ -221,8 +221,8 @@ def uplink_by_hand(stage, program):
 def measure_side_by_side(bench, rounds, ways, reference):
     """`ways`: what leads to them, the address, by how much ports are shifted; `reference`: with what each is compared."""
     bulk, knocks = {way: [] for way in ways}, {way: [] for way in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
+    for number in range(rounds):
+        for name, way in ways.items() if number % 2 == 0 else reversed(ways.items()):
             bulk[name].append(throughput(way))
             knocks[name].append(rate(way))
         note(", ".join(f"{name}: {bulk[name][-1]:.1f} Gbit/s, {knocks[name][-1]:.0f}/s" for name in ways))
