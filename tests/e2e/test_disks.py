@@ -243,10 +243,9 @@ def test_encryption(world):
         assert b"key-of" not in file.read()
     assert "key-of" not in lab.drover("config").out + lab.drover("inspect", "one").out
     assert subprocess.run(["grep", "-rq", "key-of", lab.data], timeout=30).returncode == 1
-    for fd in os.listdir(f"/proc/{pids['one']}/fd"):  # what it was handed the key in is empty
-        path = f"/proc/{pids['one']}/fd/{fd}"
-        if os.readlink(path).startswith("pipe:"):
-            with open(path, "rb") as file:
+    for fd, target in host.links_in(pids["one"], "fd").items():  # what it was handed the key in is empty
+        if target.startswith("pipe:"):
+            with open(f"/proc/{pids['one']}/fd/{fd}", "rb") as file:
                 os.set_blocking(file.fileno(), False)
                 assert not (file.read() or b"")
     lab.assert_satisfied()

@@ -1,7 +1,6 @@
 """test_lock.py - two at once on one project: writers wait for each other, readers never wait"""
 
 import fcntl
-import glob
 import json
 import os
 import struct
@@ -91,9 +90,7 @@ def test_flood_of_events(world):
 
 def has_open(path):
     """Which processes have this file open."""
-    inode = os.stat(path).st_ino
-    return [pid for pid in host.processes("drover")
-            if any(os.stat(fd).st_ino == inode for fd in glob.glob(f"/proc/{pid}/fd/*") if os.path.exists(fd))]
+    return [pid for pid in host.processes("drover") if path in host.links_in(pid, "fd").values()]
 
 
 def test_lock_of_a_project_that_goes(world):
@@ -101,7 +98,7 @@ def test_lock_of_a_project_that_goes(world):
     lab = world.lab(SLOW, fake=True)
     lock = os.path.join(lab.data, "lock")
     lab.drover("up")
-    slow = ["strace", "-qq", "-o", "/dev/null", "-P", lock, "-e", "inject=fcntl:delay_enter=3000000:when=1"]
+    slow = ["strace", "-qq", "-o", "/dev/null", "-P", lock, "-e", "inject=fcntl:delay_enter=5000000:when=1"]
     up = lab.begin("--lock-timeout", "60s", "up", wrap=slow)
     host.wait_until(lambda: has_open(lock), "up has opened the lock")
     lab.drover("down", "-v", "-y", "-t", "0")
