@@ -172,6 +172,23 @@ compare_sorted(gconstpointer a, gconstpointer b, gpointer data)
         return order ? order : one->pair < two->pair ? -1 : one->pair > two->pair;
 }
 
+/* Is each key longer than the one before it, or as long and behind it? So they are in lists that somebody counted: k9, k10. */
+static gboolean
+count_up(const struct pair *pairs, guint count)
+{
+        size_t before = 0;
+
+        for (guint i = 0; i < count; i++) {
+                size_t length = strlen(pairs[i].key->text);
+
+                if (length < before ||
+                    (i > 0 && length == before && memcmp(pairs[i - 1].key->text, pairs[i].key->text, length) >= 0))
+                        return FALSE;
+                before = length;
+        }
+        return TRUE;
+}
+
 static void
 drop_from_many(struct reader *reader, struct pair *pairs, guint count, guint own)
 {
@@ -236,7 +253,7 @@ reader_close_map(struct reader *reader, const struct frame *frame)
         pairs = pairs_of(reader, frame);
         if (count <= FEW_PAIRS)
                 drop_from_few(reader, pairs, count, own);
-        else
+        else if (!count_up(pairs, count)) /* to sort a million takes a tenth of the time that it takes to load them */
                 drop_from_many(reader, pairs, count, own);
         if (count > own)
                 copy_merged(reader, pairs + own, count - own, merge.key);

@@ -201,6 +201,10 @@ test_keys_and_tags(void)
         refuse(many->str, "101:1 duplicate-key: key 'k7' is here twice: first in line 8\n"
                           "102:1 duplicate-key: key 'k98' is here twice: first in line 99\n"
                           "103:1 duplicate-key: key 'k7' is here twice: first in line 8");
+        g_string_truncate(many, 0);
+        for (guint i = 0; i < 100; i++)
+                g_string_append_printf(many, "k%u: 1\n", MIN(i, 98)); /* counted up to the last one */
+        refuse(many->str, "100:1 duplicate-key: key 'k98' is here twice: first in line 99");
         refuse("? [a]\n: 2\n", "1:3 key-not-scalar: a key must be a single word, not a list | "
                                "put it in quotes if it is meant as text");
         refuse("a: !rest 3\n", "1:4 unknown-tag: unknown tag '!rest' | did you mean '!reset'?");
