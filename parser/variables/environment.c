@@ -12,6 +12,7 @@
 enum {
         MAX_BYTES = 16 << 20,  /* of all values of a layer: references can double what was there */
         MAX_CANDIDATES = 1000, /* that are looked at for a suggestion */
+        MAX_COMPARED = DIAGNOSTIC_MAX_SHOWN * MAX_CANDIDATES, /* in all: no more suggestions are shown */
 };
 
 struct environment {
@@ -20,6 +21,7 @@ struct environment {
         GHashTable *variables;     /* name -> struct variable, which owns the name */
         GStringChunk *texts;
         size_t bytes;
+        guint compared; /* candidates for suggestions so far; counted in the top layer */
 };
 
 static struct environment *
@@ -119,11 +121,16 @@ can_be_used(const char *name)
 }
 
 const char *
-environment_suggest(const struct environment *environment, const char *name)
+environment_suggest(struct environment *environment, const char *name)
 {
         g_autoptr(GPtrArray) names = g_ptr_array_new();
+        struct environment *top = environment;
 
-        for (; environment && environment->above; environment = environment->above) {
+        while (top && top->above)
+                top = top->above;
+        if (!top || top->compared >= MAX_COMPARED)
+                return NULL;
+        for (; environment != top; environment = environment->above) {
                 GHashTableIter iter;
                 gpointer other;
 
@@ -132,6 +139,7 @@ environment_suggest(const struct environment *environment, const char *name)
                         if (can_be_used(other))
                                 g_ptr_array_add(names, other);
         }
+        top->compared += names->len;
         g_ptr_array_sort(names, compare_names);
         g_ptr_array_add(names, NULL);
         return text_suggest(name, (const char *const *)names->pdata);

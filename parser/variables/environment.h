@@ -38,7 +38,7 @@ const struct variable *environment_get(const struct environment *environment, co
 /** variable_tell_fault() - Why a variable has no value: at its place in a file of variables, or at @used where it has none */
 void variable_tell_fault(const struct variable *variable, struct place used, struct diagnostics *diagnostics);
 
-/** environment_suggest() - The name of a variable of the files that was probably meant, or NULL */
-const char *environment_suggest(const struct environment *environment, const char *name);
+/** environment_suggest() - The name of a variable of the files that was probably meant, or NULL; NULL after very many calls */
+const char *environment_suggest(struct environment *environment, const char *name);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(environment_t, environment_unref)

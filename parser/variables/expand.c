@@ -43,15 +43,16 @@ static void fault(struct run *run, const char *id, const char *from, const char 
 static void
 fault(struct run *run, const char *id, const char *from, const char *end, const char *hint, const char *format, ...)
 {
+        const struct expander *expander = run->expander;
         g_autofree char *text = NULL;
         va_list args;
 
         va_start(args, format);
-        text = g_strdup_vprintf(format, args);
+        text = expander->brief ? NULL : g_strdup_vprintf(format, args);
         va_end(args);
         run->failed = TRUE;
-        run->expander->fault(run->expander->data,
-                             &(struct expand_fault){id, (size_t)(from - run->text), (size_t)(end - from), text, hint});
+        expander->fault(expander->data, &(struct expand_fault){id, (size_t)(from - run->text), (size_t)(end - from),
+                                                               text ? text : "", hint});
 }
 
 static void
@@ -71,12 +72,15 @@ append(struct run *run, const char *text, size_t length)
 static void
 fault_unset(struct run *run, const struct substitution *s)
 {
-        const char *near = run->expander->suggest(run->expander->data, s->name);
-        g_autofree char *quoted = value_quote(s->name);
-        g_autofree char *hint =
-                near ? g_strdup_printf("did you mean '%s'?", near)
-                     : g_strdup_printf("set it, or write ${%.40s:-} for the empty text that compose would take", s->name);
+        gboolean brief = run->expander->brief;
+        const char *near = brief ? NULL : run->expander->suggest(run->expander->data, s->name);
+        g_autofree char *quoted = brief ? NULL : value_quote(s->name);
+        g_autofree char *hint = NULL;
 
+        if (near)
+                hint = g_strdup_printf("did you mean '%s'?", near);
+        else if (!brief)
+                hint = g_strdup_printf("set it, or write ${%.40s:-} for the empty text that compose would take", s->name);
         fault(run, "unset-variable", s->dollar, s->end, hint, "variable %s is not set", quoted);
 }
 

@@ -47,6 +47,7 @@ struct expander {
         void (*use)(gpointer data, const struct expand_use *use); /* may be NULL */
         gpointer data;
         gboolean lenient; /* of what is not set nothing is told, though there is no result either */
+        gboolean brief;   /* faults are only counted: their texts are empty */
 };
 
 /**

@@ -29,7 +29,7 @@ struct shared {
 
 struct walk {
         struct tree *tree;
-        const struct environment *environment;
+        struct environment *environment;
         GPtrArray *log;
         GHashTable *logged; /* name -> struct file_variable */
         struct diagnostics *diagnostics;
@@ -144,7 +144,7 @@ static void
 report(gpointer data, const struct expand_fault *fault)
 {
         struct walk *walk = data;
-        gboolean is_shown = walk->diagnostics->error_count < DIAGNOSTIC_MAX_SHOWN; /* more are only counted */
+        gboolean is_shown = walk->diagnostics->error_count < DIAGNOSTIC_MAX_SHOWN;
         struct place place = is_shown ? place_in(walk->scalar, fault->offset, fault->length) : walk->scalar->place;
 
         diagnostics_add(walk->diagnostics, SEVERITY_ERROR, fault->id, place, fault->hint, "%s", fault->text);
@@ -254,7 +254,8 @@ replace_text(struct walk *walk, struct node *node, const char *result)
 static struct node *
 visit_scalar(struct walk *walk, struct node *node)
 {
-        const struct expander expander = {look_up, suggest, report, note_use, walk, walk->log != NULL};
+        gboolean brief = walk->diagnostics->error_count >= DIAGNOSTIC_MAX_SHOWN; /* more errors are only counted */
+        const struct expander expander = {look_up, suggest, report, note_use, walk, walk->log != NULL, brief};
         g_autofree char *result = NULL;
 
         if (!strchr(node->text, '$') || walk->bytes > INTERPOLATE_MAX_BYTES)
@@ -415,7 +416,7 @@ variable_log_new(void)
 }
 
 void
-interpolate_tree(struct tree *tree, const struct environment *environment, GPtrArray *log, struct diagnostics *diagnostics)
+interpolate_tree(struct tree *tree, struct environment *environment, GPtrArray *log, struct diagnostics *diagnostics)
 {
         g_autoptr(GHashTable) logged = g_hash_table_new(g_str_hash, g_str_equal);
         g_autoptr(GHashTable) shared = g_hash_table_new_full(hash_shared, equal_shared, g_free, NULL);

@@ -29,7 +29,7 @@ GPtrArray *variable_log_new(void);
  * variables is text, whatever came out, and its place says where its values are from. Costs no more than the file has nodes:
  * what aliases share is looked at once for each kind of place where it stands.
  */
-void interpolate_tree(struct tree *tree, const struct environment *environment, GPtrArray *log,
+void interpolate_tree(struct tree *tree, struct environment *environment, GPtrArray *log,
                       struct diagnostics *diagnostics);
 
 /** enum body - Which dollars below a VM's key are the guest's, unless the VM says `interpolate: true` */
