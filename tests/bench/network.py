@@ -20,6 +20,8 @@ from host import Failed, Lab, command_line, note, processes, run
 RESERVATIONS, NETWORKS, CONNECTIONS, SECONDS = 100, 100, 1000, 2
 GUEST, CLIENT = "bench-guest", "bench-client"
 USER = 65534
+LOCAL_MTU, GUEST_MTU = 65520, 1500  # what a user's namespace has towards its uplink, and a guest towards its bridge
+DOWNLOAD = ("--reverse", "--parallel", "4")  # one stream out of pasta stalls now and then, by hand as in a lab
 
 SERVE = """
 import socket
@@ -102,14 +104,14 @@ def join(namespace, link, address, gateway, master=None):
 
 def throughput(way):
     """Gbit/s that way."""
-    prefix, address, shift = way
-    report = json.loads(run([*prefix, "iperf3", "-c", address, "-p", str(5201 + shift), "-t", str(SECONDS), "-J"]))
+    prefix, address, shift, *options = way
+    report = json.loads(run([*prefix, "iperf3", "-c", address, "-p", str(5201 + shift), "-t", str(SECONDS), "-J", *options]))
     return report["end"]["sum_received"]["bits_per_second"] / 1e9
 
 
 def rate(way):
     """Connections a second."""
-    prefix, address, shift = way
+    prefix, address, shift = way[:3]
     return float(run([*prefix, sys.executable, "-c", KNOCK, address, str(8080 + shift)]))
 
 
@@ -195,12 +197,12 @@ def user_guest(stage, lab):
     return inside(guest)
 
 
-def uplink_by_hand(stage, program):
+def uplink_by_hand(stage, program, mtu):
     """The same program for a namespace with nothing else in it, as it is ready. Returns what leads into that."""
     pid = stage.user_namespace("--user", "--map-root-user")
     if program == "slirp4netns":
         ready, report = os.pipe()
-        argv = as_user(program, "--configure", "--mtu=65520", "--disable-host-loopback", f"--ready-fd={report}", str(pid),
+        argv = as_user(program, "--configure", f"--mtu={mtu}", "--disable-host-loopback", f"--ready-fd={report}", str(pid),
                        "uplink")
         stage.children.append(subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                                pass_fds=[report]))
@@ -211,15 +213,16 @@ def uplink_by_hand(stage, program):
         return inside(pid)
     with tempfile.TemporaryDirectory() as directory:
         os.chown(directory, USER, USER)
-        run(as_user("pasta", f"--pid={directory}/pid", "--config-net", "--no-map-gw", "-t", "none", "-u", "none", "-T", "none",
-                    "-U", "none", str(pid)))  # goes into the background then
+        run(as_user("pasta", f"--pid={directory}/pid", f"--mtu={mtu}", "--config-net", "--no-map-gw", "-t", "none",
+                    "-u", "none", "-T", "none", "-U", "none", str(pid)))  # goes into the background then
         with open(f"{directory}/pid", encoding="ascii") as file:
             stage.pids.append(int(file.read()))
     return inside(pid)
 
 
 def measure_side_by_side(bench, rounds, ways, reference):
-    """`ways`: what leads to them, the address, by how much ports are shifted; `reference`: with what each is compared."""
+    """`ways`: what leads to them, the address, by how much ports are shifted, options of iperf3; `reference`: with what each is
+    compared."""
     bulk, knocks = {way: [] for way in ways}, {way: [] for way in ways}
     for number in range(rounds):
         for name, way in ways.items() if number % 2 == 0 else reversed(ways.items()):
@@ -249,7 +252,7 @@ def measure_ways(bench, rounds):
         run(["ip", "route", "add", "default", "via", "192.0.2.2"])
         guest = user_guest(stage, labs[1])
         program = os.path.basename(command_line(labs[1].find("pasta", "passt", "passt.avx2", "slirp4netns"))[0])
-        by_hand = uplink_by_hand(stage, program)
+        by_hand, as_guest = uplink_by_hand(stage, program, LOCAL_MTU), uplink_by_hand(stage, program, GUEST_MTU)
         for prefix in stage.join(GUEST, "guest0", "10.97.0.10/24", "10.97.0.1", "ways0"), guest, client:
             stage.serve(prefix)
         direct = "over the bridge"
@@ -257,10 +260,11 @@ def measure_ways(bench, rounds):
                 "port by forwarder, from this host": ([], "127.0.0.1", 0),
                 "port of a user's lab, from this host": ([], "127.0.0.1", 100)}
         measure_side_by_side(bench, rounds, ways, {way: direct for way in ways if way != direct})
-        hand = f"{program} by hand"
-        ways = {hand: (by_hand, "192.0.2.2", 0), "uplink of a user's lab": (inside(labs[1].find("dnsmasq")), "192.0.2.2", 0),
-                "and from behind its bridge": (guest, "192.0.2.2", 0)}
-        measure_side_by_side(bench, rounds, ways, {way: hand for way in ways if way != hand})
+        hand, guest_hand = f"{program} by hand", f"{program} by hand, MTU {GUEST_MTU}"
+        ways = {hand: by_hand, "uplink of a user's lab": inside(labs[1].find("dnsmasq")), guest_hand: as_guest,
+                "and from behind its bridge": guest}
+        measure_side_by_side(bench, rounds, {name: (prefix, "192.0.2.2", 0, *DOWNLOAD) for name, prefix in ways.items()},
+                             {"uplink of a user's lab": hand, "and from behind its bridge": guest_hand})
     finally:
         stage.close()
         for lab in labs:
