@@ -112,6 +112,24 @@ test_program(void)
         g_assert_cmpstr(output, ==, "zero\nother-name\n");
 }
 
+/* Of our own environment nothing reaches a child. */
+static void
+test_environment(void)
+{
+        const char *argv[] = {"env", NULL};
+        struct child child = CHILD_INIT;
+        g_autofree char *bare = NULL, *more = NULL;
+
+        g_assert_true(g_setenv("SECRET", "1", TRUE));
+        child.argv = argv;
+        g_assert_true(child_run(&child, 30000, &bare, NULL));
+        g_assert_cmpstr(bare, ==, "PATH=" CHILD_PATH "\nLC_ALL=C\n");
+        child.variable = "A=b c";
+        g_assert_true(child_run(&child, 30000, &more, NULL));
+        g_assert_cmpstr(more, ==, "PATH=" CHILD_PATH "\nLC_ALL=C\nA=b c\n");
+        g_unsetenv("SECRET");
+}
+
 static void
 test_missing_program(void)
 {
@@ -176,6 +194,7 @@ main(int argc, char **argv)
         g_test_add_func("/child/rights", test_rights);
         g_test_add("/child/reads-all", struct place, NULL, place_make, test_reads_all, place_remove);
         g_test_add_func("/child/program", test_program);
+        g_test_add_func("/child/environment", test_environment);
         g_test_add_func("/child/missing-program", test_missing_program);
         g_test_add_func("/child/no-exec", test_no_exec);
         g_test_add_func("/child/users", test_users);
