@@ -269,7 +269,7 @@ wait_for_exec(int report, pid_t pid, const char *program, GError **error)
 static pid_t
 fork_child(const struct child *child, const char *program, int null_fd, int report, gboolean waits)
 {
-        char *const environment[] = {(char *)"PATH=" CHILD_PATH, (char *)"LC_ALL=C", (char *)child->variable, NULL};
+        static char *const environment[] = {(char *)"PATH=" CHILD_PATH, (char *)"LC_ALL=C", NULL};
         sigset_t all, old;
         pid_t pid;
 

@@ -2,8 +2,8 @@
  *
  * A child gets an argument vector, never a shell; exactly the descriptors that it is given, numbered from 3 in their order;
  * a session of its own, so that neither Ctrl-C nor a closing terminal reaches it, and if it shall outlive us a scope of its
- * own; default signal dispositions and an empty mask; cwd "/"; LC_ALL=C, PATH and at most one more variable in its environment.
- * Where a step between fork and exec fails, the caller gets that step and its errno.
+ * own; default signal dispositions and an empty mask; cwd "/"; LC_ALL=C, PATH and nothing else in its environment. Where a step
+ * between fork and exec fails, the caller gets that step and its errno.
  */
 #pragma once
 
@@ -29,7 +29,6 @@ struct child_user {
 struct child {
         const char *const *argv;       /* argv[0] is searched in CHILD_PATH unless it has a slash */
         const char *program;           /* a path to execute instead of argv[0]; NULL: none */
-        const char *variable;          /* NAME=VALUE in its environment, beside PATH and LC_ALL; NULL: none */
         const int *fds;                /* become 3, 4, 5 ... in the child; kept open here */
         size_t fd_count;               /* at most CHILD_MAX_FDS */
         const struct child_user *user; /* NULL: stay who we are */

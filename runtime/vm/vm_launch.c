@@ -44,11 +44,6 @@ enum {
         OOM_SCORE = 200, /* before the user's own programs, after what nobody misses */
 };
 
-/* A third of what QEMU's start costs is the first touch of its memory, 4 KiB at a time: the kernel and the tables of its
- * devices. This makes its allocator ask for large pages, and keep buffers of up to 32 MiB in the heap, where the next one finds
- * the pages of the last (glibc's manual, "Memory Allocation Tunables"). Other C libraries, and glibc before 2.35, pass over it. */
-#define LARGE_PAGES "GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432"
-
 typedef struct start start_t;
 
 /* What is open while a VM is started; all of it is closed again when QEMU has it. */
@@ -397,7 +392,6 @@ run_qemu(struct start *start, const struct qemu_command *command, gboolean pause
                 return error_errno(error, "cannot open '%s/" QEMU_LOG "'", start->data);
         command->argv[0] = (g_free(command->argv[0]), g_strdup(start->host->qemu));
         child.argv = (const char *const *)command->argv;
-        child.variable = LARGE_PAGES;
         child.fds = start->fds;
         child.fd_count = start->fd_count;
         child.user = start->host->user;

@@ -17,13 +17,6 @@ vms:
 """
 
 
-def heap_flags(pid):
-    """What the kernel was told of a process's heap (VmFlags of smaps, proc(5))."""
-    with open(f"/proc/{pid}/smaps", encoding="utf-8") as file:
-        heap = file.read().split("[heap]")[1]
-    return set(re.search(r"^VmFlags:(.*)$", heap, re.MULTILINE).group(1).split())
-
-
 def test_two_vms_from_up_to_down(world):
     """Reservations, names, the named disk; what down leaves and says; the disk and all identity are there again afterwards."""
     lab = world.lab(PAIR)
@@ -45,8 +38,6 @@ def test_two_vms_from_up_to_down(world):
         status = open(f"/proc/{vm['pid']}/status", encoding="ascii").read()
         assert not re.search(r"^Uid:.*\b0\b", status, re.MULTILINE), "QEMU runs as root"
         assert re.search(r"^CapEff:\s*0+$", status, re.MULTILINE), "QEMU has capabilities"
-        if os.path.exists("/sys/kernel/mm/transparent_hugepage"):
-            assert heap_flags(vm["pid"]) & {"hg"}, "QEMU does not ask for large pages"
 
     down = lab.drover("down", "-t", "20")
     assert "kept disk: data ('drover down -v' removes it)" in down.err, down

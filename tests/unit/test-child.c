@@ -118,15 +118,12 @@ test_environment(void)
 {
         const char *argv[] = {"env", NULL};
         struct child child = CHILD_INIT;
-        g_autofree char *bare = NULL, *more = NULL;
+        g_autofree char *output = NULL;
 
         g_assert_true(g_setenv("SECRET", "1", TRUE));
         child.argv = argv;
-        g_assert_true(child_run(&child, 30000, &bare, NULL));
-        g_assert_cmpstr(bare, ==, "PATH=" CHILD_PATH "\nLC_ALL=C\n");
-        child.variable = "A=b c";
-        g_assert_true(child_run(&child, 30000, &more, NULL));
-        g_assert_cmpstr(more, ==, "PATH=" CHILD_PATH "\nLC_ALL=C\nA=b c\n");
+        g_assert_true(child_run(&child, 30000, &output, NULL));
+        g_assert_cmpstr(output, ==, "PATH=" CHILD_PATH "\nLC_ALL=C\n");
         g_unsetenv("SECRET");
 }
 
