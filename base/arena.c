@@ -6,14 +6,29 @@
  */
 #include "base/arena.h"
 
+#include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum {
+        MANY_BYTES = 128 << 10, /* from there on a call to the kernel is less than the faults that it saves */
         FIRST_BYTES = 64 << 10,
         LAST_BYTES = 2 << 20,   /* blocks grow up to that; from there on a block is a mapping of its own */
         LARGE_BYTES = 24 << 20, /* behind that pages are small: a host that takes back what its guests do not use, say, has
                                    few large ones at hand, and each that it has to find takes longer than 512 small ones */
 };
+
+void
+memory_populate(void *start, size_t bytes)
+{
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        size_t skipped = -(size_t)start & (page - 1); /* a page that is not ours alone is in use already, most likely */
+        int before = errno;
+
+        if (bytes >= MANY_BYTES)
+                madvise((char *)start + skipped, (bytes - skipped) / page * page, MADV_POPULATE_WRITE);
+        errno = before;
+}
 
 struct arena_block {
         struct arena_block *next;
@@ -34,7 +49,7 @@ block_new(struct arena *arena, size_t bytes)
                         g_error("out of memory");
                 if (arena->mapped_bytes < LARGE_BYTES)
                         madvise(block, bytes, MADV_HUGEPAGE); /* a kernel that has none takes small ones */
-                madvise(block, bytes, MADV_POPULATE_WRITE);
+                memory_populate(block, bytes);
                 arena->mapped_bytes += bytes;
         }
         block->bytes = bytes;
@@ -62,6 +77,12 @@ arena_clear(struct arena *arena)
         *arena = (struct arena){NULL};
 }
 
+void
+arena_expect(struct arena *arena, size_t bytes)
+{
+        arena->next_bytes = MIN(MAX(arena->next_bytes, bytes), LAST_BYTES);
+}
+
 char *
 arena_grow(struct arena *arena, size_t bytes)
 {
@@ -71,8 +92,10 @@ arena_grow(struct arena *arena, size_t bytes)
 
         block->next = arena->blocks;
         arena->blocks = block;
-        if (apart)
+        if (apart) {
+                arena_expect(arena, bytes); /* where there is much at once more of its kind follows */
                 return (char *)(block + 1);
+        }
         arena->next_bytes = MIN(4 * usual, LAST_BYTES);
         arena->start = (char *)(block + 1);
         arena->end = (char *)block + usual;

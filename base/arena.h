@@ -14,6 +14,9 @@ struct arena {
         size_t mapped_bytes; /* of blocks that are mappings */
 };
 
+/** arena_expect() - Say that about @bytes will be taken: it need not begin with small blocks */
+void arena_expect(struct arena *arena, size_t bytes);
+
 /** arena_clear() - Free all that was taken */
 void arena_clear(struct arena *arena);
 
@@ -25,6 +28,9 @@ static inline char *arena_text(struct arena *arena, const char *text, size_t len
 
 /** arena_grow() - A new block with room for @bytes; what is large gets one for itself, which is returned, else NULL */
 char *arena_grow(struct arena *arena, size_t bytes);
+
+/** memory_populate() - Have the pages of much memory that is about to be filled come at once; errno is kept */
+void memory_populate(void *start, size_t bytes);
 
 static inline void *
 arena_alloc(struct arena *arena, size_t bytes)

@@ -1,6 +1,7 @@
 /* file.c - files that are whole or absent, directories that are ours, locks that die with their holder */
 #include "base/file.h"
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/fd.h"
 
@@ -20,6 +21,7 @@ read_descriptor(int fd, const char *path, size_t expected, size_t max_bytes, cha
         g_autofree char *text = g_malloc(room);
         ssize_t n;
 
+        memory_populate(text, MIN(expected, max_bytes));
         while ((n = read(fd, text + length, room - 1 - length)) != 0) {
                 if (n < 0 && errno == EINTR)
                         continue;

@@ -1,6 +1,7 @@
 /* source.c - the text of a project file, and places in it */
 #include "parser/text/source.h"
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -152,6 +153,7 @@ source_scan(struct source *source, GError **error)
         size_t room = 16 + source->length / 16;
 
         source->lines = g_new(guint, room);
+        memory_populate(source->lines, room * sizeof *source->lines);
         source->lines[source->line_count++] = 0;
         for (const char *c = skip_plain(source->text, end); c < end; c = skip_plain(c, end)) {
                 const char *fault = NULL;

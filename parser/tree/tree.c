@@ -262,6 +262,7 @@ tree_read(const struct source *source, struct diagnostics *diagnostics)
         reader->source = source;
         reader->diagnostics = diagnostics;
         reader->tree = tree;
+        arena_expect(&tree->arena, 4 * source->length); /* it will be more */
         reader->unknown = (struct node){.kind = NODE_SCALAR, .text = ""};
         reader->copy_room = MAX_MERGED;
         reader->anchors = g_tree_new_full(compare_names, NULL, g_free, NULL);

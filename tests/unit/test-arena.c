@@ -1,6 +1,7 @@
 /* test-arena.c - base/arena: what is taken stays apart from its neighbours, is zeroed and aligned, whatever its size */
 #include "base/arena.h"
 
+#include <errno.h>
 #include <string.h>
 
 static gboolean
@@ -66,11 +67,51 @@ test_text(void)
         arena_clear(&arena);
 }
 
+/* What is expected lies in one block; what fits no block has one of its own. */
+static void
+test_expect(void)
+{
+        struct arena arena = {NULL};
+        const char *before;
+
+        arena_expect(&arena, 1 << 20);
+        before = arena_alloc(&arena, 8);
+        for (guint i = 0; i < 1000; i++) {
+                const char *taken = arena_alloc(&arena, 1000);
+
+                g_assert_true(taken == before + (i ? 1000 : 8));
+                before = taken;
+        }
+        arena_expect(&arena, G_MAXSIZE);
+        memset(arena_alloc(&arena, 8 << 20), 1, 8 << 20);
+        arena_clear(&arena);
+}
+
+/* From any address on, also of memory that cannot be had at once; what is there already stays. */
+static void
+test_populate(void)
+{
+        enum { BYTES = 1 << 20 };
+        g_autofree char *memory = g_malloc(BYTES);
+
+        memset(memory, 'x', BYTES);
+        errno = ENOTTY;
+        memory_populate(memory + 1, BYTES - 1);
+        memory_populate(memory + 4095, 1);
+        memory_populate(memory, 0);
+        memory_populate(NULL, BYTES);
+        g_assert_cmpint(errno, ==, ENOTTY);
+        for (size_t i = 0; i < BYTES; i++)
+                g_assert_cmpint(memory[i], ==, 'x');
+}
+
 int
 main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/arena/alloc", test_alloc);
         g_test_add_func("/arena/text", test_text);
+        g_test_add_func("/arena/expect", test_expect);
+        g_test_add_func("/arena/populate", test_populate);
         return g_test_run();
 }
