@@ -1,4 +1,4 @@
-/* firewall.h - NAT and isolation: a project's nftables, each table replaced in one transaction
+/* firewall.h - NAT and isolation: a project's nftables, each table changed in one transaction
  *
  * The tables are `inet drover-PROJECT`, for what is routed, and guard.h's, for what guests send. ip_forward, and its like of
  * IPv6, is set when a network needs it; in the host's namespace its old value is kept in @host_state and goes back when the

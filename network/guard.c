@@ -168,7 +168,7 @@ guard_commands(const struct lab *lab, const char *listing)
 
         if (!chains)
                 return listing ? g_strdup_printf("delete table %s\n", table) : NULL;
-        return listing && table_is_same(table, chains, listing) ? NULL : table_commands(table, chains);
+        return table_update_commands(table, chains, listing);
 }
 
 gboolean

@@ -29,6 +29,14 @@ char *table_elements(GPtrArray *elements);
  */
 gboolean table_is_same(const char *table, const char *chains, const char *listing);
 
+/**
+ * table_update_commands() - What nft has to do so that the table is one of these chains. Pure
+ * @listing: what is there; NULL: no such table
+ *
+ * Where its map only lacks elements they are added, otherwise the table is replaced. NULL: nothing. A new string.
+ */
+char *table_update_commands(const char *table, const char *chains, const char *listing);
+
 /** table_list_command() - A new string */
 char *table_list_command(const char *table);
 

@@ -126,6 +126,36 @@ static const char watched[] = "\tmap ports {\n"
                               "\t\tiifname vmap @ports\n"
                               "\t}\n";
 
+/* A tap that is not in the map is added to it, and nothing else is touched; all else is replaced. */
+static void
+check_update(const char *name, const char *wish, const char *listing)
+{
+        g_autofree char *same = table_update_commands(name, wish, listing), *whole = table_commands(name, wish);
+        g_autofree char *made = table_update_commands(name, wish, NULL), *added = NULL, *removed = NULL, *changed = NULL;
+        g_autoptr(GString) other = g_string_new(listing);
+
+        g_assert_null(same);
+        g_assert_cmpstr(made, ==, whole);
+        g_string_replace(other, "\"db-a\" : goto from-db-a,\n\t\t\t     ", "", 1);
+        g_string_replace(other, ",\n\t\t\t     \"web-b\" : goto guard", "", 1);
+        added = table_update_commands(name, wish, other->str);
+        g_assert_cmpstr(added, ==, "add element bridge drover-shop ports { \"db-a\" : goto from-db-a,\n"
+                                   "\t\t\t     \"web-b\" : goto guard }\n");
+        g_string_replace(other, "\"off-d\" : goto from-off-d", "\"off-d\" : goto from-off-d, \"old-e\" : goto guard", 1);
+        removed = table_update_commands(name, wish, other->str);
+        g_assert_cmpstr(removed, ==, whole);
+        g_string_assign(other, listing);
+        g_string_replace(other, "\"web-b\" : goto guard", "\"web-b\" : goto from-web-b", 1);
+        changed = table_update_commands(name, wish, other->str);
+        g_assert_cmpstr(changed, ==, whole);
+        g_clear_pointer(&changed, g_free);
+        g_string_assign(other, listing);
+        g_string_replace(other, "\t\tvlan id 0 drop\n", "", 1);
+        g_string_replace(other, ",\n\t\t\t     \"web-b\" : goto guard", "", 1);
+        changed = table_update_commands(name, wish, other->str);
+        g_assert_cmpstr(changed, ==, whole);
+}
+
 /* Of the three networks the first has our DHCP, the last is somebody else's. */
 static void
 test_guard(void)
@@ -143,6 +173,7 @@ test_guard(void)
         g_assert_null(guard_chains(&lab));
         listing = g_strconcat("table bridge drover-shop {\n", watched, "}\n", NULL);
         g_assert_true(table_is_same(name, text, listing));
+        check_update(name, text, listing);
         other = g_string_new(listing); /* in nft's own order */
         g_string_replace(other, "\"db-a\" : goto from-db-a,\n\t\t\t     ", "", 1);
         g_assert_false(table_is_same(name, text, other->str));
