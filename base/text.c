@@ -86,23 +86,24 @@ text_suggest(const char *wrong, const char *const *candidates)
         return best;
 }
 
-#define EACH_BYTE(value) (G_GUINT64_CONSTANT(0x0101010101010101) * (value))
-
-/* How many characters begin in the eight bytes of UTF-8 at @text: all bytes but those that go on with one (10xxxxxx). */
-static inline size_t
-count_in_eight(const char *text)
-{
-        guint64 bytes;
-
-        memcpy(&bytes, text, sizeof bytes);
-        bytes = ~(bytes >> 7) | bytes >> 6;
-        return (size_t)((bytes & EACH_BYTE(1)) * EACH_BYTE(1) >> 56);
-}
-
-static gboolean
+/* Does a character begin with this byte of UTF-8? All do but those that go on with one (10xxxxxx). */
+static inline gboolean
 is_beginning(const char *text)
 {
-        return ((guchar)*text & 0xc0) != 0x80;
+        return (gint8)*text >= -64;
+}
+
+enum { BLOCK_BYTES = 128 };
+
+/* How many characters begin in a block; in this form a compiler makes it of instructions that look at many bytes at once. */
+static inline size_t
+count_in_block(const char *text)
+{
+        guint8 count = 0;
+
+        for (guint i = 0; i < BLOCK_BYTES; i++)
+                count += is_beginning(text + i);
+        return count;
 }
 
 size_t
@@ -111,8 +112,8 @@ text_count(const char *text, size_t length)
         const char *end = text + length;
         size_t count = 0;
 
-        for (; end - text >= 8; text += 8)
-                count += count_in_eight(text);
+        for (; end - text >= BLOCK_BYTES; text += BLOCK_BYTES)
+                count += count_in_block(text);
         for (; text < end; text++)
                 count += is_beginning(text);
         return count;
@@ -121,8 +122,8 @@ text_count(const char *text, size_t length)
 const char *
 text_skip(const char *text, const char *end, size_t count)
 {
-        for (; count >= 8 && end - text >= 8; text += 8)
-                count -= count_in_eight(text);
+        for (; count >= BLOCK_BYTES && end - text >= BLOCK_BYTES; text += BLOCK_BYTES)
+                count -= count_in_block(text);
         for (; text < end; text++) {
                 if (is_beginning(text) && count-- == 0)
                         break;

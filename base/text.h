@@ -29,7 +29,7 @@ char *text_quote_shell(const char *argument);
 /** text_quote_argv() - A whole vector, one line, each argument quoted where needed */
 char *text_quote_argv(const char *const *argv);
 
-/** text_count() - The characters of @length bytes of UTF-8, eight bytes at a time: a line may have many MiB */
+/** text_count() - The characters of @length bytes of UTF-8, many bytes at a time: a line may have many MiB */
 size_t text_count(const char *text, size_t length);
 
 /** text_skip() - Behind the first @count characters of UTF-8, at most at @end; as fast */

@@ -46,12 +46,15 @@ test_tail(void)
         g_assert_cmpstr(none, ==, "");
 }
 
+#define MIXED_TEXT                                                                                                            \
+        "plain text, \xc3\xa4\xc3\xb6 \xe2\x82\xac\xe2\x82\xac\xe2\x82\xac \xf0\x9f\x98\x80\xf0\x9f\x98\x80 and more "             \
+        "behind\xc2\xa0it"
+
 /* Against GLib's, from and to each character of a text with all lengths of them. */
 static void
 test_count_and_skip(void)
 {
-        static const char text[] = "plain text, \xc3\xa4\xc3\xb6 \xe2\x82\xac\xe2\x82\xac\xe2\x82\xac "
-                                   "\xf0\x9f\x98\x80\xf0\x9f\x98\x80 and more behind\xc2\xa0it";
+        static const char text[] = MIXED_TEXT MIXED_TEXT MIXED_TEXT MIXED_TEXT MIXED_TEXT;
         const char *end = text + sizeof text - 1;
 
         for (const char *from = text; from <= end; from = *from ? g_utf8_next_char(from) : end + 1) {
