@@ -44,7 +44,7 @@ gboolean
 decode_fault(struct decoder *decoder, const char *id, const struct key *key, const struct node *node, const char *hint,
              const char *format, ...)
 {
-        gboolean is_shown = decoder->diagnostics->error_count < DIAGNOSTIC_MAX_SHOWN; /* more are only counted */
+        gboolean is_shown = !diagnostics_only_count(decoder->diagnostics);
         g_autofree char *subject = is_shown ? decode_subject(decoder, key ? key->name : NULL) : NULL;
         g_autofree char *text = NULL;
         va_list args;
@@ -172,7 +172,7 @@ keys_hint(const struct key_table *table, const char *name)
 void
 decode_unknown_key(struct decoder *decoder, const struct key_table *table, const struct node *node, guint index)
 {
-        gboolean is_shown = decoder->diagnostics->error_count < DIAGNOSTIC_MAX_SHOWN;
+        gboolean is_shown = !diagnostics_only_count(decoder->diagnostics);
         const char *name = node->keys[index]->text;
         g_autofree char *where = is_shown ? decode_subject(decoder, NULL) : NULL;
         g_autofree char *quoted = is_shown ? value_quote(name) : NULL;

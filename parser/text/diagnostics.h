@@ -47,6 +47,13 @@ void diagnostics_free(struct diagnostics *diagnostics);
 gboolean diagnostics_add(struct diagnostics *diagnostics, enum severity severity, const char *id, struct place place,
                          const char *hint, const char *format, ...) G_GNUC_PRINTF(6, 7);
 
+/** diagnostics_only_count() - Are there so many errors that more are not kept? Then nothing need be put into words for them */
+static inline gboolean
+diagnostics_only_count(const struct diagnostics *diagnostics)
+{
+        return diagnostics->error_count >= DIAGNOSTIC_MAX_SHOWN;
+}
+
 /** diagnostics_sort() - In the order of the files as loaded, then by line and column; stable */
 void diagnostics_sort(struct diagnostics *diagnostics);
 

@@ -40,7 +40,7 @@ report_unknown_alias(struct reader *reader, const char *name, struct place place
         g_autofree char *hint = NULL;
         const char *nearest = NULL;
 
-        if (reader->diagnostics->error_count < DIAGNOSTIC_MAX_SHOWN) {
+        if (!diagnostics_only_count(reader->diagnostics)) {
                 g_tree_foreach(reader->anchors, add_candidate, &candidates);
                 nearest = text_suggest(name, candidates.names);
         }

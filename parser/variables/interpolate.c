@@ -144,9 +144,10 @@ static void
 report(gpointer data, const struct expand_fault *fault)
 {
         struct walk *walk = data;
-        gboolean is_shown = walk->diagnostics->error_count < DIAGNOSTIC_MAX_SHOWN;
-        struct place place = is_shown ? place_in(walk->scalar, fault->offset, fault->length) : walk->scalar->place;
+        struct place place = walk->scalar->place;
 
+        if (!diagnostics_only_count(walk->diagnostics))
+                place = place_in(walk->scalar, fault->offset, fault->length);
         diagnostics_add(walk->diagnostics, SEVERITY_ERROR, fault->id, place, fault->hint, "%s", fault->text);
 }
 
@@ -254,7 +255,7 @@ replace_text(struct walk *walk, struct node *node, const char *result)
 static struct node *
 visit_scalar(struct walk *walk, struct node *node)
 {
-        gboolean brief = walk->diagnostics->error_count >= DIAGNOSTIC_MAX_SHOWN; /* more errors are only counted */
+        gboolean brief = diagnostics_only_count(walk->diagnostics);
         const struct expander expander = {look_up, suggest, report, note_use, walk, walk->log != NULL, brief};
         g_autofree char *result = NULL;
 
