@@ -50,13 +50,14 @@ disks_to_json(const struct session *session, const struct resolved_vm *resolved)
 static void
 inspect_living(json_t *observed, const struct session *session, const struct vm_world *vm)
 {
-        g_autofree char *started = vm->started ? when_rfc3339(vm->started) : NULL;
+        gint64 since = vm_started(vm);
+        g_autofree char *started = since ? when_rfc3339(since) : NULL;
         g_autofree char *run = paths_vm_run(session->world->paths, vm->name);
 
         json_set(observed, "pid", vm->pid ? json_integer(vm->pid) : NULL);
         json_set_text(observed, "started", started);
-        if (vm->started)
-                json_set(observed, "uptime_seconds", json_integer(MAX(time(NULL) - vm->started, 0)));
+        if (since)
+                json_set(observed, "uptime_seconds", json_integer(MAX(time(NULL) - since, 0)));
         json_set_text(observed, "acceleration", vm->spec && vm->spec->kvm ? "kvm" : "tcg");
         json_set_text(observed, "run_directory", run);
 }

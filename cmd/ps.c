@@ -82,7 +82,8 @@ add_row(struct table *table, const struct session *session, const struct address
         g_autofree char *state = state_text(session, vm);
         g_autoptr(GArray) ports = published_find(session, vm->name);
         g_autofree char *published = published_text(ports);
-        g_autofree char *uptime = vm->started ? when_uptime(time(NULL) - vm->started) : NULL;
+        gint64 started = vm_started(vm);
+        g_autofree char *uptime = started ? when_uptime(time(NULL) - started) : NULL;
         g_autofree char *changes = pending && pending->len ? show_pending(pending) : NULL;
         const char *note = vm->error                         ? vm->error->message
                            : vm->status == VM_UNREACHABLE    ? vm->detail
@@ -125,7 +126,8 @@ vm_to_json(const struct session *session, const struct address_book *book, const
         g_autoptr(GArray) addresses = address_book_find(book, vm);
         g_autoptr(GPtrArray) pending = show_find_pending(session, vm);
         g_autoptr(GArray) ports = published_find(session, vm->name);
-        g_autofree char *started = vm->started ? when_rfc3339(vm->started) : NULL, *reason = NULL;
+        gint64 since = vm_started(vm);
+        g_autofree char *started = since ? when_rfc3339(since) : NULL, *reason = NULL;
         const char *health = health_name(health_of(session, vm, &reason));
         json_t *item = json_object();
 
@@ -141,7 +143,7 @@ vm_to_json(const struct session *session, const struct address_book *book, const
         json_set(item, "addresses", address_to_json(addresses));
         json_set(item, "ports", published_to_json(ports));
         json_set_text(item, "started", started);
-        json_set(item, "uptime_seconds", vm->started ? json_integer(MAX(time(NULL) - vm->started, 0)) : json_null());
+        json_set(item, "uptime_seconds", since ? json_integer(MAX(time(NULL) - since, 0)) : json_null());
         json_set(item, "pending", show_changes_json(pending));
         add_spec_json(item, session, vm);
         return item;

@@ -180,32 +180,79 @@ firewall_found_clear(struct firewall_found *found)
         g_clear_pointer(&found->chains, g_ptr_array_unref);
 }
 
-gboolean
-firewall_look(struct home *home, const char *project, enum isolation isolation, struct firewall_found *ret_found,
-              GError **error)
-{
-        enum { ROUTED, GUARD, PORTS, CHAINS, ALL };
-        g_autofree char *routed = table_name(project), *guard = guard_name(project), *ports = dnat_table(project);
-        g_autofree char *list_routed = table_list_command(routed), *list_guard = table_list_command(guard),
-                        *list_ports = table_list_command(ports), *chains = NULL;
-        struct nft_question questions[ALL] = {
-                [ROUTED] = {list_routed},
-                [GUARD] = {list_guard},
-                [PORTS] = {list_ports},
-                [CHAINS] = {(char *)FOREIGN_LIST, TRUE},
-        };
-        gboolean alone = isolation == ISOLATION_PRIVATE; /* in a namespace of our own there is nobody else */
+enum { ROUTED, GUARD, PORTS, CHAINS, QUESTIONS };
 
-        if (!home_nft_ask(home, questions, alone ? PORTS : ALL, error))
+struct firewall_look {
+        struct home *home;
+        char *project;
+        gboolean alone; /* in a namespace of our own there is nobody else */
+        int connection; /* -1: ended */
+        struct nft_question questions[QUESTIONS];
+};
+
+static guint
+count_questions(const struct firewall_look *look)
+{
+        return look->alone ? PORTS : QUESTIONS;
+}
+
+void
+firewall_look_free(struct firewall_look *look)
+{
+        if (!look)
+                return;
+        fd_clear(&look->connection);
+        for (guint i = 0; i < QUESTIONS; i++) {
+                g_free(look->questions[i].command);
+                g_free(look->questions[i].answer);
+        }
+        g_free(look->project);
+        g_free(look);
+}
+
+struct firewall_look *
+firewall_look_begin(struct home *home, const char *project, enum isolation isolation, GError **error)
+{
+        g_autofree char *routed = table_name(project), *guard = guard_name(project), *ports = dnat_table(project);
+        g_autoptr(firewall_look_t) look = g_new0(struct firewall_look, 1);
+
+        look->home = home;
+        look->project = g_strdup(project);
+        look->alone = isolation == ISOLATION_PRIVATE;
+        look->questions[ROUTED].command = table_list_command(routed);
+        look->questions[GUARD].command = table_list_command(guard);
+        look->questions[PORTS].command = table_list_command(ports);
+        look->questions[CHAINS] = (struct nft_question){g_strdup(FOREIGN_LIST), TRUE};
+        look->connection = home_nft_begin(home, look->questions, count_questions(look), error);
+        if (look->connection >= 0)
+                return g_steal_pointer(&look);
+        error_prefix(error, "cannot look at the firewall");
+        return NULL;
+}
+
+gboolean
+firewall_look_end(struct firewall_look *begun, struct firewall_found *ret_found, GError **error)
+{
+        g_autoptr(firewall_look_t) look = begun;
+        g_autoptr(GPtrArray) chains = NULL;
+        int connection = fd_steal(&look->connection);
+
+        if (!home_nft_end(connection, look->questions, count_questions(look), error))
                 return error_prefix(error, "cannot look at the firewall");
-        *ret_found = (struct firewall_found){questions[ROUTED].answer, questions[GUARD].answer, questions[PORTS].answer};
-        chains = questions[CHAINS].answer;
-        if (!alone)
-                ret_found->chains = foreign_find(home, project, chains, error);
-        if (alone || ret_found->chains)
-                return TRUE;
-        firewall_found_clear(ret_found);
-        return FALSE;
+        if (!look->alone && !(chains = foreign_find(look->home, look->project, look->questions[CHAINS].answer, error)))
+                return FALSE;
+        *ret_found = (struct firewall_found){g_steal_pointer(&look->questions[ROUTED].answer),
+                                             g_steal_pointer(&look->questions[GUARD].answer),
+                                             g_steal_pointer(&look->questions[PORTS].answer), g_steal_pointer(&chains)};
+        return TRUE;
+}
+
+static gboolean
+look_now(struct home *home, const char *project, enum isolation isolation, struct firewall_found *ret_found, GError **error)
+{
+        struct firewall_look *look = firewall_look_begin(home, project, isolation, error);
+
+        return look && firewall_look_end(look, ret_found, error);
 }
 
 /* What nft has to do, in one transaction; NULL: nothing. */
@@ -253,7 +300,7 @@ firewall_ensure(struct home *home, const struct lab *lab, const char *host_state
         auto_fd lock = -1;
 
         if (!lab_check(lab, error) || !forwarding_lock(kept, &lock, error) ||
-            !firewall_look(home, lab->project, lab->isolation, &found, error))
+            !look_now(home, lab->project, lab->isolation, &found, error))
                 return FALSE;
         commands = missing_commands(lab, &found);
         return (!commands || home_nft(home, commands, NULL, error)) &&
@@ -271,7 +318,7 @@ firewall_remove(struct home *home, const char *project, enum isolation isolation
         auto_fd lock = -1;
 
         if (!forwarding_lock(kept, &lock, error) || !forwarding_restore(home, kept, table, error) ||
-            !firewall_look(home, project, isolation, &found, error))
+            !look_now(home, project, isolation, &found, error))
                 return FALSE;
         if (found.chains)
                 foreign = foreign_commands(found.chains, project, NULL, 0);

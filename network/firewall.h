@@ -25,9 +25,19 @@ struct firewall_found {
         GPtrArray *chains;            /* foreign_find(); NULL: in a namespace of our own, where nobody looks for ports either */
 };
 
-/** firewall_look() - In one go; changes nothing. On failure @ret_found is empty */
-gboolean firewall_look(struct home *home, const char *project, enum isolation isolation, struct firewall_found *ret_found,
-                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/**
+ * firewall_look_begin() - Ask for it in one go, and take the answers when other things have been looked at; changes nothing
+ *
+ * firewall_look_end() takes the question over and, on failure, leaves @ret_found untouched. firewall_look_free() is for one
+ * that is not ended, before home_free().
+ */
+struct firewall_look *firewall_look_begin(struct home *home, const char *project, enum isolation isolation, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+gboolean firewall_look_end(struct firewall_look *begun, struct firewall_found *ret_found, GError **error)
+        G_GNUC_WARN_UNUSED_RESULT;
+void firewall_look_free(struct firewall_look *look);
+typedef struct firewall_look firewall_look_t;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(firewall_look_t, firewall_look_free)
 void firewall_found_clear(struct firewall_found *found);
 typedef struct firewall_found firewall_found_t;
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(firewall_found_t, firewall_found_clear)

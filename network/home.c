@@ -131,22 +131,28 @@ gone:
         return HOME_FAILED;
 }
 
-/* One request and its reply, on a connection that nobody else uses meanwhile. */
+/* On a connection that nobody else uses until receive_reply(). */
 static gboolean
-exchange(int socket, enum home_operation operation, const GString *payload, char **ret_text, int *ret_fd, GError **error)
+send_request(int socket, enum home_operation operation, const GString *payload, GError **error)
 {
         struct home_request request = {operation, (guint32)payload->len};
-        gint64 start = g_get_monotonic_time();
-        gboolean ok;
 
         if (payload->len > HOME_MAX_PAYLOAD)
                 return error_set(error, DROVER_ERROR_FAILED, "a request of %zu bytes is too large", payload->len);
-        if (home_send(socket, &request, sizeof request, -1, payload->str, payload->len)) {
-                ok = receive_reply(socket, ret_text, ret_fd, error) == HOME_DONE;
-        } else {
-                ok = error_errno(error, "cannot reach drover's process inside the network namespace");
-                shutdown(socket, SHUT_RDWR); /* perhaps half a request was sent: its rest, and any reply, would never come */
-        }
+        if (home_send(socket, &request, sizeof request, -1, payload->str, payload->len))
+                return TRUE;
+        error_errno(error, "cannot reach drover's process inside the network namespace");
+        shutdown(socket, SHUT_RDWR); /* perhaps half a request was sent: its rest, and any reply, would never come */
+        return FALSE;
+}
+
+static gboolean
+exchange(int socket, enum home_operation operation, const GString *payload, char **ret_text, int *ret_fd, GError **error)
+{
+        gint64 start = g_get_monotonic_time();
+        gboolean ok = send_request(socket, operation, payload, error) &&
+                      receive_reply(socket, ret_text, ret_fd, error) == HOME_DONE;
+
         trace_span("home", start, "operation %d %s", operation, ok ? "done" : "failed");
         return ok;
 }
@@ -384,19 +390,35 @@ home_nft(struct home *home, const char *commands, char **ret_output, GError **er
         return ask_apart(home, HOME_NFT, texts, ret_output, error);
 }
 
-gboolean
-home_nft_ask(struct home *home, struct nft_question *questions, guint count, GError **error)
+int
+home_nft_begin(struct home *home, const struct nft_question *questions, guint count, GError **error)
 {
         g_autoptr(GPtrArray) texts = g_ptr_array_new();
-        g_autofree char *output = NULL;
-        g_auto(GStrv) answers = NULL;
+        g_autoptr(GString) payload = NULL;
+        auto_fd socket = -1;
 
         for (guint i = 0; i < count; i++) {
                 g_ptr_array_add(texts, (gpointer)(questions[i].json ? HOME_NFT_JSON : HOME_NFT_TEXT));
                 g_ptr_array_add(texts, questions[i].command);
         }
         g_ptr_array_add(texts, NULL);
-        if (!ask_apart(home, HOME_NFT_ASK, (const char *const *)texts->pdata, &output, error))
+        payload = pack((const char *const *)texts->pdata);
+        if (!ask(home, HOME_BRANCH, no_texts, NULL, &socket, error) || !send_request(socket, HOME_NFT_ASK, payload, error))
+                return -1;
+        return fd_steal(&socket);
+}
+
+gboolean
+home_nft_end(int connection, struct nft_question *questions, guint count, GError **error)
+{
+        gint64 start = g_get_monotonic_time();
+        g_autofree char *output = NULL;
+        g_auto(GStrv) answers = NULL;
+        enum home_result result = receive_reply(connection, &output, NULL, error);
+
+        close(connection);
+        trace_span("home", start, "answers of nftables %s", result == HOME_DONE ? "taken" : "failed");
+        if (result != HOME_DONE)
                 return FALSE;
         answers = g_strsplit(output, HOME_NFT_END, -1);
         if (g_strv_length(answers) != count + 1)
@@ -404,6 +426,14 @@ home_nft_ask(struct home *home, struct nft_question *questions, guint count, GEr
         for (guint i = 0; i < count; i++)
                 questions[i].answer = *answers[i] ? g_strdup(answers[i]) : NULL;
         return TRUE;
+}
+
+gboolean
+home_nft_ask(struct home *home, struct nft_question *questions, guint count, GError **error)
+{
+        int connection = home_nft_begin(home, questions, count, error);
+
+        return connection >= 0 && home_nft_end(connection, questions, count, error);
 }
 
 gboolean

@@ -96,6 +96,15 @@ gboolean home_nft_ask(struct home *home, struct nft_question *questions, guint c
         G_GNUC_WARN_UNUSED_RESULT;
 
 /**
+ * home_nft_begin() - The same in two parts: they are asked, and the answers taken when other things have been done
+ *
+ * Returns the connection on which home_nft_end() takes the answers, and which it closes; -1 on failure. Where they are not
+ * wanted any more it is closed before home_free().
+ */
+int home_nft_begin(struct home *home, const struct nft_question *questions, guint count, GError **error);
+gboolean home_nft_end(int connection, struct nft_question *questions, guint count, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
  * home_start() - Start a program inside that outlives us (dnsmasq)
  *
  * The program puts itself into the background; this waits for the end of its first process, at most 10 s. A status other

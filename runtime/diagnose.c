@@ -221,8 +221,10 @@ diagnose(const struct session *session, const struct vm_world *vm, struct eviden
         if (vm->status == VM_RUNNING)
                 ask_registers(&evidence, paths, vm->name);
         if (vm->spec && vm->spec->wish) {
+                gint64 started = vm_started(vm);
+
                 take_wish(&evidence, vm->spec->wish);
-                look_at_network(&evidence, session, vm->spec, vm->started ? vm->started : history.started);
+                look_at_network(&evidence, session, vm->spec, started ? started : history.started);
                 health_look(paths, vm->name, vm->spec->wish, vm->pid, &health);
         }
         evidence.health = health.state;

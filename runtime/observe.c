@@ -30,6 +30,12 @@ vm_is_alive(const struct vm_world *vm)
         return vm && vm->status >= VM_STARTING;
 }
 
+gint64
+vm_started(const struct vm_world *vm)
+{
+        return vm->pid ? process_start_time(vm->pid) : 0;
+}
+
 gboolean
 vm_nic_is_on(const struct vm_world *vm, const struct nic *nic, const char *network)
 {
@@ -87,6 +93,7 @@ world_free(struct world *world)
         observe_answers(world);
         uplink_state_clear(&world->uplink);
         netlink_free(world->netlink);
+        firewall_look_free(world->firewall_look);
         home_free(world->home);
         links_free(world->links);
         state_free(world->state);
@@ -159,7 +166,6 @@ add_vm(struct world *world, const char *name, gboolean in_file, gboolean kept)
                 vm->status = VM_UNREACHABLE;
                 vm->ending = vm_is_ending(world->paths, name);
                 vm->pid = vm->spec ? vm_find_pid(world->paths, name, vm->spec->uuid) : 0;
-                vm->started = vm->pid ? process_start_time(vm->pid) : 0;
                 vm->detail = g_strdup(vm->pid ? "its monitor was not asked" : "its process is not to be found");
         } else if (vm_crashed(world->paths, name)) {
                 vm->status = VM_CRASHED;

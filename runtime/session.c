@@ -76,6 +76,7 @@ session_close(struct session *session)
         /* A verb has one session and ends with it: to give back the memory of ten thousand VMs piece by piece takes longer than
          * to plan them. What does not end with us is closed. */
         if (session->world) {
+                firewall_look_free(session->world->firewall_look);
                 home_free(session->world->home);
                 home_free(session->world->uplink.home);
         }
@@ -353,14 +354,21 @@ can_see_firewall(const struct session *session)
 }
 
 static gboolean
-observe_firewall(const struct session *session, GError **error)
+ask_firewall(const struct session *session, GError **error)
 {
         struct world *world = session->world;
 
         if (!can_see_firewall(session))
                 return TRUE;
         world->ports_asked = world->isolation == ISOLATION_HOST;
-        return firewall_look(world->home, session->project->name, world->isolation, &world->nft, error);
+        world->firewall_look = firewall_look_begin(world->home, session->project->name, world->isolation, error);
+        return world->firewall_look != NULL;
+}
+
+static gboolean
+hear_firewall(struct world *world, GError **error)
+{
+        return !world->firewall_look || firewall_look_end(g_steal_pointer(&world->firewall_look), &world->nft, error);
 }
 
 static gboolean
@@ -395,12 +403,11 @@ session_observe(struct session *session, const struct observe_options *options, 
                 return FALSE;
         if (!observe_vms(world, session->project, options, error))
                 return FALSE;
+        if (options->network && (!open_home(session, FALSE, error) || (options->services && !ask_firewall(session, error))))
+                return FALSE;
         observe_directories(world);
         observe_disks(world);
         observe_cache(world, session->project);
-        if (options->network &&
-            (!open_home(session, FALSE, error) || (options->services && !observe_firewall(session, error))))
-                return FALSE;
         observe_answers(world); /* before images, which may take long: who is asked answers nobody else meanwhile */
         if (options->images) {
                 if (session->root && session_qemu_user(&user, NULL))
@@ -408,6 +415,8 @@ session_observe(struct session *session, const struct observe_options *options, 
                 observe_host(world, as);
                 observe_images(world, session->project, as);
         }
+        if (!hear_firewall(world, error))
+                return FALSE;
         if (options->network && !observe_serving(session, world, options->services, error))
                 return FALSE;
         if (options->images && !identity_load(error)) /* who plans may have new VMs, whose identity is kept */

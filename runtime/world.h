@@ -29,7 +29,6 @@ struct vm_world {
         struct spec *spec;      /* NULL: never been up; the error below: unreadable */
         enum vm_status status;
         pid_t pid;              /* 0: not alive, or unknown */
-        gint64 started;         /* seconds since the epoch, 0: not alive */
         char *detail;           /* QEMU's own word for its state, or why it is unreachable; or NULL */
         GError *error;          /* its spec.json cannot be read; spoils nobody else's line */
         gboolean ending;        /* alive, but it was told to end: vm_is_ending() */
@@ -87,6 +86,7 @@ struct world {
         GHashTable *vms_by_name;
         struct vm_questions *vm_questions; /* observe_answers() has not been called yet; NULL: it has, or nothing was asked */
         struct dnsmasq_state dnsmasq;
+        struct firewall_look *firewall_look; /* what has been asked for it, and not been heard yet; or NULL */
         struct firewall_found nft;        /* empty where nobody looked */
         enum firewall_state firewall;
         struct forwarder_state forwarder;
@@ -137,6 +137,9 @@ void world_free(struct world *world);
 
 /** vm_is_alive() - Has it a QEMU? */
 gboolean vm_is_alive(const struct vm_world *vm);
+
+/** vm_started() - When its QEMU was started, in seconds since the epoch; asks the kernel. 0: it has none, or that is not known */
+gint64 vm_started(const struct vm_world *vm);
 
 /** vm_nic_is_on() - Was this NIC put on that network when the VM was last started? The file's wish may wait for a restart */
 gboolean vm_nic_is_on(const struct vm_world *vm, const struct nic *nic, const char *network);

@@ -428,7 +428,7 @@ look_at_firewall(struct home *home)
 {
         g_auto(firewall_found_t) found = {0};
 
-        g_assert_true(firewall_look(home, "lab", ISOLATION_PRIVATE, &found, NULL));
+        g_assert_true(firewall_look_end(firewall_look_begin(home, "lab", ISOLATION_PRIVATE, NULL), &found, NULL));
         g_assert_null(found.ports);
         g_assert_null(found.chains);
         return firewall_compare(home, &lab, &found);
