@@ -12,9 +12,10 @@ enum {
         KEY_MAX_CHARACTERS = 255,
 };
 
-/* A key of a large map: most are told apart by their first bytes, without a look at the text. */
+/* A key of a large map: most are told apart by their length or first bytes, without a look at the text. */
 struct sorted_key {
         guint64 prefix;
+        guint length;
         guint pair;
 };
 
@@ -160,52 +161,78 @@ prefix_of(const char *text)
         return prefix;
 }
 
+static struct sorted_key
+sorted_key(const struct pair *pairs, guint pair)
+{
+        const char *text = pairs[pair].key->text;
+
+        return (struct sorted_key){prefix_of(text), (guint)strlen(text), pair};
+}
+
+/* By length, then by text: so are keys in files that somebody counted: k9, k10. */
 static gint
-compare_sorted(gconstpointer a, gconstpointer b, gpointer data)
+compare_texts(const struct sorted_key *a, const struct sorted_key *b, const struct pair *pairs)
+{
+        if (a->length != b->length)
+                return a->length < b->length ? -1 : 1;
+        if (a->prefix != b->prefix)
+                return a->prefix < b->prefix ? -1 : 1;
+        return a->length > sizeof a->prefix ? strcmp(pairs[a->pair].key->text, pairs[b->pair].key->text) : 0;
+}
+
+static gint
+compare_sorted(gconstpointer a, gconstpointer b, gpointer pairs)
 {
         const struct sorted_key *one = a, *two = b;
-        const struct pair *pairs = data;
-        int order = one->prefix < two->prefix ? -1 : one->prefix > two->prefix;
+        gint order = compare_texts(one, two, pairs);
 
-        if (!order && (one->prefix & 0xff)) /* both go on behind it */
-                order = strcmp(pairs[one->pair].key->text, pairs[two->pair].key->text);
         return order ? order : one->pair < two->pair ? -1 : one->pair > two->pair;
 }
 
-/* Is each key longer than the one before it, or as long and behind it? So they are in lists that somebody counted: k9, k10. */
-static gboolean
-count_up(const struct pair *pairs, guint count)
+/* How many pairs at the beginning are in that order already, no two of them alike. */
+static guint
+count_sorted(const struct pair *pairs, guint count)
 {
         size_t before = 0;
+        guint i;
 
-        for (guint i = 0; i < count; i++) {
+        for (i = 0; i < count; i++) {
                 size_t length = strlen(pairs[i].key->text);
 
                 if (length < before ||
                     (i > 0 && length == before && memcmp(pairs[i - 1].key->text, pairs[i].key->text, length) >= 0))
-                        return FALSE;
+                        break;
                 before = length;
         }
-        return TRUE;
+        return i;
 }
 
+/* Only what follows the sorted ones is sorted, then it is compared with them: for a million that is a tenth of the load. */
 static void
 drop_from_many(struct reader *reader, struct pair *pairs, guint count, guint own)
 {
-        g_autofree struct sorted_key *keys = g_new(struct sorted_key, count);
-        struct pair *first;
+        guint sorted = count_sorted(pairs, count), rest = count - sorted, at = 0;
+        g_autofree struct sorted_key *keys = g_new(struct sorted_key, rest);
+        struct sorted_key first = {.length = G_MAXUINT};
 
-        for (guint i = 0; i < count; i++)
-                keys[i] = (struct sorted_key){prefix_of(pairs[i].key->text), i};
-        g_qsort_with_data(keys, (gint)count, sizeof *keys, compare_sorted, pairs);
-        first = &pairs[keys[0].pair];
-        for (guint i = 1; i < count; i++) {
-                struct pair *next = &pairs[keys[i].pair];
+        for (guint i = 0; i < rest; i++)
+                keys[i] = sorted_key(pairs, sorted + i);
+        if (rest)
+                g_qsort_with_data(keys, (gint)rest, sizeof *keys, compare_sorted, pairs);
+        for (guint i = 0; i < rest; i++) {
+                for (; at < sorted; at++) {
+                        struct sorted_key before = sorted_key(pairs, at);
+                        gint order = compare_texts(&before, &keys[i], pairs);
 
-                if (keys[i].prefix == keys[i - 1].prefix && is_same_key(first, next))
-                        drop_later(reader, first, next, keys[i].pair < own);
+                        if (order == 0)
+                                first = before;
+                        if (order >= 0)
+                                break;
+                }
+                if (compare_texts(&first, &keys[i], pairs) == 0)
+                        drop_later(reader, &pairs[first.pair], &pairs[keys[i].pair], keys[i].pair < own);
                 else
-                        first = next;
+                        first = keys[i];
         }
 }
 
@@ -253,7 +280,7 @@ reader_close_map(struct reader *reader, const struct frame *frame)
         pairs = pairs_of(reader, frame);
         if (count <= FEW_PAIRS)
                 drop_from_few(reader, pairs, count, own);
-        else if (!count_up(pairs, count)) /* to sort a million takes a tenth of the time that it takes to load them */
+        else
                 drop_from_many(reader, pairs, count, own);
         if (count > own)
                 copy_merged(reader, pairs + own, count - own, merge.key);

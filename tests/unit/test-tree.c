@@ -212,6 +212,14 @@ test_keys_and_tags(void)
         refuse("a: !!binary x\n", "1:4 unknown-tag: unknown tag '!!binary'");
         refuse("a: !!map [x]\n", "1:4 tag-mismatch: tag '!!map' is for a map, but this is a list");
         refuse("a: \"x\\0y\"\n", "1:4 nul-in-text: a text must not contain a NUL character");
+        /* Those behind the sorted ones: alike with one of them, with each other, in their first eight bytes, with none. */
+        g_string_truncate(many, many->len - strlen("k98: 1\n"));
+        g_string_append(many, "prefixed-b: 1\nk0: 1\nprefixed-a: 1\nprefixed-b: 1\nj: 1\nk98: 1\nprefixed: 1\nk0: 1\nj: 1\n");
+        refuse(many->str, "101:1 duplicate-key: key 'k0' is here twice: first in line 1\n"
+                          "103:1 duplicate-key: key 'prefixed-b' is here twice: first in line 100\n"
+                          "105:1 duplicate-key: key 'k98' is here twice: first in line 99\n"
+                          "107:1 duplicate-key: key 'k0' is here twice: first in line 1\n"
+                          "108:1 duplicate-key: key 'j' is here twice: first in line 104");
 }
 
 static void
