@@ -1,7 +1,9 @@
 """network.py - networks: many reservations, many networks; throughput and connections a second on each way into a guest
 
 What stands for a guest is a network namespace on the lab's bridge, with the address of a VM that is paused; another one
-stands for another host. The user's uplink is compared with the same program, started by hand for an empty namespace.
+stands for another host. The user's uplink is compared with the same program, started by hand for an empty namespace, and from
+behind the lab's bridge with the same program, bridge and NAT made by hand. The program alone, at frames of a guest's size,
+tells what bridge and NAT cost whoever makes them.
 virsh's figures for the same were taken elsewhere: 200 ms for net-create with 100 reservations, 535 ms for net-update of
 one.
 """
@@ -21,6 +23,7 @@ RESERVATIONS, NETWORKS, CONNECTIONS, SECONDS = 100, 100, 1000, 2
 GUEST, CLIENT = "bench-guest", "bench-client"
 USER = 65534
 LOCAL_MTU, GUEST_MTU = 65520, 1500  # what a user's namespace has towards its uplink, and a guest towards its bridge
+QUEUE = 4000
 DOWNLOAD = ("--reverse", "--parallel", "4")  # one stream out of pasta stalls now and then, by hand as in a lab
 
 SERVE = """
@@ -124,6 +127,11 @@ def inside(pid):
     return as_user("nsenter", "--user", "--net", "--preserve-credentials", f"--target={pid}")
 
 
+def user_processes(*programs):
+    return [pid for pid in processes() if os.path.basename(command_line(pid)[0]) in programs
+            and os.stat(f"/proc/{pid}").st_uid == USER]
+
+
 class UserLab(Lab):
     """A lab of an ordinary user's."""
 
@@ -134,10 +142,6 @@ class UserLab(Lab):
     def verb(self, *arguments):
         os.chown(self.directory, USER, USER)
         return self.drover(*as_user(self.programs["drover"]), *arguments)
-
-    def find(self, *programs):
-        return next(pid for pid in processes() if os.path.basename(command_line(pid)[0]) in programs
-                    and os.stat(f"/proc/{pid}").st_uid == USER)
 
 
 class Stage:
@@ -186,19 +190,18 @@ def open_tun(bench):
         run(["mount", "--bind", path, "/dev/net/tun"])
 
 
-def user_guest(stage, lab):
-    """What stands for a guest of the user's lab. Returns what leads into it."""
-    lab_inside = inside(lab.find("dnsmasq"))
-    guest = stage.start([*lab_inside, "unshare", "--net", "sh", "-c", "echo ready; read line"]).pid
-    run([*lab_inside, "ip", "link", "add", "guest0", "type", "veth", "peer", "name", "eth0", "netns", str(guest)])
-    run([*lab_inside, "ip", "link", "set", "guest0", "master", "user0", "up"])
-    for words in ("address add 10.98.0.10/24 dev eth0", "link set eth0 up", "route add default via 10.98.0.1"):
+def guest_behind(stage, holder, bridge, subnet):
+    """What stands for a guest on a bridge of the user's, in that process' namespace. Returns what leads into it."""
+    guest = stage.start([*inside(holder), "unshare", "--net", "sh", "-c", "echo ready; read line"]).pid
+    run([*inside(holder), "ip", "link", "add", "guest0", "type", "veth", "peer", "name", "eth0", "netns", str(guest)])
+    run([*inside(holder), "ip", "link", "set", "guest0", "master", bridge, "up"])
+    for words in (f"address add {subnet}.10/24 dev eth0", "link set eth0 up", f"route add default via {subnet}.1"):
         run([*inside(guest), "ip", *words.split()])
     return inside(guest)
 
 
 def uplink_by_hand(stage, program, mtu):
-    """The same program for a namespace with nothing else in it, as it is ready. Returns what leads into that."""
+    """The same program for a namespace with nothing else in it, as it is ready. Returns the process that holds that."""
     pid = stage.user_namespace("--user", "--map-root-user")
     if program == "slirp4netns":
         ready, report = os.pipe()
@@ -210,14 +213,25 @@ def uplink_by_hand(stage, program, mtu):
         with open(ready, "rb") as file:
             if not file.read(1):
                 raise Failed(f"{program} does not start")
-        return inside(pid)
+        return pid
     with tempfile.TemporaryDirectory() as directory:
         os.chown(directory, USER, USER)
-        run(as_user("pasta", f"--pid={directory}/pid", f"--mtu={mtu}", "--config-net", "--no-map-gw", "-t", "none",
-                    "-u", "none", "-T", "none", "-U", "none", str(pid)))  # goes into the background then
+        run(as_user("pasta", f"--pid={directory}/pid", f"--mtu={mtu}", "--config-net", "--ns-ifname=uplink", "--no-map-gw",
+                    "-t", "none", "-u", "none", "-T", "none", "-U", "none", str(pid)))  # goes into the background then
         with open(f"{directory}/pid", encoding="ascii") as file:
             stage.pids.append(int(file.read()))
-    return inside(pid)
+    return pid
+
+
+def bridge_by_hand(pid):
+    """A bridge in that namespace, from which one gets out with its address; with the queue that drover gives its uplink."""
+    run([*inside(pid), "ip", "link", "set", "uplink", "txqueuelen", str(QUEUE)])
+    run([*inside(pid), "ip", "link", "add", "hand0", "type", "bridge"])
+    run([*inside(pid), "ip", "address", "add", "10.99.0.1/24", "dev", "hand0"])
+    run([*inside(pid), "ip", "link", "set", "hand0", "up"])
+    run([*inside(pid), "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+    run([*inside(pid), "nft", "table ip hand { chain out { type nat hook postrouting priority srcnat; "
+         "ip saddr 10.99.0.0/24 masquerade; }; }"])
 
 
 def measure_side_by_side(bench, rounds, ways, reference):
@@ -237,6 +251,19 @@ def measure_side_by_side(bench, rounds, ways, reference):
                             unit=unit)
 
 
+def measure_uplink(bench, rounds, stage, holder, guest):
+    """Out of a user's lab, from the namespace that `holder` is in and from a guest's place; what is fetched lies at CLIENT."""
+    program = os.path.basename(command_line(user_processes("pasta", "passt", "passt.avx2", "slirp4netns")[0])[0])
+    alone, small, bridged = [uplink_by_hand(stage, program, mtu) for mtu in (LOCAL_MTU, GUEST_MTU, LOCAL_MTU)]
+    bridge_by_hand(bridged)
+    hand, guest_hand = f"{program} by hand", f"{program}, bridge and NAT by hand"
+    ways = {hand: inside(alone), "uplink of a user's lab": inside(holder),
+            guest_hand: guest_behind(stage, bridged, "hand0", "10.99.0"), "uplink of a guest behind a user's bridge": guest,
+            f"{program} by hand, MTU {GUEST_MTU}": inside(small)}
+    measure_side_by_side(bench, rounds, {name: (prefix, "192.0.2.2", 0, *DOWNLOAD) for name, prefix in ways.items()},
+                         {"uplink of a user's lab": hand, "uplink of a guest behind a user's bridge": guest_hand})
+
+
 def measure_ways(bench, rounds):
     """Into guests: over root's bridge, by DNAT, by the forwarder of root and that of a user; and out of a user's lab."""
     if not shutil.which("iperf3"):
@@ -250,9 +277,8 @@ def measure_ways(bench, rounds):
         client = stage.join(CLIENT, "client0", "192.0.2.2/24", "192.0.2.1")
         run(["ip", "address", "add", "192.0.2.1/24", "dev", "client0"])
         run(["ip", "route", "add", "default", "via", "192.0.2.2"])
-        guest = user_guest(stage, labs[1])
-        program = os.path.basename(command_line(labs[1].find("pasta", "passt", "passt.avx2", "slirp4netns"))[0])
-        by_hand, as_guest = uplink_by_hand(stage, program, LOCAL_MTU), uplink_by_hand(stage, program, GUEST_MTU)
+        holder = user_processes("dnsmasq")[0]
+        guest = guest_behind(stage, holder, "user0", "10.98.0")
         for prefix in stage.join(GUEST, "guest0", "10.97.0.10/24", "10.97.0.1", "ways0"), guest, client:
             stage.serve(prefix)
         direct = "over the bridge"
@@ -260,11 +286,7 @@ def measure_ways(bench, rounds):
                 "port by forwarder, from this host": ([], "127.0.0.1", 0),
                 "port of a user's lab, from this host": ([], "127.0.0.1", 100)}
         measure_side_by_side(bench, rounds, ways, {way: direct for way in ways if way != direct})
-        hand, guest_hand = f"{program} by hand", f"{program} by hand, MTU {GUEST_MTU}"
-        ways = {hand: by_hand, "uplink of a user's lab": inside(labs[1].find("dnsmasq")), guest_hand: as_guest,
-                "and from behind its bridge": guest}
-        measure_side_by_side(bench, rounds, {name: (prefix, "192.0.2.2", 0, *DOWNLOAD) for name, prefix in ways.items()},
-                             {"uplink of a user's lab": hand, "and from behind its bridge": guest_hand})
+        measure_uplink(bench, rounds, stage, holder, guest)
     finally:
         stage.close()
         for lab in labs:
