@@ -42,6 +42,8 @@ vm_nic_is_on(const struct vm_world *vm, const struct nic *nic, const char *netwo
         const json_t *nics = vm->spec ? json_object_get(vm->spec->wish, "networks") : NULL;
         const char *applied = json_text(json_object_get(nics, nic->name), "network");
 
+        if (nics && !json_object_get(nics, nic->name))
+                return FALSE; /* its VM gets it behind rules and DHCP */
         return strcmp(applied ? applied : nic->network, network) == 0;
 }
 

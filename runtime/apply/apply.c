@@ -22,6 +22,7 @@
 struct action {
         struct apply *apply;
         const struct plan_step *step;
+        gboolean ahead; /* apply_plug(), for a step that comes; nobody is told of it */
 };
 
 /* What was done, or why it could not be. */
@@ -69,6 +70,16 @@ run_action(void *data, GError **error)
         return error_prefix(error, "cannot %s %s", plan_action_name(step->action), subjects[step->kind]);
 }
 
+static gboolean
+run_ahead(void *data, GError **error)
+{
+        const struct action *action = data;
+
+        (void)error;
+        apply_plug(action->apply, action->step);
+        return TRUE;
+}
+
 static void
 report(guint index, const struct graph_node *node, void *data)
 {
@@ -77,7 +88,7 @@ report(guint index, const struct graph_node *node, void *data)
                                                  [GRAPH_CANCELLED] = STEP_SKIPPED};
         const struct apply *apply = data;
 
-        if (apply->options->progress)
+        if (apply->options->progress && !apply->actions[index].ahead)
                 apply->options->progress(apply->actions[index].step, events[node->state], node->error,
                                          node->end_us ? node->end_us - node->start_us : 0, apply->options->progress_data);
 }
@@ -228,52 +239,65 @@ prepare(struct apply *apply, GError **error)
         return save_state(apply, error);
 }
 
-/* The numbers of the nodes that these steps have; returns how many there are. */
+/* The numbers of the nodes that these steps have; returns how many there are. @ahead: without what a NIC need not wait for. */
 static guint
-add_edges(GArray *edges, const GArray *steps, const guint *numbers)
+add_edges(const struct apply *apply, GArray *edges, const GArray *steps, const guint *numbers, gboolean ahead)
 {
         guint before = edges->len;
 
         for (guint n = 0; n < steps->len; n++) {
-                guint number = numbers[g_array_index(steps, guint, n)];
+                guint index = g_array_index(steps, guint, n);
+                const struct plan_step *step = g_ptr_array_index(apply->plan->steps, index);
 
-                if (number != G_MAXUINT)
-                        g_array_append_val(edges, number);
+                if (numbers[index] != G_MAXUINT && !(ahead && (step->kind == KIND_FIREWALL || step->kind == KIND_SERVICE)))
+                        g_array_append_val(edges, numbers[index]);
         }
         return edges->len - before;
 }
 
-/* The nodes of all steps that act; dependencies on others count as done. */
+static void
+fill_node(struct graph_node *node, const struct action *action, GArray *edges, const guint *numbers)
+{
+        const struct plan_step *step = action->step;
+        guint own = (guint)(action - action->apply->actions), ahead = own - 1;
+
+        node->after_count = add_edges(action->apply, edges, step->after, numbers, action->ahead);
+        node->behind_count = add_edges(action->apply, edges, step->behind, numbers, action->ahead);
+        if (!action->ahead && own > 0 && action->apply->actions[ahead].step == step) {
+                g_array_append_val(edges, ahead);
+                node->behind_count++;
+        }
+        node->function = action->ahead ? run_ahead : run_action;
+        node->data = (gpointer)action;
+        node->waits = step->kind == KIND_VM &&
+                      (step->action == ACTION_STOP || step->action == ACTION_KILL || step->action == ACTION_REMOVE);
+}
+
+/* The nodes of all steps that act, and of what is done ahead of them; dependencies on others count as done. */
 static struct graph_node *
 build_graph(struct apply *apply, guint *ret_count, GArray *edges)
 {
         const GPtrArray *steps = apply->plan->steps;
-        struct graph_node *nodes = g_new0(struct graph_node, steps->len + 1);
+        struct graph_node *nodes = g_new0(struct graph_node, 2 * steps->len + 1);
         g_autofree guint *numbers = g_new0(guint, steps->len + 1);
-        g_autofree guint *offsets = g_new0(guint, steps->len + 1);
+        g_autofree guint *offsets = g_new0(guint, 2 * steps->len + 1);
         guint count = 0;
 
-        apply->actions = g_new0(struct action, steps->len + 1);
+        apply->actions = g_new0(struct action, 2 * steps->len + 1);
         for (guint i = 0; i < steps->len; i++) {
                 const struct plan_step *step = g_ptr_array_index(steps, i);
 
-                numbers[i] = plan_action_acts(step->action) ? count++ : G_MAXUINT;
-        }
-        count = 0;
-        for (guint i = 0; i < steps->len; i++) {
-                const struct plan_step *step = g_ptr_array_index(steps, i);
-
-                if (numbers[i] == G_MAXUINT)
+                numbers[i] = G_MAXUINT;
+                if (!plan_action_acts(step->action))
                         continue;
-                apply->actions[count] = (struct action){apply, step};
-                offsets[count] = edges->len;
-                nodes[count].after_count = add_edges(edges, step->after, numbers);
-                nodes[count].behind_count = add_edges(edges, step->behind, numbers);
-                nodes[count].function = run_action;
-                nodes[count].data = &apply->actions[count];
-                nodes[count].waits = step->kind == KIND_VM && (step->action == ACTION_STOP || step->action == ACTION_KILL ||
-                                                               step->action == ACTION_REMOVE);
-                count++;
+                if (apply_plugs(step))
+                        apply->actions[count++] = (struct action){apply, step, TRUE};
+                numbers[i] = count;
+                apply->actions[count++] = (struct action){apply, step, FALSE};
+        }
+        for (guint i = 0; i < count; i++) {
+                offsets[i] = edges->len;
+                fill_node(&nodes[i], &apply->actions[i], edges, numbers);
         }
         for (guint i = 0; i < count; i++) {
                 nodes[i].after = &g_array_index(edges, guint, offsets[i]);
@@ -369,12 +393,13 @@ session_apply(struct session *session, const struct plan *plan, const struct app
         struct graph_options graph = {options->parallel, options->cancel, report, &apply};
         g_autoptr(GArray) after = g_array_new(FALSE, FALSE, sizeof(guint));
         g_autofree struct graph_node *nodes = NULL;
-        guint count = 0, failed = 0, skipped = 0;
+        guint count = 0, all = 0, failed = 0, skipped = 0;
         gboolean ok;
 
         g_mutex_init(&apply.firewall_mutex);
         g_cond_init(&apply.firewall_settled);
         apply_lab_init(&apply);
+        apply.begun = g_new0(struct update *, session->project->vm_count + 1);
         ok = prepare(&apply, error);
         if (ok) {
                 nodes = build_graph(&apply, &count, after);
@@ -382,6 +407,9 @@ session_apply(struct session *session, const struct plan *plan, const struct app
                 ok = supervise(&apply, ok ? error : NULL) && ok;
         }
         for (guint i = 0; i < count; i++) {
+                if (apply.actions[i].ahead)
+                        continue;
+                all++;
                 failed += nodes[i].state == GRAPH_FAILED;
                 skipped += nodes[i].state == GRAPH_SKIPPED || nodes[i].state == GRAPH_CANCELLED;
                 g_clear_error(&nodes[i].error);
@@ -389,15 +417,16 @@ session_apply(struct session *session, const struct plan *plan, const struct app
         if (ok)
                 ok = finish(&apply, error);
         else if (failed)
-                error_set(error, DROVER_ERROR_FAILED, "%u of %u steps failed, %u were not begun", failed, count, skipped);
+                error_set(error, DROVER_ERROR_FAILED, "%u of %u steps failed, %u were not begun", failed, all, skipped);
         else if (skipped)
-                error_set(error, DROVER_ERROR_INTERRUPTED, "interrupted: %u of %u steps were not begun", skipped, count);
+                error_set(error, DROVER_ERROR_INTERRUPTED, "interrupted: %u of %u steps were not begun", skipped, all);
         if (ret_failed)
                 *ret_failed = failed;
         fd_clear(&session->cache_fd); /* what lies on which image is recorded */
         g_mutex_clear(&apply.firewall_mutex);
         g_cond_clear(&apply.firewall_settled);
         apply_lab_clear(&apply);
+        apply_plug_clear(&apply);
         g_free(apply.actions);
         g_free(apply.bridges);
         return ok;

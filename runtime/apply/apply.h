@@ -25,6 +25,7 @@ struct apply {
         enum { FIREWALL_PENDING = 1, FIREWALL_STANDS, FIREWALL_FAILED } firewall_progress; /* 0: it is no part of this plan */
         gboolean supervise_early; /* a VM that is started is looked after: from its first instruction on */
         struct action *actions;
+        struct update **begun; /* by VM: what apply_plug() has begun; NULL: nothing */
 };
 
 /** The steps, by kind: each does what its action says. They fail with the reason; apply.c says which step it was */
@@ -54,6 +55,14 @@ gboolean apply_lab_left(struct apply *apply, const struct plan_step *step, GErro
 
 /** apply_update() - What a VM that runs gets while it runs (apply_live.c) */
 gboolean apply_update(struct apply *apply, const struct plan_step *step, GError **error);
+
+/**
+ * apply_plugs() - Is it an apply_update() by which a guest gets a NIC? Then apply_plug() may give it beforehand, while the step
+ * still waits for rules and DHCP; where it does not, the step does it. apply_plug_clear(): at the end
+ */
+gboolean apply_plugs(const struct plan_step *step);
+void apply_plug(struct apply *apply, const struct plan_step *step);
+void apply_plug_clear(struct apply *apply);
 
 /** apply_seed() - The CD-ROM of a VM that cloud-init is told of, as the file has it now; of another VM nothing */
 gboolean apply_seed(struct apply *apply, const struct resolved_vm *vm, GError **error);

@@ -2,6 +2,8 @@
  *
  * The spec gets new ports before a device is added, and takes each change over once it is made: killed in between, the next
  * `up` finds the device in QEMU and goes on. What a guest does not let go of is remembered, and waits for its next start.
+ *
+ * A NIC is given to the guest while rules and DHCP are being loaded (apply_plug()), and joins its network behind them.
  */
 #include "runtime/apply/apply.h"
 
@@ -16,7 +18,19 @@ struct update {
         struct launch launch; /* as resolved, on the machine that runs */
         struct spec *spec;    /* as applied */
         struct live *live;    /* NULL until something is said to QEMU */
+        gboolean *plugged;    /* by NIC: apply_plug() has given it to the guest */
 };
+
+static void
+update_free(struct update *update)
+{
+        live_close(update->live);
+        spec_free(update->spec);
+        g_free(update->plugged);
+        g_free(update);
+}
+typedef struct update update_t;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(update_t, update_free)
 
 static gboolean
 connect_live(struct update *update, GError **error)
@@ -33,6 +47,21 @@ find_nic(const struct launch *launch, const char *name)
                 if (strcmp(launch->nics[i].nic->name, name) == 0)
                         return (int)i;
         return -1;
+}
+
+static gboolean
+is_new_nic(const struct plan_change *change)
+{
+        g_auto(GStrv) parts = g_strsplit(change->key, ".", 3);
+
+        return strcmp(parts[0], "networks") == 0 && parts[1] && !parts[2] && change->to;
+}
+
+/* Of one that is_new_nic(). */
+static int
+find_new_nic(const struct launch *launch, const struct plan_change *change)
+{
+        return find_nic(launch, change->key + strlen("networks."));
 }
 
 static int
@@ -69,7 +98,9 @@ change_nic(struct update *update, const char *name, const char *what, gboolean p
         if (number < 0)
                 return TRUE;
         if (!what)
-                return connect_live(update, error) && live_add_nic(update->live, (guint)number, error);
+                return connect_live(update, error) &&
+                       (update->plugged[number] || live_plug_nic(update->live, (guint)number, error)) &&
+                       live_join_nic(update->live, (guint)number, error);
         if (strcmp(what, "network") == 0)
                 return connect_live(update, error) && live_move_nic(update->live, (guint)number, error);
         if (strcmp(what, "link") == 0)
@@ -197,14 +228,13 @@ note_plugged(struct update *update, const GPtrArray *changes)
 {
         for (guint i = 0; i < changes->len; i++) {
                 const struct plan_change *change = g_ptr_array_index(changes, i);
-                g_auto(GStrv) parts = g_strsplit(change->key, ".", 3);
-                int number = strcmp(parts[0], "networks") == 0 && parts[1] && !parts[2] && change->to
-                                     ? find_nic(&update->launch, parts[1])
-                                     : -1;
-                g_autofree char *id = qemu_nic_id(parts[1] ? parts[1] : "");
+                int number = is_new_nic(change) ? find_new_nic(&update->launch, change) : -1;
 
-                if (number >= 0 && update->launch.nics[number].nic->model == NIC_VIRTIO)
+                if (number >= 0 && update->launch.nics[number].nic->model == NIC_VIRTIO) {
+                        g_autofree char *id = qemu_nic_id(update->launch.nics[number].nic->name);
+
                         spec_plug(update->spec, id);
+                }
         }
 }
 
@@ -216,24 +246,83 @@ keep_identity(struct update *update, GError **error)
         return spec_save(update->apply->session->world->paths, update->spec, error);
 }
 
+static struct update *
+update_new(struct apply *apply, const struct plan_step *step, GError **error)
+{
+        g_autoptr(spec_t) spec = spec_load(apply->session->world->paths, step->name, error);
+        g_autoptr(update_t) update = NULL;
+
+        if (!spec)
+                return NULL;
+        update = g_new0(struct update, 1);
+        update->apply = apply;
+        update->vm = &apply->session->resolved->vms[step->index];
+        update->launch = update->vm->launch;
+        update->launch.tap_owner = spec->started_as;
+        if (spec->machine)
+                update->launch.machine = spec->machine;
+        update->spec = g_steal_pointer(&spec);
+        update->plugged = g_new0(gboolean, update->launch.nic_count + 1);
+        note_plugged(update, step->changes);
+        return keep_identity(update, error) ? g_steal_pointer(&update) : NULL;
+}
+
+/* What goes away first may leave its place to what comes. */
+gboolean
+apply_plugs(const struct plan_step *step)
+{
+        gboolean any = FALSE;
+
+        if (step->kind != KIND_VM || (step->action != ACTION_UPDATE && step->action != ACTION_REPAIR))
+                return FALSE;
+        for (guint i = 0; i < step->changes->len; i++) {
+                const struct plan_change *change = g_ptr_array_index(step->changes, i);
+
+                if (!change->to)
+                        return FALSE;
+                any = any || (is_new_nic(change) && !change->from);
+        }
+        return any;
+}
+
+/* What fails here the step itself does again, and tells. */
+void
+apply_plug(struct apply *apply, const struct plan_step *step)
+{
+        g_autoptr(update_t) update = update_new(apply, step, NULL);
+
+        for (guint i = 0; update && i < step->changes->len; i++) {
+                const struct plan_change *change = g_ptr_array_index(step->changes, i);
+                int number = is_new_nic(change) && !change->from ? find_new_nic(&update->launch, change) : -1;
+
+                if (number < 0)
+                        continue;
+                if (!connect_live(update, NULL))
+                        return;
+                update->plugged[number] = live_plug_nic(update->live, (guint)number, NULL);
+        }
+        apply->begun[step->index] = g_steal_pointer(&update);
+}
+
+void
+apply_plug_clear(struct apply *apply)
+{
+        for (guint i = 0; i < apply->session->project->vm_count; i++)
+                if (apply->begun[i])
+                        update_free(apply->begun[i]);
+        g_free(apply->begun);
+}
+
 gboolean
 apply_update(struct apply *apply, const struct plan_step *step, GError **error)
 {
-        struct update update = {.apply = apply, .vm = &apply->session->resolved->vms[step->index]};
-        g_autoptr(spec_t) spec = spec_load(apply->session->world->paths, step->name, error);
+        g_autoptr(update_t) update = g_steal_pointer(&apply->begun[step->index]);
         gboolean ok;
 
-        if (!spec)
+        if (!update && !(update = update_new(apply, step, error)))
                 return FALSE;
-        update.spec = spec;
-        update.launch = update.vm->launch;
-        update.launch.tap_owner = spec->started_as;
-        if (spec->machine)
-                update.launch.machine = spec->machine;
-        note_plugged(&update, step->changes);
-        if (!keep_identity(&update, error))
-                return FALSE;
-        ok = make_changes(&update, step->changes, error);
-        live_close(update.live);
-        return spec_save(apply->session->world->paths, spec, ok ? error : NULL) && ok && apply_lab_ended(apply, step, error);
+        ok = make_changes(update, step->changes, error);
+        g_clear_pointer(&update->live, live_close);
+        return spec_save(apply->session->world->paths, update->spec, ok ? error : NULL) && ok &&
+               apply_lab_ended(apply, step, error);
 }

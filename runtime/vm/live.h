@@ -23,8 +23,14 @@ void live_close(struct live *live);
 typedef struct live live_t;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(live_t, live_close)
 
-/** live_add_nic() - @number: into launch.nics. On failure neither device nor tap is left */
-gboolean live_add_nic(struct live *live, guint number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/**
+ * live_plug_nic() - Give the guest a NIC whose tap is on no bridge yet; one that it has is left as it is
+ * @number: into launch.nics
+ *
+ * On failure neither device nor tap is left. live_join_nic() puts the tap on its bridge.
+ */
+gboolean live_plug_nic(struct live *live, guint number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean live_join_nic(struct live *live, guint number, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * live_remove_nic(), live_remove_disk() - Take it out of the guest, then what was behind it

@@ -2,21 +2,20 @@
  *
  * QEMU gets the tap as a descriptor, as at its start. A netdev without its device is what a killed drover leaves, or somebody
  * who took the device out by hand, and a descriptor without its netdev likewise: QEMU keeps it by name when the monitor closes.
- * Both go, and the tap with them, before a new one comes.
+ * Both go, and the tap with them, before a new one comes. The tap is on no bridge until live_join_nic(): nothing of the guest
+ * gets anywhere before it is guarded and served.
  */
 #include "runtime/vm/live_build.h"
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "network/lab.h"
-#include "network/link.h"
 
 enum { COMMAND_MS = 10000, CABLE_MS = 250 };
 
 static gboolean
 add_netdev(struct live *live, const struct launch_nic *nic, const char *netdev, GError **error)
 {
-        auto_fd tap = vm_open_tap(live->host, live->launch, nic, error);
+        auto_fd tap = vm_open_tap(live->host, live->launch, nic, FALSE, error);
 
         if (tap < 0)
                 return FALSE;
@@ -46,7 +45,7 @@ ensure_netdev(struct live *live, const struct launch_nic *nic, const char *id, c
 }
 
 gboolean
-live_add_nic(struct live *live, guint number, GError **error)
+live_plug_nic(struct live *live, guint number, GError **error)
 {
         const struct launch_nic *nic = &live->launch->nics[number];
         g_autofree char *id = qemu_nic_id(nic->nic->name), *netdev = qemu_netdev_id(nic->nic->name);
@@ -60,6 +59,15 @@ live_add_nic(struct live *live, guint number, GError **error)
                 return nic->nic->link == LINK_UP || live_set_link(live, number, error);
         live_drop(live, "netdev_del", "id", netdev);
         return error_prefix(error, "cannot add NIC '%s'", nic->nic->name);
+}
+
+gboolean
+live_join_nic(struct live *live, guint number, GError **error)
+{
+        const struct launch_nic *nic = &live->launch->nics[number];
+
+        return vm_join_tap(live->host, live->launch, nic, error) ||
+               error_prefix(error, "cannot add NIC '%s'", nic->nic->name);
 }
 
 gboolean
@@ -80,14 +88,10 @@ gboolean
 live_move_nic(struct live *live, guint number, GError **error)
 {
         const struct launch_nic *nic = &live->launch->nics[number];
-        const struct launch *launch = live->launch;
         g_autofree char *id = qemu_nic_id(nic->nic->name);
-        g_autofree char *tap = launch_tap_name(launch, nic->nic->name);
-        g_autofree char *object = g_strdup_printf("%s/%s", launch->vm->name, nic->nic->name);
-        g_autofree char *alias = lab_alias(launch->project, object);
 
         if (!live_call(live, "set_link", json_pack("{s:s, s:b}", "name", id, "up", 0), NULL, error) ||
-            !link_attach(live->host->netlink, tap, live->host->bridges[nic->nic->network_index], alias, nic->tap_mtu, error))
+            !vm_join_tap(live->host, live->launch, nic, error))
                 return error_prefix(error, "cannot move NIC '%s' to network '%s'", nic->nic->name, nic->nic->network);
         g_usleep(CABLE_MS * 1000);
         return live_set_link(live, number, error);

@@ -54,9 +54,13 @@ gboolean vm_start(const struct vm_host *host, const struct launch *launch, const
 char *launch_tap_name(const struct launch *launch, const char *nic);
 
 /**
- * vm_open_tap() - The tap of a NIC, on its bridge; the descriptor is for QEMU. -1 on failure, see home_tap()
+ * vm_open_tap() - The tap of a NIC, with @join on its bridge; the descriptor is for QEMU. -1 on failure, see home_tap()
  */
-int vm_open_tap(const struct vm_host *host, const struct launch *launch, const struct launch_nic *nic, GError **error)
+int vm_open_tap(const struct vm_host *host, const struct launch *launch, const struct launch_nic *nic, gboolean join,
+                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** vm_join_tap() - Put the tap that a NIC has on the bridge of its network */
+gboolean vm_join_tap(const struct vm_host *host, const struct launch *launch, const struct launch_nic *nic, GError **error)
         G_GNUC_WARN_UNUSED_RESULT;
 
 /**

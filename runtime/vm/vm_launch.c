@@ -100,19 +100,36 @@ launch_tap_name(const struct launch *launch, const char *nic)
         return lab_tap_name(launch->project, launch->tap_owner ? launch->tap_owner : launch->vm->name, nic);
 }
 
-int
-vm_open_tap(const struct vm_host *host, const struct launch *launch, const struct launch_nic *nic, GError **error)
+static gboolean
+attach_tap(const struct vm_host *host, const struct launch *launch, const struct launch_nic *nic, int bridge, guint mtu,
+           GError **error)
 {
         g_autofree char *name = launch_tap_name(launch, nic->nic->name);
         g_autofree char *object = g_strdup_printf("%s/%s", launch->vm->name, nic->nic->name);
         g_autofree char *alias = lab_alias(launch->project, object);
+
+        return link_attach(host->netlink, name, bridge, alias, mtu, error) ||
+               error_prefix(error, "cannot attach tap '%s' to network '%s'", name, nic->nic->network);
+}
+
+int
+vm_open_tap(const struct vm_host *host, const struct launch *launch, const struct launch_nic *nic, gboolean join,
+            GError **error)
+{
+        g_autofree char *name = launch_tap_name(launch, nic->nic->name);
         auto_fd fd = home_tap(host->home, name, error);
 
         if (fd < 0)
                 return error_prefix(error, "cannot make tap '%s' for NIC '%s'", name, nic->nic->name), -1;
-        if (!link_attach(host->netlink, name, host->bridges[nic->nic->network_index], alias, nic->mtu, error))
-                return error_prefix(error, "cannot attach tap '%s' to network '%s'", name, nic->nic->network), -1;
+        if (!attach_tap(host, launch, nic, join ? host->bridges[nic->nic->network_index] : 0, nic->mtu, error))
+                return -1;
         return fd_steal(&fd);
+}
+
+gboolean
+vm_join_tap(const struct vm_host *host, const struct launch *launch, const struct launch_nic *nic, GError **error)
+{
+        return attach_tap(host, launch, nic, host->bridges[nic->nic->network_index], nic->tap_mtu, error);
 }
 
 static gboolean
@@ -218,7 +235,7 @@ open_descriptor(struct start *start, const struct descriptor *descriptor, int al
         case DESCRIPTOR_LISTEN:
                 return open_listener(start, descriptor->name, error);
         case DESCRIPTOR_TAP:
-                return vm_open_tap(start->host, start->launch, &start->launch->nics[descriptor->index], error);
+                return vm_open_tap(start->host, start->launch, &start->launch->nics[descriptor->index], TRUE, error);
         case DESCRIPTOR_READ:
                 fd = open(descriptor->name, O_RDONLY | O_CLOEXEC);
                 break;

@@ -53,6 +53,12 @@ def test_nic(world):
                 "web: {<<: *guest, networks: {lan: {ip: 10.40.0.10}, more: {network: dmz, ip: 10.41.0.10, mtu: 1300}}}")
     assert actions(lab)[("vm", "web")] == "update"
     assert "networks.more: (none) → present (live)" in lab.drover("plan").out
+    reservations = os.path.join(lab.data, "dnsmasq", "reservations")
+    os.rename(reservations, reservations + ".old")
+    os.mkdir(reservations)
+    assert "cannot update DHCP and DNS" in lab.drover("up", status=1).err
+    assert "nic-more" in Monitor(lab, "web").devices() and "master" not in tap_of(lab, "web/more"), "it waits for DHCP"
+    os.rmdir(reservations)
     lab.drover("up")
     lab.assert_satisfied()
     assert "nic-more" in Monitor(lab, "web").devices()
