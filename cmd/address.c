@@ -103,18 +103,20 @@ find_lease6(const struct address_book *book, const char *network, const char *ho
         return NULL;
 }
 
+/* @runs: it has what it leased, also where the reservation has changed since: until it renews that. */
 static void
-look_up(const struct address_book *book, GArray *addresses, const char *hostname, const char *network, guint32 reserved,
-        const struct in6_addr *reserved6, const struct ether_addr *mac)
+look_up(const struct address_book *book, GArray *addresses, gboolean runs, const char *hostname, const char *network,
+        guint32 reserved, const struct in6_addr *reserved6, const struct ether_addr *mac)
 {
         struct address address = {.network = g_strdup(network), .ip = reserved, .mac = *mac};
         guint64 number = mac_number(mac);
         const struct in6_addr *found6 = NULL;
-        const guint32 *found = NULL;
+        const guint32 *found = g_hash_table_lookup(book->leases, &number);
 
-        if (reserved) {
+        if (reserved && (!runs || !found || *found == reserved)) {
                 address.source = "reservation";
-        } else if ((found = g_hash_table_lookup(book->leases, &number))) {
+                found = NULL;
+        } else if (found) {
                 address.source = "lease";
         } else if ((found = g_hash_table_lookup(book->neighbours, &number))) {
                 address.source = "neighbour";
@@ -136,7 +138,7 @@ look_up(const struct address_book *book, GArray *addresses, const char *hostname
 
 /* A VM that left the file: its NICs are those that it was started with. */
 static void
-look_up_kept(const struct address_book *book, GArray *addresses, const struct spec *spec)
+look_up_kept(const struct address_book *book, GArray *addresses, gboolean runs, const struct spec *spec)
 {
         json_t *nics = json_object_get(spec->wish, "networks"), *nic;
         const char *name;
@@ -155,7 +157,7 @@ look_up_kept(const struct address_book *book, GArray *addresses, const struct sp
                         ip = 0;
                 if (reserved6 && !value_parse_ipv6(reserved6, &ip6, NULL))
                         ip6 = in6addr_any;
-                look_up(book, addresses, json_text(spec->wish, "hostname"), network ? network : name, ip, &ip6, &mac);
+                look_up(book, addresses, runs, json_text(spec->wish, "hostname"), network ? network : name, ip, &ip6, &mac);
         }
 }
 
@@ -164,18 +166,19 @@ address_book_find(const struct address_book *book, const struct vm_world *vm)
 {
         const struct resolved_vm *resolved = g_hash_table_lookup(book->vms, vm->name);
         GArray *addresses = g_array_new(FALSE, FALSE, sizeof(struct address));
+        gboolean runs = vm_is_alive(vm);
 
         g_array_set_clear_func(addresses, address_clear);
         for (guint i = 0; resolved && i < resolved->launch.nic_count; i++) {
                 const struct launch_nic *nic = &resolved->launch.nics[i];
                 struct ether_addr mac = nic->mac;
 
-                if (vm_is_alive(vm) && vm->spec)
+                if (runs && vm->spec)
                         spec_nic_mac(vm->spec, nic->nic->name, &mac);
-                look_up(book, addresses, resolved->vm->hostname, nic->nic->network, nic->nic->ip, &nic->nic->ip6, &mac);
+                look_up(book, addresses, runs, resolved->vm->hostname, nic->nic->network, nic->nic->ip, &nic->nic->ip6, &mac);
         }
         if (!resolved && vm->spec && vm->spec->wish)
-                look_up_kept(book, addresses, vm->spec);
+                look_up_kept(book, addresses, runs, vm->spec);
         return addresses;
 }
 

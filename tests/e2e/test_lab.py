@@ -157,6 +157,8 @@ def test_changed_reservation(world):
     assert "vm 'web' takes its new address on network 'lan' when it renews its lease, within 30m" in plan.out + plan.err, plan
     lab.drover("up")
     assert lab.pids() == pids and lab.dnsmasq() == dnsmasq
+    (address,) = lab.vms()["web"]["addresses"]
+    assert (address["ip"], address["source"]) == ("10.20.0.10", "lease"), "the guest has the old one until it renews its lease"
     lab.shell("web", "killall -USR1 udhcpc")
     assert lab.console("web").ready()["address"] == "10.20.0.77"
     assert lab.shell("client", "wget -qO- http://web/") == "hello from web\n"
