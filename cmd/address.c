@@ -6,12 +6,12 @@
 #include <string.h>
 
 struct address_book {
-        GHashTable *leases;     /* MAC as guint64 -> const guint32 *: the address */
-        GHashTable *neighbours; /* the same */
+        GHashTable *leases;      /* MAC as guint64 -> const struct lease * */
+        GHashTable *neighbours;  /* the same -> const guint32 *: the address */
         GHashTable *neighbours6; /* the same -> const struct in6_addr * */
-        const GArray *leases6;  /* struct lease6; NULL: none */
+        const GArray *leases6;   /* struct lease6; NULL: none */
         const struct resolved *resolved;
-        GHashTable *vms;        /* name -> struct resolved_vm */
+        GHashTable *vms;         /* name -> struct resolved_vm */
 };
 
 static guint64
@@ -25,11 +25,11 @@ mac_number(const struct ether_addr *mac)
 }
 
 static void
-add(GHashTable *table, const struct ether_addr *mac, const void *ip)
+add(GHashTable *table, const struct ether_addr *mac, const void *found)
 {
         guint64 number = mac_number(mac);
 
-        g_hash_table_insert(table, g_memdup2(&number, sizeof number), (void *)ip);
+        g_hash_table_insert(table, g_memdup2(&number, sizeof number), (void *)found);
 }
 
 struct address_book *
@@ -48,7 +48,7 @@ address_book_new(const struct session *session)
                 const struct lease *lease = &g_array_index(world->leases, struct lease, i);
 
                 if (!lease->ended)
-                        add(book->leases, &lease->mac, &lease->ip);
+                        add(book->leases, &lease->mac, lease);
         }
         for (guint i = 0; world->links && i < world->links->neighbours->len; i++) {
                 const struct link_neighbour *neighbour = &g_array_index(world->links->neighbours, struct link_neighbour, i);
@@ -103,17 +103,30 @@ find_lease6(const struct address_book *book, const char *network, const char *ho
         return NULL;
 }
 
-/* @runs: it has what it leased, also where the reservation has changed since: until it renews that. */
+/* Has it taken or renewed this lease since it was started? One from before the guest may not ask for again. */
+static gboolean
+is_of_this_start(const struct address_book *book, const char *network, const struct lease *lease, const struct vm_world *vm)
+{
+        gint64 started = vm_is_alive(vm) ? vm_started(vm) : 0;
+
+        for (guint i = 0; started && book->resolved && i < book->resolved->lab.network_count; i++)
+                if (strcmp(book->resolved->lab.networks[i].name, network) == 0)
+                        return lease->expires - book->resolved->lab.networks[i].dhcp.lease_seconds > started;
+        return FALSE;
+}
+
+/* A guest has what it leased, also where the reservation has changed since: until it renews that. */
 static void
-look_up(const struct address_book *book, GArray *addresses, gboolean runs, const char *hostname, const char *network,
-        guint32 reserved, const struct in6_addr *reserved6, const struct ether_addr *mac)
+look_up(const struct address_book *book, GArray *addresses, const struct vm_world *vm, const char *hostname,
+        const char *network, guint32 reserved, const struct in6_addr *reserved6, const struct ether_addr *mac)
 {
         struct address address = {.network = g_strdup(network), .ip = reserved, .mac = *mac};
         guint64 number = mac_number(mac);
         const struct in6_addr *found6 = NULL;
-        const guint32 *found = g_hash_table_lookup(book->leases, &number);
+        const struct lease *lease = g_hash_table_lookup(book->leases, &number);
+        const guint32 *found = lease ? &lease->ip : NULL;
 
-        if (reserved && (!runs || !found || *found == reserved)) {
+        if (reserved && (!lease || lease->ip == reserved || !is_of_this_start(book, network, lease, vm))) {
                 address.source = "reservation";
                 found = NULL;
         } else if (found) {
@@ -138,9 +151,9 @@ look_up(const struct address_book *book, GArray *addresses, gboolean runs, const
 
 /* A VM that left the file: its NICs are those that it was started with. */
 static void
-look_up_kept(const struct address_book *book, GArray *addresses, gboolean runs, const struct spec *spec)
+look_up_kept(const struct address_book *book, GArray *addresses, const struct vm_world *vm)
 {
-        json_t *nics = json_object_get(spec->wish, "networks"), *nic;
+        json_t *nics = json_object_get(vm->spec->wish, "networks"), *nic;
         const char *name;
 
         json_object_foreach(nics, name, nic)
@@ -151,13 +164,13 @@ look_up_kept(const struct address_book *book, GArray *addresses, gboolean runs, 
                 struct ether_addr mac;
                 guint32 ip = 0;
 
-                if (!spec_nic_mac(spec, name, &mac))
+                if (!spec_nic_mac(vm->spec, name, &mac))
                         continue;
                 if (reserved && !value_parse_ipv4(reserved, &ip, NULL))
                         ip = 0;
                 if (reserved6 && !value_parse_ipv6(reserved6, &ip6, NULL))
                         ip6 = in6addr_any;
-                look_up(book, addresses, runs, json_text(spec->wish, "hostname"), network ? network : name, ip, &ip6, &mac);
+                look_up(book, addresses, vm, json_text(vm->spec->wish, "hostname"), network ? network : name, ip, &ip6, &mac);
         }
 }
 
@@ -166,19 +179,18 @@ address_book_find(const struct address_book *book, const struct vm_world *vm)
 {
         const struct resolved_vm *resolved = g_hash_table_lookup(book->vms, vm->name);
         GArray *addresses = g_array_new(FALSE, FALSE, sizeof(struct address));
-        gboolean runs = vm_is_alive(vm);
 
         g_array_set_clear_func(addresses, address_clear);
         for (guint i = 0; resolved && i < resolved->launch.nic_count; i++) {
                 const struct launch_nic *nic = &resolved->launch.nics[i];
                 struct ether_addr mac = nic->mac;
 
-                if (runs && vm->spec)
+                if (vm_is_alive(vm) && vm->spec)
                         spec_nic_mac(vm->spec, nic->nic->name, &mac);
-                look_up(book, addresses, runs, resolved->vm->hostname, nic->nic->network, nic->nic->ip, &nic->nic->ip6, &mac);
+                look_up(book, addresses, vm, resolved->vm->hostname, nic->nic->network, nic->nic->ip, &nic->nic->ip6, &mac);
         }
         if (!resolved && vm->spec && vm->spec->wish)
-                look_up_kept(book, addresses, runs, vm->spec);
+                look_up_kept(book, addresses, vm);
         return addresses;
 }
 

@@ -22,8 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(address_book_t, address_book_free)
 /**
  * address_book_find() - One entry a NIC, in their order: struct address in a GArray with a clear function
  *
- * What the file reserves comes first, then what dnsmasq has leased, then what the kernel saw on the bridge; a guest that runs
- * with a lease of another IPv4 address than the file reserves now has that one.
+ * What the file reserves comes first, then what dnsmasq has leased, then what the kernel saw on the bridge; where a guest
+ * that runs has taken another IPv4 address since its start than the file reserves now, it has that one.
  */
 GArray *address_book_find(const struct address_book *book, const struct vm_world *vm);
 

@@ -164,6 +164,11 @@ def test_changed_reservation(world):
     assert lab.shell("client", "wget -qO- http://web/") == "hello from web\n"
     assert lab.drover("ip", "web", "--format", "plain").out == "10.20.0.77\n"
     lab.assert_satisfied()
+    lab.drover("kill", "web")
+    lab.replace("10.20.0.77", "10.20.0.78")
+    lab.drover("up", "--paused")
+    (address,) = lab.vms()["web"]["addresses"]
+    assert (address["ip"], address["source"]) == ("10.20.0.78", "reservation"), "a guest's start ends what it had before"
 
 
 def test_same_lab_twice(world):
