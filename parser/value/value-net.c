@@ -236,7 +236,8 @@ gboolean
 value_parse_rate(const char *text, guint64 *ret_bits, struct value_fault *fault)
 {
         struct decimal decimal;
-        guint64 factor, bits;
+        unsigned __int128 bits;
+        guint64 factor;
 
         if (*text == '-' && g_ascii_isdigit(text[1]))
                 return value_fail(fault, "rate-negative", text, NULL, "is negative");
@@ -249,12 +250,12 @@ value_parse_rate(const char *text, guint64 *ret_bits, struct value_fault *fault)
         factor = rate_factor(decimal.end);
         if (!factor)
                 return fail_rate_unit(text, &decimal, fault);
-        if (decimal.whole > RATE_MAX_BITS / factor)
+        bits = (unsigned __int128)decimal.whole * factor + (unsigned __int128)decimal.millionths * factor / 1000000;
+        if (bits > RATE_MAX_BITS)
                 return value_fail(fault, "rate-huge", text, NULL, "is faster than any network");
-        bits = decimal.whole * factor + (guint64)((unsigned __int128)decimal.millionths * factor / 1000000);
         if (bits == 0)
                 return value_fail(fault, "rate-fraction", text, NULL, "is less than one bit per second");
-        *ret_bits = bits;
+        *ret_bits = (guint64)bits;
         return TRUE;
 }
 

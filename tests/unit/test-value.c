@@ -400,6 +400,7 @@ test_rate(void)
         REFUSED(value_parse_rate("10X", &bits, &fault),
                 "'10X' has the unknown unit 'X' | the units are k, M, G and T, of bits per second");
         REFUSED(value_parse_rate("1001T", &bits, &fault), "'1001T' is faster than any network");
+        REFUSED(value_parse_rate("1000.000002T", &bits, &fault), "'1000.000002T' is faster than any network");
         REFUSED(value_parse_rate("99999999999999999999999M", &bits, &fault),
                 "'99999999999999999999999M' is faster than any network");
         REFUSED(value_parse_rate("-1M", &bits, &fault), "'-1M' is negative");
