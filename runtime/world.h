@@ -138,7 +138,7 @@ void world_free(struct world *world);
 /** vm_is_alive() - Has it a QEMU? */
 gboolean vm_is_alive(const struct vm_world *vm);
 
-/** vm_started() - When its QEMU was started, in seconds since the epoch; asks the kernel. 0: it has none, or that is not known */
+/** vm_started() - When its QEMU was started, in seconds since the epoch: the kernel is asked. 0: it has none, or unknown */
 gint64 vm_started(const struct vm_world *vm);
 
 /** vm_nic_is_on() - Was this NIC put on that network when the VM was last started? The file's wish may wait for a restart */

@@ -47,7 +47,7 @@ test_tail(void)
 }
 
 #define MIXED_TEXT                                                                                                            \
-        "plain text, \xc3\xa4\xc3\xb6 \xe2\x82\xac\xe2\x82\xac\xe2\x82\xac \xf0\x9f\x98\x80\xf0\x9f\x98\x80 and more "             \
+        "plain text, \xc3\xa4\xc3\xb6 \xe2\x82\xac\xe2\x82\xac\xe2\x82\xac \xf0\x9f\x98\x80\xf0\x9f\x98\x80 and more "       \
         "behind\xc2\xa0it"
 
 /* Against GLib's, from and to each character of a text with all lengths of them. */
